@@ -1,0 +1,38 @@
+# make demo: a whole search over real training runs; make test: every test. Both install what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench docs clean
+
+demo: .venv/base
+	$(BIN)/ideator-rl search --config recipes/nanogpt_tiny/search/config_demo.yaml
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/base
+	$(BIN)/python benchmarks/executor_overhead.py
+
+# The measured tables of docs/, from real runs (about an hour on two cores).
+docs: .venv/base
+	$(BIN)/python benchmarks/search_comparison.py --write docs/search-comparison.md
+	$(BIN)/python benchmarks/idea_table.py --env digits --write docs/ideas-digits.md
+	$(BIN)/python benchmarks/idea_table.py --env nanogpt-tiny --write docs/ideas-nanogpt-tiny.md
+
+.venv/base: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ideator-rl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/dev: .venv/base
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv store build *.egg-info

@@ -1,0 +1,60 @@
+"""What a run may use: a number of ideas and wall time, over all its sessions."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from executor.store import RunFolder
+
+BASELINE = "baseline"
+
+
+class RunBudget:
+    """Counts the ideas of a run, those that its earlier sessions began included.
+
+    `deadline` is on the monotonic clock; earlier sessions count from their start to the last thing
+    they recorded.
+    """
+
+    def __init__(self, run: RunFolder, ideas: int | None, seconds: float | None) -> None:
+        self._max_ideas = math.inf if ideas is None else ideas
+        self._max_seconds = math.inf if seconds is None else seconds
+        self._admitted = {key for key in run.trials() if counts(key)}
+        used = seconds_used(run) if seconds is not None else 0.0
+        self.deadline = time.monotonic() + self._max_seconds - used
+
+    def admit(self, key: str) -> bool:
+        """Whether this trial may run; an idea that is admitted once stays so."""
+        if counts(key) and key not in self._admitted:
+            if not self.ideas_left():
+                return False
+            self._admitted.add(key)
+        return True
+
+    def ideas_left(self) -> float:
+        return max(0, self._max_ideas - len(self._admitted))
+
+    def seconds_left(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())
+
+    def __str__(self) -> str:
+        if not self.seconds_left():
+            return f"the run's budget of {self._max_seconds:g} seconds is used up"
+        return f"the run's budget of {self._max_ideas} ideas is used up"
+
+
+def counts(key: str) -> bool:
+    """Whether a trial is an idea's first: neither the baseline nor a repeat with another seed."""
+    return key != BASELINE and ".seed" not in key
+
+
+def seconds_used(run: RunFolder) -> float:
+    """Wall seconds of a run's sessions so far."""
+    used, begun, last = 0.0, None, 0.0
+    for event in run.events():
+        if event["event"] == "start":
+            used += last - begun if begun is not None else 0.0
+            begun = event["time"]
+        last = event["time"]
+    return used + (last - begun if begun is not None else 0.0)

@@ -1,0 +1,30 @@
+'''Code edits as language models write them, applied to a codebase held in memory.
+
+An idea's text may hold unified diffs, SEARCH/REPLACE blocks and assignment lines, in any order
+and between any prose. All of them are applied or none, every place must be found without doubt,
+and what cannot be applied is an `EditError` whose message tells the writer what to repair.
+
+    >>> files = {"train.py": "learning_rate = 1e-3  # peak\\nsteps = 100\\n"}
+    >>> idea = """[Experiment] Learn faster.
+    ... [Code Changes]
+    ... learning_rate: 0.001 -> 0.003
+    ... """
+    >>> after = apply_edits(files, idea, editable=["*.py"], frozen=[])
+    >>> after["train.py"]
+    'learning_rate = 0.003  # peak\\nsteps = 100\\n'
+    >>> print(canonical_diff(files, after), end="")
+    diff --git a/train.py b/train.py
+    --- a/train.py
+    +++ b/train.py
+    @@ -1,2 +1,2 @@
+    -learning_rate = 1e-3  # peak
+    +learning_rate = 0.003  # peak
+     steps = 100
+'''
+
+from executor.edits.apply import apply_edits
+from executor.edits.assignments import set_assignments
+from executor.edits.diff import canonical_diff
+from executor.edits.errors import EditError, ForbiddenEdit
+
+__all__ = ["EditError", "ForbiddenEdit", "apply_edits", "canonical_diff", "set_assignments"]

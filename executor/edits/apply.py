@@ -1,0 +1,203 @@
+"""All edits of an idea applied to a codebase, or none of them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from executor.edits.assignments import apply_assignment
+from executor.edits.errors import EditError, ForbiddenEdit
+from executor.edits.lines import Row, join_rows, split_rows
+from executor.edits.match import STRICT_LEVELS, find, locate
+from executor.edits.parse import parse_edits
+from executor.edits.paths import check_path, did_you_mean, is_editable, is_frozen, listed
+from executor.edits.places import Match
+from executor.edits.records import Assignment, Edit, FileEdit, Hunk
+
+MOST_PROBLEMS = 5
+
+
+def apply_edits(
+    files: Mapping[str, str], text: str, *, editable: Sequence[str], frozen: Sequence[str]
+) -> dict[str, str]:
+    """The codebase after every edit in the idea's text; `files` itself is never changed.
+
+    `editable` and `frozen` are glob patterns of paths; frozen wins, and new files must be editable.
+    Raises EditError, with every problem found (up to a few), if anything at all cannot be applied.
+    """
+    edits = parse_edits(text, files)
+    if not edits:
+        raise EditError(
+            "no code edit found in the idea: write a unified diff, a SEARCH/REPLACE block below "
+            "its file's name, or a line such as `learning_rate: 0.001 -> 0.003`"
+        )
+    allowed = [_permitted(edit, files, editable, frozen) for edit in edits]
+    tree, problems = dict(files), []
+    for edit in allowed:
+        try:
+            tree = _applied(tree, edit, editable, frozen)
+        except ForbiddenEdit:
+            raise
+        except EditError as error:
+            problems.append(str(error))
+    if problems:
+        shown = problems[:MOST_PROBLEMS]
+        more = len(problems) - len(shown)
+        raise EditError("\n".join([*shown, *([f"and {more} more problems"] if more else [])]))
+    if tree == dict(files):
+        raise EditError("the edits leave the codebase unchanged")
+    return tree
+
+
+def _permitted(
+    edit: Edit, files: Mapping[str, str], editable: Sequence[str], frozen: Sequence[str]
+) -> Edit:
+    """The edit with its paths in normal form; refuses paths that it may not touch."""
+    if isinstance(edit, Assignment):
+        return edit
+    path, target = (
+        name and check_path(name, files, editable, frozen) for name in (edit.path, edit.target)
+    )
+    return FileEdit(path, edit.hunks, edit.row, edit.action, target)
+
+
+def _applied(
+    tree: dict[str, str], edit: Edit, editable: Sequence[str], frozen: Sequence[str]
+) -> dict[str, str]:
+    if isinstance(edit, Assignment):
+        return apply_assignment(tree, edit, editable, frozen)
+    path = edit.path or _file_with(tree, edit, editable, frozen)
+    where = f"{path} (line {edit.row} of the idea)"
+    if edit.action == "create":
+        return tree | {path: _new_text(tree, path, edit)}
+    if path not in tree:
+        hint = did_you_mean(path, tree) or f": the codebase has {listed(tree)}"
+        raise EditError(
+            f"{where}: there is no such file{hint}; to create one, write `--- /dev/null` above "
+            "`+++ its/name`, or an empty SEARCH part"
+        )
+    if edit.action == "delete":
+        if any(line.tag == "+" for hunk in edit.hunks for line in hunk.lines):
+            raise EditError(f"{where}: a deleted file cannot get new lines")
+        return {name: text for name, text in tree.items() if name != path}
+    text = _patched(tree[path], path, edit.hunks)
+    if edit.action == "rename" and edit.target != path:
+        target = edit.target or path
+        if target in tree:
+            raise EditError(f"{where}: cannot be renamed to {target}, which is there already")
+        _check_room(tree, target)
+        tree = {name: text for name, text in tree.items() if name != path}
+        return tree | {target: text}
+    return tree | {path: text}
+
+
+def _check_room(tree: Mapping[str, str], path: str) -> None:
+    """A path cannot be a file and a folder at once."""
+    above = path.split("/")[:-1]
+    folders = {"/".join(above[:n]) for n in range(1, len(above) + 1)}
+    clash = [name for name in tree if name in folders or name.startswith(path + "/")]
+    if clash:
+        raise EditError(f"{path}: one of {listed(clash)} and it would be file and folder at once")
+
+
+def _new_text(tree: Mapping[str, str], path: str, edit: FileEdit) -> str:
+    if tree.get(path):
+        raise EditError(
+            f"{path} (line {edit.row} of the idea): a new file was announced, but the file is "
+            "there already: quote the lines that change, or delete it first"
+        )
+    _check_room(tree, path)
+    rows = []
+    for hunk in edit.hunks:
+        for line in hunk.lines:
+            if line.tag != "+" and (line.tag == "-" or line.text.strip()):
+                raise EditError(
+                    f"{path}: {hunk.name} (line {hunk.row} of the idea): every line of a new file "
+                    f"must start with +, this one does not: {line.text[:100]!r}"
+                )
+            rows.append(Row(line.text, "\n" if line.ending is None else line.ending))
+    return join_rows(_ended(rows, "\n"))
+
+
+def _file_with(
+    tree: Mapping[str, str], edit: FileEdit, editable: Sequence[str], frozen: Sequence[str]
+) -> str:
+    """The file that an edit without a name is about: the only one, or the only one that matches."""
+    [hunk] = edit.hunks
+    closed = {path for path in tree if is_frozen(path, frozen) or not is_editable(path, editable)}
+    open_paths = sorted(set(tree) - closed)
+    if len(open_paths) == 1:
+        return open_paths[0]
+    where = f"{hunk.name} (line {hunk.row} of the idea) names no file"
+    if not hunk.old:
+        raise EditError(f"{where} and quotes none: write the file's name on the line before it")
+    found = {
+        path: find(hunk, [row.text for row in split_rows(tree[path])], levels=STRICT_LEVELS)
+        for path in sorted(tree)
+    }
+    best = min(found[path].level for path in open_paths) if open_paths else STRICT_LEVELS
+    matching = [path for path in open_paths if found[path].level == best < STRICT_LEVELS]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise EditError(
+            f"{where} and its old lines are in {listed(matching)}: write the file's name on the "
+            "line before it"
+        )
+    if only := [path for path in sorted(closed) if found[path].matches]:
+        raise ForbiddenEdit(f"{where}; its old lines are in {only[0]}, which may not be edited")
+    raise EditError(
+        f"{where} and its old lines are in no file: write the file's name on the line before it "
+        "and quote the lines exactly"
+    )
+
+
+def _patched(text: str, path: str, hunks: Sequence[Hunk]) -> str:
+    """The text with all hunks applied in order; each may use what earlier ones have written."""
+    rows, moved, problems = split_rows(text), 0, []
+    for hunk in hunks:
+        if not rows and not hunk.old:  # an empty file has only one place
+            match = Match(())
+        else:
+            try:
+                match = locate(hunk, path, [row.text for row in rows], moved)
+            except EditError as error:
+                problems.append(str(error))
+                continue
+        count = len(rows)
+        rows = _rewritten(rows, hunk, match)
+        moved += len(rows) - count
+    if problems:
+        raise EditError("\n".join(problems[:MOST_PROBLEMS]))
+    return join_rows(rows)
+
+
+def _rewritten(rows: list[Row], hunk: Hunk, match: Match) -> list[Row]:
+    """The rows with the hunk applied where it matches; rows it does not mention stay."""
+    places = [i for i in match.at if i is not None]
+    first, last = (places[0], places[-1]) if places else (0, -1)
+    ending = _ending(rows[first : last + 1]) or _ending(rows) or "\n"
+    middle: list[Row] = []
+    done, at = first, iter(match.at)
+    for line in hunk.lines:
+        if line.tag == "+":
+            text = match.change.applied(line.text)
+            middle.append(Row(text, ending if line.ending is None else line.ending))
+            continue
+        place = next(at)
+        if place is not None:
+            middle += rows[done:place] if line.tag == "-" else rows[done : place + 1]
+            done = place + 1
+    return _ended([*rows[:first], *middle, *rows[last + 1 :]], ending)
+
+
+def _ending(rows: Sequence[Row]) -> str:
+    """How most of the rows end; "" if none has an ending."""
+    counts = Counter(row.ending for row in rows if row.ending)
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def _ended(rows: list[Row], ending: str) -> list[Row]:
+    """Only a file's last row may go without an ending."""
+    return [
+        row if row.ending or i == len(rows) - 1 else Row(row.text, ending)
+        for i, row in enumerate(rows)
+    ]

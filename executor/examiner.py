@@ -1,0 +1,186 @@
+"""The examination: the examiner holds the answers, the candidate is asked.
+
+A problem's `evaluate.py` is trusted and has one function:
+
+    def examine(candidate: Candidate, held_out: Path) -> dict[str, float]:
+        labels_N = candidate.ask(images_ND, shape=(len(images_ND),), dtype="int64")
+        return {"accuracy": float((labels_N == truth_N).mean())}
+
+It runs in a process of its own (a fork of the worker), starts the candidate as another process and
+talks to it through `exam_pipe` alone. Nothing of the candidate is imported or unpickled here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from executor import processes
+from executor.records import Status
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Rejected(ValueError):
+    """The candidate broke a rule of the examination."""
+
+
+class CandidateDied(Exception):
+    """The candidate ended without answering."""
+
+
+class Candidate:
+    """The candidate as `evaluate.py` sees it. `folder` is what training left and nothing more."""
+
+    def __init__(
+        self, folder: Path, command: Sequence[str], env: Mapping[str, str], log: int
+    ) -> None:
+        self.folder = folder / "candidate"
+        self._command, self._cwd, self._env, self._log = command, folder, dict(env), log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, question: np.ndarray, *, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        """Sends one array and returns the one array that answers it.
+
+        The process is started by the first question. Raises Rejected when the answer is not a
+        frame of `shape` and `dtype` or holds a number that is not finite, CandidateDied when there
+        is none.
+        """
+        import numpy as np
+
+        from executor.exam_pipe import BrokenFrame, read_array, write_array
+
+        if self._process is None:
+            self._process = processes.start(
+                self._command,
+                cwd=self._cwd,
+                env=self._env,
+                output=self._log,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        expected = math.prod(shape) * np.dtype(dtype).itemsize
+        try:
+            write_array(cast(BinaryIO, self._process.stdin), question)
+            answer = read_array(cast(BinaryIO, self._process.stdout), max_bytes=expected)
+        except BrokenPipeError:
+            answer = None
+        except BrokenFrame as error:
+            if self._process.poll() not in (None, 0):
+                raise CandidateDied from None
+            raise Rejected(f"the candidate broke the protocol: {error}") from None
+        if answer is None:
+            raise CandidateDied
+        if answer.shape != tuple(shape) or answer.dtype != dtype:
+            raise Rejected(
+                f"the candidate answered {answer.dtype}{list(answer.shape)} where "
+                f"{dtype}{list(shape)} was asked for"
+            )
+        if answer.dtype.kind == "f" and not np.isfinite(answer).all():
+            raise Rejected("the candidate answered with a number that is not finite")
+        return answer
+
+
+@dataclass(frozen=True)
+class Examination:
+    """How an examination ended: metrics, or a status with the reason."""
+
+    status: Status
+    metrics: Mapping[str, float]
+    detail: str
+
+
+def examine(
+    evaluate: Path,
+    candidate: Candidate,
+    held_out: Path | None,
+    seconds: float,
+    stopped: Callable[[], bool],
+) -> Examination:
+    """Runs `evaluate.py` in a forked process for at most `seconds` of wall time."""
+    function = load_evaluate(evaluate)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _examine_and_exit(function, candidate, held_out, writer)
+    os.close(writer)
+    child = _Forked(pid)
+    limits = processes.Limits("wall", seconds, startup_s=seconds, wall_s=seconds)
+    try:
+        run = processes.watch(child, limits, stopped=stopped)  # type: ignore[arg-type]
+        if run.exit_code is None:
+            return Examination("timeout", {}, f"the examination took over {seconds:g} s")
+        with os.fdopen(os.dup(reader), "rb") as stream:
+            text = stream.read()
+        if not text:
+            return Examination("crashed", {}, f"the examiner ended with code {run.exit_code}")
+        return Examination(**json.loads(text))
+    finally:
+        os.close(reader)
+        processes.end_tree()
+
+
+@lru_cache(maxsize=8)
+def load_evaluate(path: Path) -> Callable[[Candidate, Path | None], Mapping[str, Any]]:
+    """The `examine` function of an `evaluate.py`. Raises AttributeError when it has none."""
+    spec = importlib.util.spec_from_file_location("evaluate", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.examine
+
+
+class _Forked:
+    """A forked process with the two members of Popen that `processes.watch` uses."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+
+def _examine_and_exit(
+    function: Callable[[Candidate, Path | None], Mapping[str, Any]],
+    candidate: Candidate,
+    held_out: Path | None,
+    writer: int,
+) -> None:
+    """The forked examiner's whole life; never returns."""
+    processes.die_with_parent()
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        metrics = {name: float(value) for name, value in function(candidate, held_out).items()}
+        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if bad:
+            result = Examination("rejected", {}, f"the metric {bad[0]} is not finite")
+        else:
+            result = Examination("completed", metrics, "")
+    except CandidateDied:
+        result = Examination("crashed", {}, "the candidate ended without answering")
+    except ValueError as error:
+        result = Examination("rejected", {}, str(error)[:2000])
+    except BaseException as error:
+        result = Examination(
+            "crashed", {}, f"evaluate.py raised {type(error).__name__}: {error}"[:2000]
+        )
+    with os.fdopen(writer, "w") as stream:
+        json.dump(result.__dict__, stream)
+    sys.stdout.flush()
+    os._exit(0)

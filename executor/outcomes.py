@@ -1,0 +1,63 @@
+"""From a problem and a codebase to a worker's order, and from its trial to an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from executor.data import PreparedData
+from executor.problem import Problem
+from executor.records import Idea, Outcome, Trial
+from executor.trial import TrialSpec
+
+
+def trial_spec(
+    problem: Problem, data: PreparedData, files: Mapping[str, str], seed: int
+) -> TrialSpec:
+    """What a worker has to know to run `files` once with `seed`."""
+    file = problem.file
+    return TrialSpec(
+        files=files,
+        frozen=problem.frozen_files,
+        entry=file.run.entry,
+        preload=file.run.preload,
+        candidate=file.run.candidate,
+        evaluate=str(problem.evaluate),
+        train_data=str(data.train) if data.train else None,
+        held_out=str(data.held_out) if data.held_out else None,
+        budget_kind=file.budget.kind,
+        budget_seconds=file.budget.seconds,
+        wall_limit=file.budget.wall_limit,
+        startup_seconds=file.budget.startup_seconds,
+        examine_seconds=file.budget.examine_seconds,
+        seed=seed,
+        cpus=file.resources.cpus,
+    )
+
+
+def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: str) -> Outcome:
+    """The outcome of a trial: a completed one earns its reward, any other the failure reward."""
+    reward, status, detail = problem.file.reward.failure, trial.status, trial.detail
+    if status == "completed":
+        try:
+            reward = problem.reward(trial.metrics)
+        except ValueError as error:
+            status, detail = "rejected", str(error)
+    return Outcome(
+        idea_id=idea.id,
+        status=status,
+        reward=reward,
+        stage=trial.stage,
+        metrics=trial.metrics,
+        seed=seed,
+        duration_s=round(trial.ended - trial.started, 4),
+        charged_s=round(trial.charged_s, 4),
+        examine_s=round(trial.examine_s, 4),
+        detail=detail,
+        content_hash=content,
+    )
+
+
+def cancelled(problem: Problem, idea: Idea, seed: int, detail: str) -> Outcome:
+    """The outcome of an idea that was not executed; it is never kept."""
+    failure = problem.file.reward.failure
+    return Outcome(idea.id, "cancelled", failure, "implement", seed=seed, detail=detail)

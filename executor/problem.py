@@ -1,0 +1,236 @@
+"""A research problem: a folder with `problem.toml`, a baseline codebase and an examination.
+
+    problem = load_problem("gym_envs/digits")
+    problem.codebase                     # {"train.py": "...", ...}, hyperparameters written in
+    problem.reward({"accuracy": 0.93})   # 0.93
+    train, held_out = problem.data()     # prepared at first use
+
+`problem.toml` says how to run the codebase, what may be edited, the budget, where the data come
+from and how a metric becomes the reward; `gym_envs/template/problem.toml` explains every key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from executor.data import PreparedData, prepared_data
+from executor.edits import EditError, set_assignments
+from executor.errors import ProblemError, one_line
+
+MAX_FILE_BYTES = 1_000_000
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Run(Section):
+    entry: tuple[str, ...] = Field(min_length=1)
+    preload: tuple[str, ...] = ()
+    candidate: tuple[str, ...] = ()
+
+
+class Files(Section):
+    editable: tuple[str, ...] = Field(min_length=1)
+    frozen: tuple[str, ...] = ()
+
+
+class Resources(Section):
+    cpus: int = Field(1, ge=1)
+    gpus: int = Field(0, ge=0)
+    memory_gb: float = Field(2.0, gt=0)
+
+
+class Budget(Section):
+    """Seconds of `kind`; the other limits are wall seconds and are never charged."""
+
+    kind: Literal["wall", "cpu"]
+    seconds: float = Field(gt=0)
+    startup_seconds: float = Field(60.0, gt=0)
+    examine_seconds: float = Field(60.0, gt=0)
+
+    @property
+    def wall_limit(self) -> float:
+        """Wall seconds after which training ends whatever it was charged: nobody may sleep on."""
+        return self.seconds if self.kind == "wall" else 10 * self.seconds + 10
+
+
+class Data(Section):
+    prepare: str | None = None
+    auto: bool = True
+
+
+class RewardRule(Section):
+    metric: str
+    rule: Literal["identity", "inverse", "negative"] = "identity"
+    failure: float = 0.0
+
+
+class ProblemFile(Section):
+    """`problem.toml`, as it stands on disk."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]+-v[0-9]+$")
+    title: str
+    task: str = Field(min_length=1)
+    codebase: str = "codebase"
+    library: str = "ideas.yaml"
+    run: Run
+    files: Files
+    resources: Resources = Resources()
+    budget: Budget
+    data: Data = Data()
+    reward: RewardRule
+    hyperparameters: dict[str, bool | int | float | str] = {}
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> ProblemFile:
+        for name, where in (("codebase", self.codebase), ("library", self.library)):
+            if PurePosixPath(where).is_absolute():
+                raise ValueError(f"{name} must be a path relative to problem.toml")
+        return self
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem as the executor uses it. Equal versions mean: results may be shared."""
+
+    path: Path  # problem.toml
+    file: ProblemFile
+    codebase: Mapping[str, str]
+    evaluate: Path
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    @property
+    def library(self) -> Path:
+        """The problem's own library of ideas; the file need not exist."""
+        return self.folder / self.file.library
+
+    def is_frozen(self, path: str) -> bool:
+        return any(fnmatch(path, pattern) for pattern in self.file.files.frozen)
+
+    @property
+    def frozen_files(self) -> dict[str, str]:
+        """What is laid over a patched tree right before it runs."""
+        return {path: text for path, text in self.codebase.items() if self.is_frozen(path)}
+
+    def reward(self, metrics: Mapping[str, float]) -> float:
+        """The reward of a completed trial. Raises ValueError where the metric does not give one."""
+        rule = self.file.reward
+        if rule.metric not in metrics:
+            raise ValueError(f"the examination returned no metric {rule.metric!r}")
+        value = metrics[rule.metric]
+        if not math.isfinite(value) or (rule.rule == "inverse" and value <= 0):
+            raise ValueError(f"the metric {rule.metric} is {value}, which gives no reward")
+        return {"identity": value, "negative": -value, "inverse": 1 / value if value else 0}[
+            rule.rule
+        ]
+
+    def data(self) -> PreparedData:
+        """The prepared data, made now if they are missing and `data.auto` allows it."""
+        return prepared_data(
+            self.name,
+            self.folder / self.file.data.prepare if self.file.data.prepare else None,
+            auto=self.file.data.auto,
+        )
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of everything besides the idea and the seed that determines a result."""
+        parts = {
+            "rules": self.file.model_dump(exclude={"title", "task", "library", "resources"}),
+            "frozen": self.frozen_files,
+            "evaluate": self.evaluate.read_text(),
+            "data": self.data().fingerprint,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def content_hash(self, files: Mapping[str, str], seed: int) -> str:
+        """The name of a result: this codebase, this version of the problem, this seed."""
+        tree = {path: text for path, text in files.items() if not self.is_frozen(path)}
+        text = json.dumps([tree, self.version, seed], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
+    """Reads a problem from its folder, or from one of several toml files in a folder.
+
+    `overrides` replaces single fields by dotted name (`{"budget.seconds": 8}`): it is another
+    problem then, with its own results. Raises ProblemError naming the field and the fix.
+    """
+    path = Path(path).resolve()
+    path = path / "problem.toml" if path.is_dir() else path
+    if not path.is_file():
+        raise ProblemError(f"{path}: no such file; a problem is a folder with a problem.toml")
+    try:
+        raw = tomllib.loads(path.read_text())
+        for name, value in (overrides or {}).items():
+            _set_field(raw, name, value)
+        file = ProblemFile.model_validate(raw)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProblemError(f"{path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise ProblemError(f"{path}: {one_line(error)}") from None
+
+    folder = path.parent
+    evaluate = folder / "evaluate.py"
+    if not evaluate.is_file():
+        raise ProblemError(f"{evaluate}: missing; write examine(candidate, held_out) there")
+    if file.data.prepare and not (folder / file.data.prepare).is_file():
+        raise ProblemError(f"{path}: data.prepare: {file.data.prepare} is not beside it")
+    codebase = _read_codebase(path, folder / file.codebase, file.files)
+    try:
+        codebase = set_assignments(codebase, file.hyperparameters, editable=file.files.editable)
+    except EditError as error:
+        raise ProblemError(f"{path}: hyperparameters: {error}") from None
+    return Problem(path, file, codebase, evaluate)
+
+
+def _set_field(raw: dict, dotted: str, value: object) -> None:
+    *sections, key = dotted.split(".")
+    for section in sections:
+        raw = raw.setdefault(section, {})
+        if not isinstance(raw, dict):
+            raise ProblemError(f"override {dotted}: {section} is not a section of problem.toml")
+    raw[key] = value
+
+
+def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
+    if not folder.is_dir():
+        raise ProblemError(f"{toml}: codebase: the folder {folder} does not exist")
+    codebase = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if "__pycache__" in path.parts or path.is_dir():
+            continue
+        if path.is_symlink() or path.stat().st_size > MAX_FILE_BYTES:
+            raise ProblemError(f"{path}: a codebase holds no links and no file over 1 MB")
+        try:
+            codebase[name] = path.read_bytes().decode()
+        except UnicodeDecodeError:
+            raise ProblemError(
+                f"{path}: not UTF-8 text; a codebase holds source code only"
+            ) from None
+    for key, patterns in (("editable", files.editable), ("frozen", files.frozen)):
+        for pattern in patterns:
+            if not any(fnmatch(name, pattern) for name in codebase):
+                raise ProblemError(f"{toml}: files.{key}: {pattern!r} matches nothing in {folder}")
+    return codebase

@@ -1,0 +1,224 @@
+"""One process tree at a time: start it, watch its budget, end all of it.
+
+A worker calls `adopt_orphans()` once; from then on whatever a command leaves behind (a daemon that
+forked twice, too) becomes the worker's own child and `end_tree()` finds it. Linux does this in
+full; elsewhere the command's process group is ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+POLL_S = 0.05
+LINUX = sys.platform == "linux"
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_TICKS = os.sysconf("SC_CLK_TCK")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Interrupted(Exception):
+    """Whoever gave this work is gone or wants it stopped."""
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of every orphan among its descendants."""
+    if LINUX:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """In a new child: end with the parent, even when the parent was killed."""
+    if LINUX:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def start(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: dict[str, str],
+    output: int,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | None = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Starts a command in a session of its own that dies with this process."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=stdin,
+        stdout=output if stdout is None else stdout,
+        stderr=output,
+        pass_fds=pass_fds,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run must end: `seconds` of `kind` after its clock started, `wall_s` in any case."""
+
+    kind: Literal["wall", "cpu"]
+    seconds: float
+    startup_s: float
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a watched process ended. `exit_code` is None when a limit ended it, `reason` says which.
+
+    Times in seconds: `startup_s` wall time until the clock started, `charged_s` what counted.
+    """
+
+    exit_code: int | None
+    reason: str
+    startup_s: float
+    charged_s: float
+    wall_s: float
+
+
+def watch(
+    process: subprocess.Popen[bytes],
+    limits: Limits,
+    *,
+    clock_start: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Waits for `process`, charging its whole tree; ends the tree at a limit.
+
+    `clock_start` is a descriptor on which the prelude writes the CPU seconds spent so far when the
+    clock starts; without one the clock runs from the beginning. Raises Interrupted when `stopped`
+    says so; the caller ends the tree.
+    """
+    begun = time.monotonic()
+    reaped = _reaped_cpu()
+    started, imports = (begun, 0.0) if clock_start is None else (None, 0.0)
+    exit_fd = os.pidfd_open(process.pid) if LINUX else None
+    try:
+        while True:
+            ended = process.poll() is not None
+            now = time.monotonic()
+            if started is None and clock_start is not None:
+                ready = select.select([clock_start], [], [], 0)[0]
+                if ready and (text := os.read(clock_start, 64)):
+                    started, imports = now, float(text)
+                elif now - begun > limits.startup_s:
+                    started = now  # too slow a start is charged from here on
+                    imports = _tree_cpu(reaped)
+            charged = _charged(limits.kind, started, now, reaped, imports)
+            run = Run(None, "", (started or now) - begun, charged, now - begun)
+            if charged > limits.seconds:
+                reason = f"the budget of {limits.seconds:g} {limits.kind} seconds was used up"
+                return _finished(run, reason=reason)
+            if started is not None and now - started > limits.wall_s:
+                return _finished(run, reason=f"still running after {limits.wall_s:g} wall seconds")
+            if ended:
+                return _finished(run, exit_code=process.returncode)
+            if stopped():
+                raise Interrupted
+            _wait(exit_fd, clock_start if started is None else None, limits, charged)
+    finally:
+        if exit_fd is not None:
+            os.close(exit_fd)
+
+
+def _wait(exit_fd: int | None, clock_start: int | None, limits: Limits, charged: float) -> None:
+    """Sleeps until the process ends, the clock starts, or it is time to look at the budget."""
+    pause = POLL_S if charged < limits.seconds - 2 * POLL_S else POLL_S / 5
+    watched = [fd for fd in (exit_fd, clock_start) if fd is not None]
+    select.select(watched, [], [], pause if exit_fd is not None else pause / 5)
+
+
+def _finished(run: Run, *, exit_code: int | None = None, reason: str = "") -> Run:
+    return Run(exit_code, reason, run.startup_s, run.charged_s, run.wall_s)
+
+
+def _charged(kind: str, started: float | None, now: float, reaped: float, imports: float) -> float:
+    if started is None:
+        return 0.0
+    return now - started if kind == "wall" else max(0.0, _tree_cpu(reaped) - imports)
+
+
+def _reaped_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _tree_cpu(reaped_before: float) -> float:
+    """CPU seconds of all descendants since `reaped_before`, the ended ones included."""
+    live = sum(_process_cpu(pid) for pid in descendants())
+    return live + _reaped_cpu() - reaped_before
+
+
+def _process_cpu(pid: int) -> float:
+    """User and system seconds of a process and of the children it has waited for."""
+    fields = _stat_fields(pid)
+    return sum(int(ticks) for ticks in fields[11:15]) / _TICKS if fields else 0.0
+
+
+def _stat_fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; empty when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def descendants(root: int | None = None) -> list[int]:
+    """Every living descendant of a process, by default of this one (Linux only; else empty)."""
+    if not LINUX:
+        return []
+    found, parents = [], [root or os.getpid()]
+    while parents:
+        parent = parents.pop()
+        try:
+            tasks = os.listdir(f"/proc/{parent}/task")
+            children = [
+                int(pid)
+                for task in tasks
+                for pid in Path(f"/proc/{parent}/task/{task}/children").read_text().split()
+            ]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found += children
+        parents += children
+    return found
+
+
+def end_tree(process: subprocess.Popen[bytes] | None = None) -> None:
+    """Ends `process` and every descendant of this process, and reaps them."""
+    if process is not None and process.poll() is None:
+        _kill(os.killpg, process.pid)
+    while True:
+        for pid in descendants():
+            _kill(os.kill, pid)
+        if process is not None:
+            process.wait()
+        try:
+            # A killed parent's children come to us: look again until nobody is left.
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            time.sleep(0.001)
+
+
+def _kill(how: Callable[[int, int], None], pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        how(pid, signal.SIGKILL)

@@ -1,0 +1,135 @@
+"""The records that travel between the parts: frozen and JSON-serialisable.
+
+idea = Idea(id="00-003", text="[Experiment] ... [Code Changes] ...")
+outcome = executor.execute([idea])[0]
+outcome.status, outcome.reward      # ("completed", 0.39)
+Outcome.from_json(outcome.to_json()) == outcome
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
+
+Status = Literal["completed", "not_implemented", "crashed", "timeout", "rejected", "cancelled"]
+Stage = Literal["implement", "train", "examine", "done"]
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class Record:
+    """Shared by the frozen dataclasses below: a JSON text and back, unknown keys ignored."""
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Raises ValueError when the text is not the JSON object of such a record."""
+        data = json.loads(text)
+        names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if not isinstance(data, dict):
+            raise ValueError(f"not a {cls.__name__}: {text!r:.60}")
+        try:
+            return cls(**{k: v for k, v in data.items() if k in names})
+        except TypeError as error:
+            raise ValueError(f"not a {cls.__name__}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Idea(Record):
+    """A research idea in natural language, in the form `[Experiment] … [Code Changes] …`.
+
+    `parents` are the ids of the ideas it builds on, `origin` says who had it and how
+    (`sample`, `exploit`, `explore`, `baseline`, …), `meta` belongs to the ideator.
+    """
+
+    id: str
+    text: str
+    epoch: int = 0
+    origin: str = ""
+    parents: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parents", tuple(self.parents))
+
+
+@dataclass(frozen=True)
+class Implementation(Record):
+    """What an implementer made of an idea: the patched files, or the reason why there are none.
+
+    `files` maps relative paths to texts. `status` is `completed` when the edits applied,
+    `not_implemented` when they could not, `rejected` when they touch what is frozen.
+    """
+
+    status: Literal["completed", "not_implemented", "rejected"]
+    files: Mapping[str, str] = field(default_factory=dict)
+    diff: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Job(Record):
+    """A codebase to be run once with one seed. Higher `priority` runs first, then the oldest."""
+
+    idea_id: str
+    content_hash: str
+    seed: int = 0
+    priority: int = 0
+    cpus: int = 1
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Trial(Record):
+    """What a worker measured of a job; the reward is not its business. Times are in seconds.
+
+    `started` and `ended` are on the worker machine's monotonic clock, `charged_s` is what counted
+    against the budget, `log` the end of what training and candidate printed.
+    """
+
+    status: Status
+    stage: Stage
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    detail: str = ""
+    log: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    startup_s: float = 0.0
+    train_s: float = 0.0
+    examine_s: float = 0.0
+    charged_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome(Record):
+    """How an idea ended. `reward` is the number to learn from: higher is better, always.
+
+    `stage` is where it ended, `detail` why in one line, `duration_s` the trial's wall time and
+    `charged_s` what counted against the budget; `cached` is true where an identical codebase had
+    already run with this seed. `submitted_at` and `finished_at` are Unix times.
+    """
+
+    idea_id: str
+    status: Status
+    reward: float
+    stage: Stage = "done"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+    duration_s: float = 0.0
+    charged_s: float = 0.0
+    examine_s: float = 0.0
+    detail: str = ""
+    content_hash: str = ""
+    cached: bool = False
+    submitted_at: float = 0.0
+    finished_at: float = 0.0
+
+    @property
+    def completed(self) -> bool:
+        return self.status == "completed"

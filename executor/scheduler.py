@@ -1,0 +1,79 @@
+"""The clock: gives jobs to free slots, highest priority first, then oldest.
+
+    scheduler = Scheduler(workers, period_s=10.0, find_work=adopt_from_store)
+    trial = await scheduler.run(job, spec)
+
+At most `workers.slots` trials run at a time. Every `period_s` seconds `find_work` looks into the
+store for codebases that somebody else left there; work handed to `run` starts at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from executor.records import Job, Trial
+from executor.trial import TrialSpec
+
+
+class Workers(Protocol):
+    slots: int
+
+    async def start(self) -> None:
+        """Makes the slots ready ahead of the first job."""
+
+    async def run(self, job: Job, spec: TrialSpec) -> Trial:
+        """Runs one trial; at most `slots` calls are under way at a time."""
+
+    async def close(self) -> None:
+        """Ends every trial and process."""
+
+
+class Scheduler:
+    """Belongs to one event loop; the only one who gives jobs to its workers."""
+
+    def __init__(
+        self, workers: Workers, period_s: float, find_work: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._workers = workers
+        self._period_s = period_s
+        self._find_work = find_work
+        self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+        self._running = 0
+
+    async def tick_forever(self) -> None:
+        """The fixed clock."""
+        while True:
+            await self._find_work()
+            await asyncio.sleep(self._period_s)
+
+    async def run(self, job: Job, spec: TrialSpec) -> Trial:
+        """Waits for a slot by priority, then runs the trial. Cancelling it frees the slot."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (-job.priority, next(self._order), turn))
+        self._dispatch()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._release()
+            raise
+        try:
+            return await self._workers.run(job, spec)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        self._running -= 1
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        while self._queue and self._running < self._workers.slots:
+            turn = heapq.heappop(self._queue)[2]
+            if not turn.cancelled():
+                self._running += 1
+                turn.set_result(None)

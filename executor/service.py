@@ -1,0 +1,299 @@
+"""The executor: a batch of ideas in, measured outcomes out, in order or as they complete.
+
+    with Executor(load_problem("gym_envs/digits"), store="store", run="first", slots=2) as executor:
+        outcomes = executor.execute([Idea("a", "[Experiment] … [Code Changes] …")])
+
+The same run name again resumes: finished trials are read from the store, the others run. Identical
+codebases run once per seed, in one run or across runs that share a store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from weakref import WeakValueDictionary
+
+from executor.budget import BASELINE, RunBudget
+from executor.edits import canonical_diff
+from executor.errors import StoreError, UserError
+from executor.implementer import DirectImplementer, Implementer
+from executor.outcomes import cancelled, outcome_of, trial_spec
+from executor.problem import Problem
+from executor.records import Idea, Implementation, Job, Outcome, Trial
+from executor.scheduler import Scheduler, Workers
+from executor.store import Store, trial_key
+from executor.workers.local import LocalWorkers, available_cores
+
+T = TypeVar("T")
+
+_LOCK_POLL_S = 0.1
+_IDEA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class Executor:
+    """Executes ideas on one problem, in one run of a store.
+
+    Args:
+        problem: what the ideas are about.
+        store: a local folder or an fsspec URL.
+        run: the run's name; the same name resumes.
+        slots: trials at a time; by default as many as this machine's cores allow.
+        implementer: turns ideas into code; by default ideas carry their own edits.
+        workers: where trials run; by default processes on this machine.
+        seed: the seed that trials get unless `submit` is told another.
+        period_s: how often the store is searched for codebases that another process left there.
+        max_ideas: ideas the run may hold, resumed ones included; more are `cancelled`.
+        max_seconds: wall time of the run, earlier sessions included; what is unfinished then is
+            `cancelled` and leaves no outcome.
+
+    Raises StoreError when the store cannot be written, or the run is in use or belongs to another
+    version of the problem.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        store: str | Path = "store",
+        run: str = "default",
+        slots: int | None = None,
+        implementer: Implementer | None = None,
+        workers: Workers | None = None,
+        seed: int = 0,
+        period_s: float = 10.0,
+        max_ideas: int | None = None,
+        max_seconds: float | None = None,
+    ) -> None:
+        self.problem = problem
+        self.seed = seed
+        self.store = Store(store)
+        self.run = self.store.run(run)
+        self._lock = self.run.lock()
+        self._check_version()
+        cpus = problem.file.resources.cpus
+        self._workers = workers or LocalWorkers(
+            slots or max(1, len(available_cores()) // cpus), cpus
+        )
+        self.slots = self._workers.slots
+        self._implementer = implementer or DirectImplementer(problem)
+        self._scheduler = Scheduler(self._workers, period_s, self._adopt)
+        self._budget = RunBudget(self.run, max_ideas, max_seconds)
+        self._seen: set[str] = set()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._data = problem.data()
+        self._tasks: set[asyncio.Task] = set()
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="executor", daemon=True)
+        self._thread.start()
+        self.run.record("start", slots=self.slots, problem=problem.name, version=problem.version)
+        self._start(self._workers.start())
+        self._start(self._scheduler.tick_forever())
+
+    def _check_version(self) -> None:
+        versions = [e["version"] for e in self.run.events() if e["event"] == "start"]
+        if any(version != self.problem.version for version in versions):
+            self._lock.release()
+            raise StoreError(
+                f"the run {self.run.name} belongs to another version of the problem "
+                f"{self.problem.name}; choose another run name"
+            )
+
+    # ---- ideas in, outcomes out
+
+    def submit(
+        self, idea: Idea, *, seed: int | None = None, priority: int = 0
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts one idea; cancelling the future ends its trial. Raises UserError for a bad id."""
+        if self._closed:
+            raise UserError("this executor is closed")
+        if not _IDEA_ID.fullmatch(idea.id):
+            raise UserError(f"idea id {idea.id!r}: use up to 128 letters, digits, `.`, `-` and `_`")
+        return self._submit(idea, seed, priority, None)
+
+    def submit_baseline(self, seed: int | None = None) -> concurrent.futures.Future[Outcome]:
+        """Starts the unpatched codebase; it is not an idea and uses no idea budget."""
+        unpatched = Implementation("completed", self.problem.codebase)
+        return self._submit(Idea(BASELINE, "", origin=BASELINE), seed, 1, unpatched)
+
+    def submit_codebase(
+        self, idea: Idea, files: Mapping[str, str]
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts a codebase that an implementer made of `idea` at some other time."""
+        diff = canonical_diff(self.problem.codebase, files)
+        return self._submit(idea, None, 0, Implementation("completed", files, diff))
+
+    def _submit(
+        self, idea: Idea, seed: int | None, priority: int, made: Implementation | None
+    ) -> concurrent.futures.Future[Outcome]:
+        seed = self.seed if seed is None else seed
+        return self._start(self._execute(idea, seed, priority, made))
+
+    def _start(self, coroutine: Coroutine[None, None, T]) -> concurrent.futures.Future[T]:
+        """Runs a coroutine on the executor's own loop until it ends or the executor closes."""
+
+        async def tracked() -> T:
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.add(task)
+            try:
+                return await coroutine
+            finally:
+                self._tasks.discard(task)
+
+        return asyncio.run_coroutine_threadsafe(tracked(), self._loop)
+
+    def execute(self, ideas: Iterable[Idea]) -> list[Outcome]:
+        """Runs a batch and returns its outcomes in the same order."""
+        futures = [self.submit(idea) for idea in ideas]
+        return [future.result() for future in futures]
+
+    async def aexecute(self, ideas: Iterable[Idea]) -> list[Outcome]:
+        """`execute` for async code, on whatever event loop."""
+        futures = [asyncio.wrap_future(self.submit(idea)) for idea in ideas]
+        return list(await asyncio.gather(*futures))
+
+    def as_completed(self, ideas: Iterable[Idea]) -> Iterator[Outcome]:
+        """Runs a batch and yields each outcome as soon as it is there."""
+        futures = [self.submit(idea) for idea in ideas]
+        for future in concurrent.futures.as_completed(futures):
+            yield future.result()
+
+    def ideas_left(self) -> float:
+        """How many new ideas the budget still admits."""
+        return self._budget.ideas_left()
+
+    def seconds_left(self) -> float:
+        """Wall seconds that the budget still admits."""
+        return self._budget.seconds_left()
+
+    # ---- life
+
+    def close(self) -> None:
+        """Ends whatever runs, every process included; what was finished is in the store."""
+        if self._closed:
+            return
+        self._closed = True
+        asyncio.run_coroutine_threadsafe(self._shut_down(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.run.record("stop")
+        self.run.flush()
+        self._lock.release()
+
+    async def _shut_down(self) -> None:
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*set(self._tasks), return_exceptions=True)
+        await self._workers.close()
+        await self._loop.shutdown_default_executor()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- one idea
+
+    async def _execute(
+        self, idea: Idea, seed: int, priority: int, made: Implementation | None
+    ) -> Outcome:
+        key = trial_key(idea.id, seed, self.seed)
+        finished = self.run.outcome(key)
+        if finished is not None:
+            return finished
+        self._seen.add(key)
+        if not self._budget.admit(key):
+            return cancelled(self.problem, idea, seed, str(self._budget))
+        submitted = time.time()
+        try:
+            # The deadline is on the monotonic clock, which the event loop uses too.
+            async with asyncio.timeout_at(self._budget.deadline) as clock:
+                if self.run.idea(key) is None:
+                    self.run.write_idea(key, idea)
+                implementation = await self._implement(key, idea, made)
+                if implementation.status == "completed":
+                    outcome = await self._measure(key, idea, implementation, seed, priority)
+                else:
+                    failed = Trial(implementation.status, "implement", detail=implementation.detail)
+                    outcome = outcome_of(self.problem, idea, seed, failed, "")
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            return cancelled(self.problem, idea, seed, str(self._budget))
+        outcome = replace(outcome, submitted_at=submitted, finished_at=time.time())
+        self.run.write_outcome(key, outcome)
+        self.run.record("finished", key=key, status=outcome.status, reward=outcome.reward)
+        return outcome
+
+    async def _implement(self, key: str, idea: Idea, made: Implementation | None) -> Implementation:
+        if (files := self.run.codebase(key)) is not None:
+            return Implementation("completed", files, self.run.diff(key))
+        implementation = made or await self._implementer.implement(idea)
+        if implementation.status == "completed":
+            self.run.write_implementation(key, implementation)
+        return implementation
+
+    async def _measure(
+        self, key: str, idea: Idea, implementation: Implementation, seed: int, priority: int
+    ) -> Outcome:
+        """The outcome of a codebase: an earlier one of the same content, or a trial's."""
+        content = self.problem.content_hash(implementation.files, seed)
+        async with self._only_one(content):
+            if (found := self.store.result(content)) is not None:
+                earlier, log_path = found
+                own = log_path == self.run.log_path(key)
+                if not own:
+                    self.run.write_log(key, self.store.read_text(log_path))
+                return replace(earlier, idea_id=idea.id, cached=not own)
+            resources = self.problem.file.resources
+            job = Job(idea.id, content, seed, priority, resources.cpus, resources.gpus)
+            self.run.write_job(key, job)
+            trial = await self._scheduler.run(
+                job, trial_spec(self.problem, self._data, implementation.files, seed)
+            )
+            outcome = outcome_of(self.problem, idea, seed, trial, content)
+            self.run.write_log(key, trial.log)
+            self.store.keep_result(outcome, self.run.log_path(key))
+            self.run.record("trial", key=key, started=trial.started, ended=trial.ended)
+            return outcome
+
+    @asynccontextmanager
+    async def _only_one(self, content: str) -> AsyncIterator[None]:
+        """Held by one idea at a time, in this process and in others on the same store."""
+        turn = self._turns.setdefault(content, asyncio.Lock())
+        async with turn:
+            while (lock := self.store.lock_result(content)) is None:
+                await asyncio.sleep(_LOCK_POLL_S)
+            try:
+                yield
+            finally:
+                lock.release()
+
+    # ---- work that another process left in the store
+
+    async def _adopt(self) -> None:
+        self.run.flush()
+        for key in set(self.run.trials()) - self._seen:
+            self._seen.add(key)
+            idea = self.run.idea(key)
+            ready = self.run.outcome(key) is None and self.run.codebase(key) is not None
+            if idea is not None and ready:
+                seed = int(key.removeprefix(idea.id).removeprefix(".seed") or self.seed)
+                self.submit(idea, seed=seed)

@@ -1,0 +1,192 @@
+"""The store, the only truth: one folder an idea, immutable files, `outcome.json` written last.
+
+    <store>/runs/<run>/recipe.yaml  events.jsonl
+                       ideas/<key>/{idea.json,edits.diff,codebase.zip,job.json,log.txt,outcome.json}
+    <store>/results/<content-hash>.json
+
+`key` is the idea's id, or `<id>.seed<n>` for a repeat with another seed than the run's: every trial
+has its own folder.
+Whatever is missing has not happened; whatever is there is final.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from executor.errors import StoreError
+from executor.records import Idea, Implementation, Job, Outcome, Record
+from executor.storage import Lock, Storage, open_storage
+
+R = TypeVar("R", bound=Record)
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Every zip entry gets this date, so that equal codebases are equal bytes.
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class Store:
+    """A store at a local path or an fsspec URL. Raises StoreError when it cannot be written."""
+
+    def __init__(self, url: str | Path) -> None:
+        self._storage = open_storage(url)
+        self.url = self._storage.url
+
+    def run(self, name: str) -> RunFolder:
+        """One run of the store, new or old. Raises StoreError for an impossible name."""
+        if not _RUN_NAME.fullmatch(name):
+            raise StoreError(
+                f"run name {name!r}: use letters, digits, dots, dashes and underscores"
+            )
+        return RunFolder(self._storage, name)
+
+    def runs(self) -> list[str]:
+        return self._storage.list("runs")
+
+    def result(self, content_hash: str) -> tuple[Outcome, str] | None:
+        """The outcome that this codebase had before, and the log's path; None if it never ran."""
+        data = _json(self._storage.read(f"results/{content_hash}.json"))
+        if data is None:
+            return None
+        return Outcome.from_json(json.dumps(data["outcome"])), data["log"]
+
+    def keep_result(self, outcome: Outcome, log_path: str) -> None:
+        text = json.dumps({"outcome": json.loads(outcome.to_json()), "log": log_path})
+        self._storage.write(f"results/{outcome.content_hash}.json", text.encode())
+
+    def lock_result(self, content_hash: str) -> Lock | None:
+        """Held while a codebase runs, so that no other process on this store runs it too."""
+        return self._storage.try_lock(f"results/{content_hash}.lock")
+
+    def read_text(self, path: str) -> str:
+        return (self._storage.read(path) or b"").decode(errors="replace")
+
+
+class RunFolder:
+    """One run: `runs/<name>` of a store."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage, self.name = storage, name
+        self._path = f"runs/{name}"
+
+    @property
+    def url(self) -> str:
+        return f"{self._storage.url}/{self._path}"
+
+    def lock(self) -> Lock:
+        """Makes this process the run's only writer. Raises StoreError when there is another."""
+        lock = self._storage.try_lock(f"{self._path}/.lock")
+        if lock is None:
+            raise StoreError(
+                f"the run {self.name} in {self._storage.url} is being executed by another process; "
+                "wait for it, stop it, or choose another run name"
+            )
+        return lock
+
+    def trials(self) -> list[str]:
+        """The trials of this run, by key."""
+        return self._storage.list(f"{self._path}/ideas")
+
+    def idea(self, key: str) -> Idea | None:
+        return self._record(Idea, key, "idea.json")
+
+    def outcome(self, key: str) -> Outcome | None:
+        return self._record(Outcome, key, "outcome.json")
+
+    def job(self, key: str) -> Job | None:
+        return self._record(Job, key, "job.json")
+
+    def diff(self, key: str) -> str:
+        return (self._read(key, "edits.diff") or b"").decode(errors="replace")
+
+    def log(self, key: str) -> str:
+        return (self._read(key, "log.txt") or b"").decode(errors="replace")
+
+    def log_path(self, key: str) -> str:
+        return f"{self._path}/ideas/{key}/log.txt"
+
+    def codebase(self, key: str) -> dict[str, str] | None:
+        """The patched tree; None when the idea has none (yet)."""
+        data = self._read(key, "codebase.zip")
+        return unzip(data) if data else None
+
+    def write_idea(self, key: str, idea: Idea) -> None:
+        self._write(key, "idea.json", idea.to_json().encode())
+
+    def write_implementation(self, key: str, implementation: Implementation) -> None:
+        self._write(key, "edits.diff", implementation.diff.encode())
+        self._write(key, "codebase.zip", zip_tree(implementation.files))
+
+    def write_job(self, key: str, job: Job) -> None:
+        self._write(key, "job.json", job.to_json().encode())
+
+    def write_log(self, key: str, log: str) -> None:
+        self._write(key, "log.txt", log.encode())
+
+    def write_outcome(self, key: str, outcome: Outcome) -> None:
+        self._write(key, "outcome.json", outcome.to_json().encode())
+
+    def recipe(self) -> str | None:
+        data = self._storage.read(f"{self._path}/recipe.yaml")
+        return data.decode() if data else None
+
+    def write_recipe(self, text: str) -> None:
+        self._storage.write(f"{self._path}/recipe.yaml", text.encode())
+
+    def record(self, event: str, **fields: Any) -> None:
+        """Adds a line to events.jsonl, which nothing but reports and the clock read."""
+        line = json.dumps({"time": round(time.time(), 4), "event": event, **fields})
+        self._storage.append(f"{self._path}/events.jsonl", line.encode() + b"\n")
+
+    def flush(self) -> None:
+        self._storage.flush()
+
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of events.jsonl; one that a kill cut short is left out."""
+        lines = (self._storage.read(f"{self._path}/events.jsonl") or b"").splitlines()
+        return [event for line in lines if (event := _json(line)) is not None]
+
+    def _read(self, key: str, name: str) -> bytes | None:
+        return self._storage.read(f"{self._path}/ideas/{key}/{name}")
+
+    def _write(self, key: str, name: str, data: bytes) -> None:
+        self._storage.write(f"{self._path}/ideas/{key}/{name}", data)
+
+    def _record(self, kind: type[R], key: str, name: str) -> R | None:
+        data = self._read(key, name)
+        try:
+            return kind.from_json(data) if data else None
+        except ValueError:
+            return None
+
+
+def trial_key(idea_id: str, seed: int, run_seed: int) -> str:
+    """The name of a trial's folder; `run_seed` is the seed that the run's ideas get."""
+    return idea_id if seed == run_seed else f"{idea_id}.seed{seed}"
+
+
+def zip_tree(files: Mapping[str, str]) -> bytes:
+    """A zip of a source tree; equal trees give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), files[name], zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def unzip(data: bytes) -> dict[str, str]:
+    """The tree of `zip_tree`."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def _json(data: bytes | None) -> dict[str, Any] | None:
+    try:
+        return json.loads(data) if data else None
+    except ValueError:
+        return None

@@ -1,0 +1,65 @@
+"""What an ideator is told: the task, its rules, the codebase, and what was tried before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from string import Template
+
+from executor.problem import Problem
+from executor.records import Outcome
+
+_PROMPT = Template(
+    """\
+# $title
+
+$task
+
+## Rules
+- You may change: $editable. Never touch: $frozen.
+- Budget of one run: $seconds $kind seconds on $cpus CPU core(s) and $gpus GPU(s).
+- Reward: $reward.
+
+## How to answer
+Write one idea in this form, with edits that apply to the code below:
+
+[Experiment] what to change and why it should help, in plain words.
+[Code Changes] a unified diff, SEARCH/REPLACE blocks, or lines like `name: old -> new`.
+
+## The codebase
+$codebase"""
+)
+_REWARDS = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
+
+
+def problem_prompt(problem: Problem) -> str:
+    """The problem as one text: task, rules, form of the answer, every file of the codebase."""
+    file = problem.file
+    listing = "\n\n".join(f"### {path}\n```\n{text}```" for path, text in problem.codebase.items())
+    return _PROMPT.substitute(
+        title=file.title,
+        task=file.task.strip(),
+        editable=", ".join(file.files.editable),
+        frozen=", ".join(file.files.frozen) or "(nothing)",
+        seconds=f"{file.budget.seconds:g}",
+        kind=file.budget.kind,
+        cpus=file.resources.cpus,
+        gpus=file.resources.gpus,
+        reward=_REWARDS[file.reward.rule].format(file.reward.metric),
+        codebase=listing,
+    )
+
+
+def history_prompt(history: Iterable[tuple[str, Outcome]]) -> str:
+    """Ideas that were executed and how each ended, oldest first."""
+    return "\n\n".join(
+        f"### Idea {number}: {summary(outcome)}\n{text}"
+        for number, (text, outcome) in enumerate(history, start=1)
+    )
+
+
+def summary(outcome: Outcome) -> str:
+    """One line: status, reward and metrics, or why it failed."""
+    if outcome.completed:
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items())
+        return f"completed, reward {outcome.reward:.4g} ({metrics})"
+    return f"{outcome.status.replace('_', ' ')}: {outcome.detail}"

@@ -1,0 +1,88 @@
+"""Which problems there are: the built-in ones, installed plug-ins, and folders.
+
+    find_problem("digits")              # by name, by id (research/Digits-v0) or by folder
+    register_problem("my_problem/")     # makes gymnasium.make("research/MyProblem-v0") work
+
+An installed package adds problems through the entry-point group `ideator_rl.problems`: each entry
+names a package whose folder holds a `problem.toml`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import gymnasium
+
+from executor.errors import ProblemError
+from executor.problem import Problem, load_problem
+
+NAMESPACE = "research"
+_HERE = Path(__file__).parent
+TEMPLATE = _HERE / "template"
+
+
+@cache
+def problem_paths() -> Mapping[str, Path]:
+    """Every built-in and installed problem: its name and its toml file."""
+    tomls = [p for p in sorted(_HERE.glob("*/problem*.toml")) if p.parent != TEMPLATE]
+    for entry in entry_points(group="ideator_rl.problems"):
+        spec = importlib.util.find_spec(entry.value)
+        if spec is None or not spec.submodule_search_locations:
+            raise ProblemError(f"plug-in {entry.name}: {entry.value} is not an importable package")
+        tomls.append(Path(spec.submodule_search_locations[0]) / "problem.toml")
+    return {_declared(toml)["name"]: toml for toml in tomls}
+
+
+def find_problem(env: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
+    """A problem by its name, its Gymnasium id or its folder. Raises ProblemError."""
+    text = str(env)
+    for name, toml in problem_paths().items():
+        if text in (name, gymnasium_id(toml)):
+            return load_problem(toml, overrides)
+    if Path(text).expanduser().exists():
+        return load_problem(Path(text).expanduser(), overrides)
+    raise ProblemError(
+        f"unknown environment {text!r}; known: {', '.join(problem_paths())}, "
+        "or the folder of a problem.toml"
+    )
+
+
+def register_problem(path: str | Path) -> str:
+    """Registers a problem folder with Gymnasium and returns its id. Raises ProblemError."""
+    return _register(load_problem(path).path)
+
+
+def register_problems() -> None:
+    """Registers every built-in and installed problem with Gymnasium."""
+    for toml in problem_paths().values():
+        _register(toml)
+
+
+def gymnasium_id(toml: Path) -> str:
+    return f"{NAMESPACE}/{_declared(toml)['id']}"
+
+
+def _register(toml: Path) -> str:
+    env_id = gymnasium_id(toml)
+    gymnasium.register(
+        env_id,
+        entry_point="gym_envs.research_env:ResearchEnv",
+        vector_entry_point="gym_envs.vector_env:ResearchVectorEnv",
+        kwargs={"problem": str(toml)},
+    )
+    return env_id
+
+
+@cache
+def _declared(toml: Path) -> dict[str, str]:
+    """Name and id, without the cost of loading the whole problem."""
+    try:
+        raw = tomllib.loads(toml.read_text())
+        return {"name": str(raw["name"]), "id": str(raw["id"])}
+    except (OSError, KeyError, ValueError) as error:
+        raise ProblemError(f"{toml}: cannot be read as a problem: {error}") from None

@@ -1,0 +1,137 @@
+"""A research problem as a Gymnasium environment: the action is an idea, the reward is measured.
+
+env = ResearchEnv(load_problem("gym_envs/digits"), store="store", run="first")
+prompt, info = env.reset(seed=0)
+prompt, reward, terminated, truncated, info = env.step(idea)        # or: await env.astep(idea)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from executor import Executor, Idea, Outcome, Problem
+from gym_envs.prompt import history_prompt, problem_prompt, summary
+from gym_envs.registration import find_problem
+from gym_envs.text_space import UnicodeText
+
+MAX_IDEA_CHARACTERS = 20_000_000
+MAX_PROMPT_CHARACTERS = 100_000_000
+
+
+class ResearchEnv(gymnasium.Env[str, str | Idea]):
+    """One idea a step; an episode is `max_turns` ideas (one by default: a bandit).
+
+    Observation: the problem's prompt, followed from the second turn on by the episode's ideas and
+    how they ended. Action: an idea's text in any Unicode, or an `Idea`, which may carry its own id
+    and lineage. Reward: the outcome's, higher is better; an idea that fails in whatever way earns
+    the problem's failure reward and never raises. An episode ends (`terminated`) after its last
+    turn; it is `truncated` when the executor's budget cancelled the idea.
+
+    `info` always has the keys idea_id, status, stage, detail, metrics, seed, duration_s, cached and
+    outcome (None after a reset).
+
+    Args:
+        problem: a Problem, or what `find_problem` understands.
+        executor: an executor to share; without one the environment opens its own with `store`,
+            `run`, `slots` and `trial_seed`, and closes it with itself.
+        max_turns: ideas an episode.
+        trial_seed: the seed that training runs get from an executor of its own.
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}
+
+    def __init__(
+        self,
+        problem: Problem | str | Path,
+        *,
+        executor: Executor | None = None,
+        store: str | Path = "store",
+        run: str = "gym",
+        slots: int | None = None,
+        max_turns: int = 1,
+        trial_seed: int = 0,
+        render_mode: str | None = None,
+    ) -> None:
+        self.problem = problem if isinstance(problem, Problem) else find_problem(problem)
+        self._owned = executor is None
+        self.executor = executor or Executor(
+            self.problem, store=store, run=run, slots=slots, seed=trial_seed
+        )
+        self.max_turns = max_turns
+        self.render_mode = render_mode
+        self.observation_space = UnicodeText(MAX_PROMPT_CHARACTERS)
+        self.action_space = UnicodeText(MAX_IDEA_CHARACTERS)
+        self._prompt = problem_prompt(self.problem)
+        self._history: list[tuple[str, Outcome]] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._history = []
+        return self._observation(), outcome_info(None)
+
+    async def astep(self, action: str | Idea) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Executes one idea. Many environments may await theirs at once on a shared executor."""
+        idea = as_idea(action)
+        outcome = await asyncio.wrap_future(self.executor.submit(idea))
+        return self._advance(idea, outcome)
+
+    def step(self, action: str | Idea) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """`astep` for code that is not async; also inside a running event loop (a notebook)."""
+        idea = as_idea(action)
+        outcome = self.executor.submit(idea).result()
+        return self._advance(idea, outcome)
+
+    def _advance(
+        self, idea: Idea, outcome: Outcome
+    ) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self._history.append((idea.text, outcome))
+        terminated = len(self._history) >= self.max_turns
+        truncated = outcome.status == "cancelled"
+        info = outcome_info(outcome)
+        return self._observation(), outcome.reward, terminated, truncated, info
+
+    def _observation(self) -> str:
+        if not self._history:
+            return self._prompt
+        return f"{self._prompt}\n\n## Tried so far\n{history_prompt(self._history)}"
+
+    def render(self) -> str | None:
+        """In mode `ansi`: one line on the last outcome."""
+        if self.render_mode != "ansi":
+            return None
+        return summary(self._history[-1][1]) if self._history else self.problem.file.title
+
+    def close(self) -> None:
+        if self._owned:
+            self.executor.close()
+
+
+def as_idea(action: str | Idea) -> Idea:
+    """An action as an idea; a bare text is named by its hash, so that the same text is one idea."""
+    if isinstance(action, Idea):
+        return action
+    digest = hashlib.sha256(action.encode(errors="surrogatepass")).hexdigest()
+    return Idea(f"text-{digest[:16]}", action)
+
+
+def outcome_info(outcome: Outcome | None) -> dict[str, Any]:
+    """The info dictionary of an outcome; the same keys, empty, where there is none yet."""
+    shown = outcome or Outcome("", "cancelled", 0.0)
+    return {
+        "idea_id": shown.idea_id,
+        "status": shown.status if outcome else "",
+        "stage": shown.stage if outcome else "",
+        "detail": shown.detail,
+        "metrics": dict(shown.metrics),
+        "seed": shown.seed,
+        "duration_s": shown.duration_s,
+        "cached": shown.cached,
+        "outcome": outcome,
+    }

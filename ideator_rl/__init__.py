@@ -1,0 +1,1 @@
+"""Who proposes ideas, and how they learn: ideators, searches, reports."""

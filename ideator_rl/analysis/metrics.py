@@ -1,0 +1,173 @@
+"""The figures of a run, as pure functions of records and events.
+
+    best_so_far([0.2, None, 0.5, 0.4])              # [0.2, 0.2, 0.5, 0.5]
+    improvement_in_sd(0.5, spread([0.40, 0.42]))    # 6.36
+
+Times are in seconds and rewards in the problem's own unit: higher is better, always.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from executor.records import Stage, Status
+
+STAGES: tuple[Stage, ...] = ("implement", "train", "examine")
+REWARD_RULES: tuple[Callable[[float], float], ...] = (
+    lambda value: value,
+    lambda value: -value,
+    lambda value: 1 / value if value else math.nan,
+)
+
+
+class Ended(Protocol):
+    """What is asked of a trial here: an `Outcome` has it, and so has a `TrialData`."""
+
+    @property
+    def status(self) -> Status: ...
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def content_hash(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Spread:
+    """`n` values of a measurement; `sd` is the sample standard deviation, None when n < 2."""
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class StageFlow:
+    """How many trials reached a stage, how many left it well, and how the others ended there."""
+
+    stage: Stage
+    reached: int
+    passed: int
+    stopped: Mapping[Status, int]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One life of the executor: Unix times, and how many trials it could run at a time."""
+
+    start: float
+    end: float
+    slots: int
+
+
+def best_so_far(rewards: Iterable[float | None]) -> list[float | None]:
+    """The highest reward up to and including each trial; None until the first trial has one.
+
+    None and non-finite rewards stand for trials without a measurement: they change nothing.
+    """
+    curve: list[float | None] = []
+    best: float | None = None
+    for reward in rewards:
+        if reward is not None and math.isfinite(reward):
+            best = reward if best is None else max(best, reward)
+        curve.append(best)
+    return curve
+
+
+def status_counts(trials: Iterable[Ended]) -> dict[Status, int]:
+    """Trials of each status that occurs, the most frequent first."""
+    return dict(Counter(trial.status for trial in trials).most_common())
+
+
+def stage_flow(trials: Sequence[Ended]) -> tuple[StageFlow, ...]:
+    """The stages in their order; a trial that ended in one had passed those before it."""
+    flows, left = [], len(trials)
+    for stage in STAGES:
+        stopped = status_counts(t for t in trials if _lost_in(t) == stage)
+        passed = left - sum(stopped.values())
+        flows.append(StageFlow(stage, left, passed, stopped))
+        left = passed
+    return tuple(flows)
+
+
+def _lost_in(trial: Ended) -> Stage | None:
+    if trial.status == "completed":
+        return None
+    # A metric that gives no reward is found out after the examination, and is its fault.
+    return "examine" if trial.stage == "done" else trial.stage
+
+
+def completion_rate(trials: Sequence[Ended]) -> float | None:
+    """The share of trials that completed, 0 to 1; None without trials."""
+    return status_counts(trials).get("completed", 0) / len(trials) if trials else None
+
+
+def distinct_codebases(trials: Iterable[Ended]) -> int:
+    """How many different codebases ran. The hash covers the seed, so give trials of one seed."""
+    return len({trial.content_hash for trial in trials if trial.content_hash})
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and sample standard deviation, in the values' unit; None without values."""
+    if not values:
+        return None
+    return Spread(
+        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
+    )
+
+
+def improvement_in_sd(best: float, baseline: Spread | None) -> float | None:
+    """(best - baseline mean) / baseline s.d.; None where the baseline has no positive s.d."""
+    return (best - baseline.mean) / baseline.sd if baseline and baseline.sd else None
+
+
+def reward_metric(measured: Iterable[tuple[float, Mapping[str, float]]]) -> str | None:
+    """The metric from which the rewards were made, recognised by the rule that fits every pair.
+
+    `measured` are (reward, metrics) of completed trials. None when nothing or more than one fits.
+    """
+    pairs = list(measured)
+    fits = {
+        name
+        for name in (pairs[0][1] if pairs else ())
+        for rule in REWARD_RULES
+        if all(math.isclose(reward, rule(m.get(name, math.nan))) for reward, m in pairs)
+    }
+    return fits.pop() if len(fits) == 1 else None
+
+
+def sessions(events: Iterable[Mapping[str, Any]]) -> tuple[Session, ...]:
+    """The sessions of a run, each from its start to the last thing that it recorded."""
+    found: list[Session] = []
+    for event in events:
+        if event.get("event") == "start":
+            found.append(Session(event["time"], event["time"], int(event.get("slots", 1))))
+        elif found:
+            found[-1] = Session(found[-1].start, event["time"], found[-1].slots)
+    return tuple(found)
+
+
+def wall_seconds(lives: Iterable[Session]) -> float:
+    """Wall time of a run, in seconds; the time between two sessions does not count."""
+    return sum(life.end - life.start for life in lives)
+
+
+def elapsed_at(unix_time: float, lives: Iterable[Session]) -> float:
+    """Seconds of the run's own wall time that had passed at a Unix time."""
+    return sum(max(0.0, min(unix_time, life.end) - life.start) for life in lives)
+
+
+def busy_share(events: Sequence[Mapping[str, Any]]) -> float | None:
+    """The share of slot time that trials used, 0 to 1: Σ trial wall time / Σ slots · session time.
+
+    Trials are timed on the worker's clock, start-up included. None when no time has passed.
+    """
+    used = sum(e["ended"] - e["started"] for e in events if e.get("event") == "trial")
+    offered = sum(life.slots * (life.end - life.start) for life in sessions(events))
+    return used / offered if offered > 0 else None

@@ -1,0 +1,214 @@
+"""The report of a run: one HTML file that needs nothing but a browser, from disk and off line.
+
+    write_report(Store("store").run("digits-evolution-seed0"))   # …/report.html
+
+Ideas, diffs and logs are written by language models and by the code under test, so they are
+hostile: they enter the page as JSON that cannot close its element, the script shows them as text
+nodes only, and the page's own policy lets no other script run and nothing be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from executor.records import STATUSES
+from executor.storage import open_storage
+from executor.store import RunFolder
+from ideator_rl.analysis import metrics
+from ideator_rl.analysis.run_data import CUT, RunData, load_run
+
+REPORT = "report.html"
+# All details together, in bytes; beyond it the longest texts are cut first.
+MAX_DETAIL_BYTES = 5_500_000
+MAX_TITLE_CHARS = 180
+# A status is told by its shape as well as by its colour; paths are centred and 10 units wide.
+SHAPES = {
+    "completed": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
+    "not_implemented": "M0-5L5 4H-5z",
+    "crashed": "M-4-4L4 4M4-4L-4 4",
+    "timeout": "M-4-4H4V4H-4z",
+    "rejected": "M0-5.5L5.5 0L0 5.5L-5.5 0z",
+    "cancelled": "M-5 0H5",
+}
+
+
+def write_report(run: RunFolder) -> Path | str:
+    """Writes report.html into the run's folder, atomically; returns its path, or URL in a bucket.
+
+    Raises UserError when the folder holds no run, StoreError when it cannot be written.
+    """
+    page = render_report(load_run(run)).encode()
+    open_storage(run.url).write(REPORT, page)
+    return f"{run.url}/{REPORT}" if "://" in run.url else Path(run.url) / REPORT
+
+
+def render_report(data: RunData) -> str:
+    """The whole page."""
+    package = files(__package__)
+    css = (package / "report.css").read_text()
+    js = (package / "plot.js").read_text() + (package / "report.js").read_text()
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": number, "duration": duration, "share": share, "words": words}
+    policy = (
+        f"default-src 'none'; script-src {_source(js)}; style-src {_source(css)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return environment.from_string((package / "report.template.html").read_text()).render(
+        run=data,
+        summary=summary(data),
+        shapes=SHAPES,
+        policy=policy,
+        css=Markup(css),
+        js=Markup(js),
+        payload=Markup(_json(payload(data))),
+    )
+
+
+def summary(data: RunData) -> dict[str, Any]:
+    """The figures above the plots."""
+    ideas = data.ideas
+    measured = [trial for trial in ideas if trial.measured]
+    best = max(measured, key=lambda trial: trial.reward, default=None)
+    baseline = baseline_spread(data)
+    lives = metrics.sessions(data.events)
+    again = data.repeats.get(best.idea_id, ()) if best else ()
+    return {
+        "best": best,
+        "metric": metrics.reward_metric((t.reward, t.metrics) for t in measured),
+        "again": metrics.spread([trial.reward for trial in again if trial.measured]),
+        "baseline": baseline,
+        "gain": best.reward - baseline.mean if best and baseline else None,
+        "gain_sd": metrics.improvement_in_sd(best.reward, baseline) if best else None,
+        "counts": {s: c for s in STATUSES if (c := metrics.status_counts(ideas).get(s))},
+        "flow": metrics.stage_flow(ideas),
+        "completion": metrics.completion_rate(ideas),
+        "beat": sum(t.reward > baseline.mean for t in measured) if baseline else None,
+        "wall_s": metrics.wall_seconds(lives),
+        "sessions": len(lives),
+        "slots": lives[-1].slots if lives else None,
+        "busy": metrics.busy_share(data.events),
+        "codebases": metrics.distinct_codebases(ideas),
+        "cached": sum(trial.cached for trial in ideas),
+        "repeats": len(data.trials) - len(ideas),
+    }
+
+
+def baseline_spread(data: RunData) -> metrics.Spread | None:
+    """The rewards of the baseline over its seeds; None when none completed."""
+    return metrics.spread(
+        [outcome.reward for outcome in data.baseline.values() if outcome.completed]
+    )
+
+
+def payload(data: RunData) -> dict[str, Any]:
+    """What the page's script draws: the ideas in the order in which they finished."""
+    baseline = baseline_spread(data)
+    lives = metrics.sessions(data.events)
+    curve = metrics.best_so_far(t.reward if t.measured else None for t in data.ideas)
+    texts = [x for t in data.ideas for x in (t.text, t.detail, t.diff, t.log_tail)]
+    cap = fair_cap([len(_json(text)) for text in texts], MAX_DETAIL_BYTES)
+    return {
+        "shapes": SHAPES,
+        "baseline": baseline and {"mean": baseline.mean, "sd": baseline.sd, "n": baseline.n},
+        "ideas": [
+            {
+                "id": trial.idea_id,
+                "epoch": trial.epoch,
+                "origin": trial.origin,
+                "parents": trial.parents,
+                "title": title(trial.text),
+                "status": trial.status,
+                "stage": trial.stage,
+                "reward": trial.reward if trial.measured else None,
+                "best": best,
+                "metrics": {k: v for k, v in trial.metrics.items() if math.isfinite(v)},
+                "at": round(metrics.elapsed_at(trial.finished_at, lives), 3),
+                "duration": trial.duration_s,
+                "charged": trial.charged_s,
+                "cached": trial.cached,
+                "detail": cut(trial.detail, cap),
+                "text": cut(trial.text, cap),
+                "diff": cut(trial.diff, cap),
+                "log": cut(trial.log_tail, cap, keep_end=True),
+                "repeats": [
+                    {"seed": r.seed, "status": r.status, "reward": r.reward if r.measured else None}
+                    for r in data.repeats.get(trial.idea_id, ())
+                ],
+            }
+            for trial, best in zip(data.ideas, curve, strict=True)
+        ],
+    }
+
+
+def title(text: str) -> str:
+    """The start of an idea's experiment, on one line."""
+    experiment = text.partition("[Code Changes]")[0].replace("[Experiment]", " ")
+    line = " ".join((experiment.strip() or text)[: 4 * MAX_TITLE_CHARS].split())
+    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
+
+
+def fair_cap(sizes: Sequence[int], total: int) -> int:
+    """The largest cap for which the sizes, none above the cap, sum to `total` or less."""
+    left, cap = total, total
+    for count, size in zip(range(len(sizes), 0, -1), sorted(sizes), strict=True):
+        cap = left // count
+        if size > cap:
+            return cap
+        left -= size
+    return max(sizes, default=total)
+
+
+def cut(text: str, cap: int, keep_end: bool = False) -> str:
+    """A text whose JSON takes about `cap` bytes: it loses its end, or its start."""
+    size = len(_json(text))
+    if size <= cap:
+        return text
+    keep = max(0, len(text) * cap // size - len(CUT))
+    return CUT + text[len(text) - keep :] if keep_end else text[:keep] + CUT
+
+
+def words(name: str) -> str:
+    """A status as a reader says it."""
+    return name.replace("_", " ")
+
+
+def number(value: float) -> str:
+    """A reward or metric, to four decimals or five digits."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
+
+
+def share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """Wall time in the two largest units that it has."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _json(value: object) -> str:
+    """JSON for a script element. No `<` means: nothing in it can close or open an element."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _source(inline: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

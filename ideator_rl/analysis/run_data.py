@@ -1,0 +1,175 @@
+"""A run as it stands in the store, small enough to be held in memory whole.
+
+    data = load_run(Store("store").run("digits-evolution-seed0"))
+    max(data.ideas, key=lambda trial: trial.reward).text
+
+Only trials with an outcome are here; the others are counted. Texts are cut to a bound, and hold no
+lone surrogates, so that every text can be written as UTF-8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from executor.errors import UserError
+from executor.records import Idea, Outcome, Stage, Status
+from executor.service import BASELINE
+from executor.store import RunFolder
+
+MAX_LOG_LINES = 40
+MAX_LOG_BYTES = 6_000
+MAX_TEXT_CHARS = 20_000
+CUT = "\n… cut here\n"
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """A trial that has ended: what was tried, how it went. Fields are those of Idea and Outcome.
+
+    `reward` is what the ideator got; `measured` says whether it comes from a measurement.
+    """
+
+    key: str
+    idea_id: str
+    seed: int
+    epoch: int
+    origin: str
+    parents: tuple[str, ...]
+    text: str
+    status: Status
+    stage: Stage
+    reward: float
+    metrics: Mapping[str, float]
+    duration_s: float
+    charged_s: float
+    cached: bool
+    detail: str
+    content_hash: str
+    submitted_at: float
+    finished_at: float
+    diff: str
+    log_tail: str
+
+    @property
+    def measured(self) -> bool:
+        return self.status == "completed" and math.isfinite(self.reward)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run. `trials` are in the order in which they finished, `baseline` is by seed."""
+
+    name: str
+    url: str
+    recipe: str
+    trials: tuple[TrialData, ...]
+    baseline: Mapping[int, Outcome]
+    events: tuple[Mapping[str, Any], ...]
+    unfinished: int
+
+    @cached_property
+    def ideas(self) -> tuple[TrialData, ...]:
+        """One trial an idea: that with the run's own seed, if it has ended. The others are repeats."""
+        first: dict[str, TrialData] = {}
+        for trial in sorted(
+            self.trials, key=lambda trial: (trial.key != trial.idea_id, trial.seed)
+        ):
+            first.setdefault(trial.idea_id, trial)
+        return tuple(trial for trial in self.trials if first[trial.idea_id] is trial)
+
+    @cached_property
+    def repeats(self) -> Mapping[str, tuple[TrialData, ...]]:
+        """By idea: its trials with other seeds. Ideas without any are left out."""
+        first = {trial.key for trial in self.ideas}
+        found: dict[str, tuple[TrialData, ...]] = {}
+        for trial in sorted(self.trials, key=lambda trial: trial.seed):
+            if trial.key not in first:
+                found[trial.idea_id] = (*found.get(trial.idea_id, ()), trial)
+        return found
+
+    @property
+    def problem(self) -> str:
+        """The problem's name; empty when no executor has recorded one."""
+        starts = [event for event in self.events if event.get("event") == "start"]
+        return str(starts[-1].get("problem", "")) if starts else ""
+
+    @cached_property
+    def idea_budget(self) -> int | None:
+        """`budget.ideas` of the recipe."""
+        try:
+            ideas = yaml.safe_load(self.recipe)["budget"]["ideas"]
+        except (yaml.YAMLError, KeyError, TypeError):
+            return None
+        return ideas if isinstance(ideas, int) else None
+
+
+def load_run(run: RunFolder) -> RunData:
+    """Reads a run, finished or not. Raises UserError when the folder holds none."""
+    keys, events = run.trials(), run.events()
+    if not keys and not events:
+        raise UserError(f"{run.url} holds no run; check the store and the run's name")
+    trials: list[TrialData] = []
+    baseline: dict[int, Outcome] = {}
+    unfinished = 0
+    for key in keys:
+        outcome = run.outcome(key)
+        if outcome is None:
+            unfinished += 1
+        elif outcome.idea_id == BASELINE:
+            baseline[outcome.seed] = outcome
+        else:
+            trials.append(_trial(run, key, outcome))
+    trials.sort(key=lambda trial: (trial.finished_at, trial.key))
+    return RunData(
+        name=run.name,
+        url=run.url,
+        recipe=clean(run.recipe() or "", MAX_TEXT_CHARS),
+        trials=tuple(trials),
+        baseline=dict(sorted(baseline.items())),
+        events=tuple(events),
+        unfinished=unfinished,
+    )
+
+
+def _trial(run: RunFolder, key: str, outcome: Outcome) -> TrialData:
+    idea = run.idea(key) or Idea(outcome.idea_id, "")
+    return TrialData(
+        key=key,
+        idea_id=clean(outcome.idea_id),
+        seed=outcome.seed,
+        epoch=idea.epoch,
+        origin=clean(idea.origin),
+        parents=tuple(clean(parent) for parent in idea.parents),
+        text=clean(idea.text, MAX_TEXT_CHARS),
+        status=outcome.status,
+        stage=outcome.stage,
+        reward=outcome.reward,
+        metrics={clean(name): value for name, value in outcome.metrics.items()},
+        duration_s=outcome.duration_s,
+        charged_s=outcome.charged_s,
+        cached=outcome.cached,
+        detail=clean(outcome.detail, MAX_TEXT_CHARS),
+        content_hash=outcome.content_hash,
+        submitted_at=outcome.submitted_at,
+        finished_at=outcome.finished_at,
+        diff=clean(run.diff(key), MAX_TEXT_CHARS),
+        log_tail=tail(run.log(key)),
+    )
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """A text that UTF-8 can hold, cut at the end to about `limit` characters."""
+    text = text if len(text) <= limit else text[:limit] + CUT
+    return text.encode(errors="replace").decode()
+
+
+def tail(log: str) -> str:
+    """The last lines of a log: at most MAX_LOG_LINES, and MAX_LOG_BYTES of UTF-8."""
+    lines = log[-4 * MAX_LOG_BYTES :].splitlines()[-MAX_LOG_LINES:]
+    return "\n".join(lines).encode(errors="replace")[-MAX_LOG_BYTES:].decode(errors="ignore")

@@ -1,0 +1,90 @@
+"""Is an environment fit for use? Its baseline, its noise, its library, its Gymnasium interface."""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+
+from gymnasium.utils.env_checker import check_env
+
+from executor import Executor, Idea, Outcome
+from executor.budget import BASELINE
+from gym_envs import ResearchEnv
+from ideator_rl.ideators.library import Atom, default_values, idea_text, load_library
+from ideator_rl.progress import progress
+
+
+def check_environment(executor: Executor, seeds: int) -> bool:
+    """Runs all checks, prints a line for each, and says whether every one of them held.
+
+    The baseline runs with `seeds` seeds; every idea of the library once, with its first values.
+    """
+    problem = executor.problem
+    atoms = load_library(problem.library) if problem.library.is_file() else []
+    baselines, outcomes = _run(executor, atoms, seeds)
+
+    checks = [_baseline_completes(baselines), _budget_is_used(executor, baselines)]
+    rewards = [outcome.reward for outcome in baselines]
+    mean, noise = statistics.fmean(rewards), statistics.stdev(rewards) if seeds > 1 else 0.0
+    print(f"baseline reward {mean:.5f}, noise between {seeds} seeds {noise:.5f} (s.d.)\n")
+    for atom, outcome in zip(atoms, outcomes, strict=True):
+        checks.append(_as_expected(atom, outcome, mean, noise))
+    checks.append(_gymnasium_accepts(executor))
+    held = all(checks)
+    print(f"\n{problem.name}: {'all checks hold' if held else f'{checks.count(False)} failed'}")
+    return held
+
+
+def _run(executor: Executor, atoms: list[Atom], seeds: int) -> tuple[list[Outcome], list[Outcome]]:
+    with progress(len(atoms)) as show:
+        futures = [(None, executor.submit_baseline(seed)) for seed in range(seeds)]
+        ideas = [Idea(atom.id, idea_text([(atom, default_values(atom))])) for atom in atoms]
+        futures += [(idea, executor.submit(idea)) for idea in ideas]  # type: ignore[misc]
+        outcomes = []
+        for idea, future in futures:
+            outcomes.append(future.result())
+            show(idea or Idea(BASELINE, "", origin=BASELINE), outcomes[-1])
+    return outcomes[:seeds], outcomes[seeds:]
+
+
+def _say(held: bool, text: str) -> bool:
+    print(f"{'ok  ' if held else 'FAIL'}  {text}")
+    return held
+
+
+def _baseline_completes(baselines: list[Outcome]) -> bool:
+    failed = [outcome for outcome in baselines if not outcome.completed]
+    if failed:
+        return _say(False, f"the baseline: {failed[0].status}: {failed[0].detail}")
+    return _say(True, f"the baseline completes with {len(baselines)} seeds")
+
+
+def _budget_is_used(executor: Executor, baselines: list[Outcome]) -> bool:
+    budget = executor.problem.file.budget
+    most = max(outcome.charged_s for outcome in baselines)
+    text = f"the baseline uses up to {most:.2f} of {budget.seconds:g} {budget.kind} seconds"
+    return _say(most <= budget.seconds, text)
+
+
+def _as_expected(atom: Atom, outcome: Outcome, mean: float, noise: float) -> bool:
+    text = f"{atom.id:24} {outcome.status:15}"
+    if outcome.completed:
+        text += f" reward {outcome.reward:.5f} ({outcome.reward - mean:+.5f}"
+        text += f", {(outcome.reward - mean) / noise:+.1f} s.d.)" if noise else ")"
+    else:
+        text += f" {outcome.detail:.90}"
+    if outcome.status != atom.expect:
+        text += f"  <- expected {atom.expect}"
+    return _say(outcome.status == atom.expect, text)
+
+
+def _gymnasium_accepts(executor: Executor) -> bool:
+    env = ResearchEnv(executor.problem, executor=executor)
+    try:
+        with warnings.catch_warnings():
+            # Recommendations on observation ranges and seeds do not apply to text.
+            warnings.simplefilter("ignore")
+            check_env(env, skip_render_check=True)
+    except Exception as error:  # whatever an assertion in the checker raises
+        return _say(False, f"gymnasium's check_env: {error}")
+    return _say(True, "gymnasium's check_env accepts the environment")

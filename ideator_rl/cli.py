@@ -1,0 +1,67 @@
+"""The `ideator-rl` command: one subcommand a module in `commands/`.
+
+A user's mistake is one line on stderr and exit code 2; an interrupted or failed job is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from executor.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def build_parser() -> Parser:
+    from ideator_rl.commands import envs, execute, report, search
+
+    parser = Parser(
+        prog="ideator-rl",
+        description="Automated AI research, grounded in execution.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  ideator-rl search --config recipes/digits/search/config_evolution.yaml",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
+    for module in (envs, execute, search, report):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs one command and exits with its code."""
+    # Slurm and others end a job with SIGTERM: the same orderly end as Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        parser = build_parser()
+        args, rest = parser.parse_known_args(argv)
+        if rest and not getattr(args, "takes_overrides", False):
+            parser.error(f"unknown argument {rest[0]!r}")
+        args.overrides = rest
+        code = args.execute(args)
+    except UserError as error:
+        print(f"ideator-rl: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("ideator-rl: interrupted", file=sys.stderr)
+        code = 1
+    except BrokenPipeError:
+        code = 1
+    sys.exit(code)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The subcommands of `ideator-rl`: each module has `add_parser(commands)`."""

@@ -1,0 +1,130 @@
+"""`ideator-rl envs`: list, create, prepare, check and measure research environments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import sys
+from pathlib import Path
+
+from executor import Executor, Problem, load_problem
+from executor.data import prepare_data
+from executor.errors import UserError
+from gym_envs import find_problem, problem_paths
+from gym_envs.registration import TEMPLATE, gymnasium_id
+from ideator_rl.check import check_environment
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "envs",
+        help="list, create, prepare and check research environments",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n  ideator-rl envs list\n  ideator-rl envs new my-problem\n"
+        "  ideator-rl envs check my-problem/",
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+
+    listing = actions.add_parser("list", help="the environments there are")
+    listing.add_argument("--json", action="store_true", help="print one JSON object a line")
+    listing.set_defaults(execute=list_environments)
+
+    new = actions.add_parser("new", help="a folder with a small problem that works, to change")
+    new.add_argument("name", help="its name, e.g. my-problem; the folder is made here")
+    new.set_defaults(execute=new_environment)
+
+    prepare = actions.add_parser("prepare", help="make a problem's data")
+    prepare.add_argument("env", help="name, id or folder")
+    prepare.add_argument("--source", help="what to make them from, for problems that ask for it")
+    prepare.set_defaults(execute=prepare_environment)
+
+    for name, function, about in (
+        ("check", check, "run the baseline and every library idea and compare with what is stated"),
+        ("baseline", baseline, "run the unchanged codebase with several seeds"),
+    ):
+        action = actions.add_parser(name, help=about)
+        action.add_argument("env", help="name, id or folder")
+        action.add_argument("--seeds", type=int, default=3, help="baseline seeds (default: 3)")
+        action.add_argument("--store", default="store", help="where results are kept")
+        action.add_argument("--slots", type=int, help="trials at a time")
+        action.set_defaults(execute=function)
+
+
+def list_environments(args: argparse.Namespace) -> int:
+    for name, toml in problem_paths().items():
+        problem = load_problem(toml)
+        budget = problem.file.budget
+        row = {
+            "name": name,
+            "id": gymnasium_id(toml),
+            "budget": f"{budget.seconds:g} {budget.kind} s",
+            "reward": f"{problem.file.reward.rule} of {problem.file.reward.metric}",
+            "title": problem.file.title,
+        }
+        print(
+            json.dumps(row) if args.json else "  ".join(f"{v:<22}" for v in row.values()).rstrip()
+        )
+    return 0
+
+
+def new_environment(args: argparse.Namespace) -> int:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", args.name):
+        raise UserError(f"{args.name!r}: a name is lower-case words joined by dashes: my-problem")
+    folder = Path(args.name)
+    if folder.exists():
+        raise UserError(f"{folder} exists already; choose another name")
+    shutil.copytree(TEMPLATE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    toml = folder / "problem.toml"
+    env_id = "".join(word.capitalize() for word in args.name.split("-")) + "-v0"
+    toml.write_text(toml.read_text().replace("{{name}}", args.name).replace("{{id}}", env_id))
+    print(
+        f"{folder}/ holds a small problem that works; its README.md says what to change where.\n"
+        f"  ideator-rl envs check {folder}/\n"
+        f"  ideator-rl search --config recipes/digits/search/config_evolution.yaml --env {folder}/"
+    )
+    return 0
+
+
+def prepare_environment(args: argparse.Namespace) -> int:
+    problem = find_problem(args.env)
+    if problem.file.data.prepare is None:
+        print(f"{problem.name} needs no data")
+        return 0
+    folder = prepare_data(problem.name, problem.folder / problem.file.data.prepare, args.source)
+    print(f"{problem.name}: data in {folder}")
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    problem = find_problem(args.env)
+    with _executor(problem, args) as executor:
+        return 0 if check_environment(executor, args.seeds) else 1
+
+
+def baseline(args: argparse.Namespace) -> int:
+    problem = find_problem(args.env)
+    with _executor(problem, args) as executor:
+        futures = [executor.submit_baseline(seed) for seed in range(args.seeds)]
+        outcomes = [future.result() for future in futures]
+    for outcome in outcomes:
+        print(
+            f"seed {outcome.seed}  {outcome.status}  reward {outcome.reward:.5f}  "
+            f"{dict(outcome.metrics)}  {outcome.detail}"
+        )
+    rewards = [outcome.reward for outcome in outcomes if outcome.completed]
+    if len(rewards) > 1:
+        print(f"reward {statistics.fmean(rewards):.5f} ± {statistics.stdev(rewards):.5f} (s.d.)")
+    return 0 if len(rewards) == len(outcomes) else 1
+
+
+def _executor(problem: Problem, args: argparse.Namespace) -> Executor:
+    if args.seeds < 1:
+        raise UserError("--seeds: must be at least 1")
+    # The version is in the name: a changed problem is checked anew.
+    run = f"check-{problem.name}-{problem.version}"
+    print(f"{problem.name}: results in {args.store}/runs/{run}", file=sys.stderr)
+    return Executor(problem, store=args.store, run=run, slots=args.slots)

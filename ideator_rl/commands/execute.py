@@ -1,0 +1,140 @@
+"""`ideator-rl execute`: ideas in, outcomes out; or one stored idea's codebase once more, alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from executor import Executor, Idea, Outcome, Store
+from executor.errors import UserError
+from gym_envs import find_problem
+from ideator_rl.progress import outcome_line, progress
+from ideator_rl.recipe import parse_recipe
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "execute",
+        help="execute ideas from a file",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='An ideas file has one JSON object a line: {"id": "a", "text": "[Experiment] …"}\n\n'
+        "examples:\n"
+        "  ideator-rl execute --env digits --ideas ideas.jsonl --out store/runs/mine\n"
+        "  ideator-rl execute --again store/runs/digits-evolution-seed0/ideas/002-003 --seed 7",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--ideas", metavar="FILE", help="a JSONL file of ideas, - for stdin")
+    what.add_argument("--again", metavar="FOLDER", help="an idea of a stored run, kept nowhere")
+    parser.add_argument("--env", help="a problem's name, id or folder (with --ideas)")
+    parser.add_argument("--out", metavar="RUN", default="store/runs/execute", help="STORE/runs/RUN")
+    parser.add_argument("--slots", type=int, help="trials at a time")
+    parser.add_argument("--seed", type=int, help="seed of the trials (default: 0, or the run's)")
+    parser.add_argument("--json", action="store_true", help="print outcomes as JSON lines")
+    parser.set_defaults(execute=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.slots is not None and args.slots < 1:
+        raise UserError("--slots: must be at least 1")
+    if args.again:
+        return _again(args)
+    if not args.env:
+        raise UserError("--ideas needs --env, the problem to execute them on")
+    problem = find_problem(args.env)
+    ideas = read_ideas(args.ideas)
+    store, name = split_run(args.out)
+    seed = args.seed or 0
+    with (
+        Executor(problem, store=store, run=name, slots=args.slots, seed=seed) as executor,
+        progress(len(ideas)) as show,
+    ):
+        by_id = {idea.id: idea for idea in ideas}
+        outcomes = {}
+        for outcome in executor.as_completed(ideas):
+            outcomes[outcome.idea_id] = outcome
+            show(by_id[outcome.idea_id], outcome)
+    for idea in ideas:
+        _print(idea, outcomes[idea.id], as_json=args.json)
+    return 0
+
+
+def _again(args: argparse.Namespace) -> int:
+    """Runs a stored codebase in a store of its own, so that nothing kept can answer for it."""
+    folder = Path(args.again)
+    store, name = split_run(str(folder.parent.parent))
+    before = Store(store).run(name)
+    idea, outcome = before.idea(folder.name), before.outcome(folder.name)
+    files, recipe = before.codebase(folder.name), before.recipe()
+    if idea is None or outcome is None or files is None:
+        raise UserError(f"{folder}: not an executed idea; name STORE/runs/RUN/ideas/ID")
+    overrides, env = {}, args.env
+    if recipe is not None:
+        parsed = parse_recipe(yaml.safe_load(recipe), folder)
+        overrides, env = parsed.problem, env or parsed.env
+    if not env:
+        raise UserError(f"{folder}: its run has no recipe; say which problem it is with --env")
+    problem = find_problem(env, overrides)
+    seed = outcome.seed if args.seed is None else args.seed
+    with (
+        tempfile.TemporaryDirectory(prefix="ideator-rl-again-") as scratch,
+        Executor(problem, store=scratch, run="again", slots=1, seed=seed) as executor,
+    ):
+        again = executor.submit_codebase(idea, files).result()
+    print(f"before: seed {outcome.seed:<4} {_figures(outcome)}", file=sys.stderr)
+    print(f"again:  seed {again.seed:<4} {_figures(again)}", file=sys.stderr)
+    if args.json:
+        print(again.to_json())
+    return 0
+
+
+def _figures(outcome: Outcome) -> str:
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in outcome.metrics.items())
+    return f"{outcome.status}  reward {outcome.reward:.4f}  {metrics}  {outcome.detail}".rstrip()
+
+
+def _print(idea: Idea, outcome: Outcome, *, as_json: bool) -> None:
+    print(outcome.to_json() if as_json else outcome_line(idea, outcome))
+
+
+def read_ideas(name: str) -> list[Idea]:
+    """The ideas of a JSONL file. Raises UserError naming the line."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(f"{name}: cannot be read: {reason}") from None
+    ideas = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            idea = Idea(id=str(entry.get("id", f"{number:04d}")), text=entry["text"])
+        except (ValueError, KeyError, AttributeError):
+            raise UserError(
+                f'{name}:{number}: not an idea; write {{"id": "a", "text": "[Experiment] …"}}'
+            ) from None
+        if not isinstance(idea.text, str):
+            raise UserError(f"{name}:{number}: text must be a string")
+        ideas.append(idea)
+    if not ideas:
+        raise UserError(f"{name}: holds no ideas")
+    if len({idea.id for idea in ideas}) < len(ideas):
+        raise UserError(f"{name}: two ideas have the same id")
+    return ideas
+
+
+def split_run(path: str) -> tuple[str, str]:
+    """STORE/runs/RUN as (STORE, RUN). Raises UserError."""
+    store, found, name = path.rstrip("/").rpartition("/runs/")
+    if path.startswith("runs/"):
+        store, found, name = ".", "/runs/", path.rstrip("/").removeprefix("runs/")
+    if not found or not name or "/" in name:
+        raise UserError(f"{path}: not a run; name it STORE/runs/RUN, as in store/runs/mine")
+    return store, name

@@ -1,0 +1,177 @@
+"""`ideator-rl search`: one search, from a recipe; the same command again resumes it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+
+import yaml
+
+from executor import Executor, Idea, Outcome
+from executor.budget import BASELINE
+from executor.errors import UserError
+from gym_envs import find_problem
+from ideator_rl.ideators.library import LibraryIdeator, load_library
+from ideator_rl.progress import progress
+from ideator_rl.recipe import SearchRecipe, load_recipe, parse_recipe
+from ideator_rl.search.loop import SearchResult, search
+from ideator_rl.tracking import Tracker, open_tracker
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "search",
+        help="search for ideas that beat a problem's baseline",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Every key of the recipe can be set here: --budget.ideas 40 --seed 1 --store DIR\n\n"
+        "example:\n  ideator-rl search --config recipes/digits/search/config_evolution.yaml "
+        "--budget.ideas 40",
+    )
+    parser.add_argument("--config", required=True, metavar="RECIPE", help="a YAML recipe")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.set_defaults(execute=run, takes_overrides=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    recipe = load_recipe(args.config, parse_overrides(args.overrides))
+    problem = find_problem(recipe.env, recipe.problem)
+    ideator = LibraryIdeator(load_library(problem.library))
+    settings = recipe.executor
+    with Executor(
+        problem,
+        store=recipe.store,
+        run=recipe.run,
+        slots=settings.slots,
+        seed=recipe.seed,
+        period_s=settings.period_s,
+        max_ideas=recipe.budget.ideas,
+        max_seconds=recipe.budget.seconds,
+    ) as executor:
+        _keep_recipe(executor, recipe)
+        tracker = open_tracker(recipe)
+        _say_start(executor, recipe)
+        try:
+            with progress(recipe.budget.ideas) as show:
+                tracked = _Tracked(tracker)
+
+                def on_outcome(idea: Idea, outcome: Outcome) -> None:
+                    show(idea, outcome)
+                    tracked.log(idea, outcome)
+
+                result = asyncio.run(search(recipe, executor, ideator, on_outcome))
+        except KeyboardInterrupt:
+            _say_interrupted(executor, recipe)
+            return 1
+        finally:
+            tracker.finish()
+        run_folder = executor.run
+    from ideator_rl.analysis.report import write_report
+
+    page = write_report(run_folder)
+    _say_result(result, recipe, str(page), as_json=args.json)
+    return 0
+
+
+def parse_overrides(words: Sequence[str]) -> dict[str, str]:
+    """`--a.b 1 --c=2` as {"a.b": "1", "c": "2"}. Raises UserError."""
+    overrides = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--") or len(word) < 3:
+            raise UserError(f"unexpected argument {word!r}; recipe keys are set as --key value")
+        name, equals, value = word[2:].partition("=")
+        if not equals:
+            if not rest:
+                raise UserError(f"--{name} needs a value")
+            value = rest.pop(0)
+        overrides[name] = value
+    return overrides
+
+
+def _keep_recipe(executor: Executor, recipe: SearchRecipe) -> None:
+    """Keeps the resolved recipe with the run, or checks that a resumed run is the same search."""
+    kept = executor.run.recipe()
+    if kept is not None:
+        before = parse_recipe(yaml.safe_load(kept), "recipe.yaml").science()
+        for key, value in recipe.science().items():
+            if before[key] != value:
+                raise UserError(
+                    f"the run {recipe.run} was started with {key}: {before[key]}, now it is "
+                    f"{value}; set it back, or choose another name with --run"
+                )
+    executor.run.write_recipe(recipe.to_yaml())
+
+
+class _Tracked:
+    """Logs each idea once it is there, with the running best and completion rate."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._done = self._completed = 0
+        self._best = float("-inf")
+
+    def log(self, idea: Idea, outcome: Outcome) -> None:
+        if idea.origin == BASELINE:
+            return
+        self._done += 1
+        self._completed += outcome.completed
+        self._best = max(self._best, outcome.reward)
+        self._tracker.log(
+            {
+                "reward": outcome.reward,
+                "best_reward": self._best,
+                "completion_rate": self._completed / self._done,
+                "epoch": idea.epoch,
+                "trial_s": outcome.duration_s,
+                **{f"metric/{name}": value for name, value in outcome.metrics.items()},
+            },
+            step=self._done,
+        )
+
+
+def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
+    budget = executor.problem.file.budget
+    kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
+    print(
+        f"{recipe.search.method} on {executor.problem.name}: {recipe.budget.ideas} ideas, "
+        f"{budget.seconds:g} {budget.kind} s each, {executor.slots} at a time; "
+        f"run {recipe.run} in {recipe.store}"
+        + (f", going on after {kept} finished trials" if kept else ""),
+        file=sys.stderr,
+    )
+
+
+def _say_interrupted(executor: Executor, recipe: SearchRecipe) -> None:
+    kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
+    print(
+        f"\ninterrupted; {kept} finished trials are kept in {executor.run.url}. "
+        "The same command goes on from there.",
+        file=sys.stderr,
+    )
+
+
+def _say_result(result: SearchResult, recipe: SearchRecipe, page: str, *, as_json: bool) -> None:
+    if as_json:
+        best = result.best
+        print(
+            json.dumps(
+                {
+                    "run": recipe.run,
+                    "executed": len(result.executed),
+                    "completed": sum(e.outcome.completed for e in result.executed),
+                    "baseline_rewards": [outcome.reward for outcome in result.baselines],
+                    "best": json.loads(best.outcome.to_json()) if best else None,
+                    "report": page,
+                }
+            )
+        )
+        return
+    from ideator_rl.result_table import print_result
+
+    print_result(result)
+    print(f"\nreport: {page}")

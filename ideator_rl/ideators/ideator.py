@@ -1,0 +1,55 @@
+"""The contract of an ideator: asked for ideas, it proposes texts.
+
+    proposals = await ideator.propose(Request("explore", 4, history, seen, baseline, rng))
+    proposals[0].text                    # "[Experiment] … [Code Changes] …"
+
+`sample` asks for first ideas, `exploit` for improvements on the ideas in `history`, which all beat
+the baseline, `explore` for something new, given the ideas in `history`, failures included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal, NamedTuple, Protocol
+
+from executor.records import Idea, Outcome
+
+Mode = Literal["sample", "exploit", "explore"]
+
+
+class Executed(NamedTuple):
+    """An idea and what came of it."""
+
+    idea: Idea
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a search wants: `count` ideas of a kind, on the grounds of `history`.
+
+    `seen` are all ideas of the run so far, none of which is to be proposed again.
+    """
+
+    mode: Mode
+    count: int
+    history: Sequence[Executed]
+    seen: Sequence[Idea]
+    baseline: float
+    rng: Random
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An idea that has no name yet; `parents` are ids of ideas in the request's history."""
+
+    text: str
+    parents: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Ideator(Protocol):
+    async def propose(self, request: Request) -> Sequence[Proposal]:
+        """At most `request.count` proposals; fewer when it has no more."""

@@ -1,0 +1,158 @@
+"""The embedded baseline ideator: no language model, it recombines a problem's library of ideas.
+
+    ideator = LibraryIdeator(load_library(problem.library))
+
+`sample` draws atomic ideas, `exploit` combines and varies ideas that beat the baseline, `explore`
+tries atoms and pairs that nobody has tried. It knows nothing but the library and the rewards, so it
+is what an ideator that reads and thinks has to beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from executor.errors import UserError, one_line
+from executor.records import Idea, Status
+from ideator_rl.ideators.ideator import Executed, Proposal, Request
+
+Value = bool | int | float | str
+# An idea of this ideator: its atoms, each with the values of its parameters, sorted by name.
+Genome = tuple[tuple[str, tuple[tuple[str, Value], ...]], ...]
+
+_ATTEMPTS = 100
+
+
+class Atom(BaseModel):
+    """One entry of `ideas.yaml`; `{name}` in its texts stands for a value out of `params`.
+
+    `expect` is the status that the first values lead to.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    experiment: str = Field(min_length=1)
+    changes: str = Field(min_length=1)
+    params: dict[str, list[Value]] = {}
+    expect: Status = "completed"
+
+
+class LibraryIdeator:
+    """Proposes each combination of atoms and values at most once in a run.
+
+    Its proposals are a function of the request alone, so that a resumed search repeats itself.
+    """
+
+    def __init__(self, atoms: Sequence[Atom]) -> None:
+        self._atoms = {atom.id: atom for atom in atoms}
+
+    async def propose(self, request: Request) -> list[Proposal]:
+        taken = {_genome(idea) for idea in request.seen}
+        proposals: list[Proposal] = []
+        for attempt in range(_ATTEMPTS * request.count):
+            if len(proposals) == request.count:
+                break
+            # Where the small combinations are used up, larger ones come in.
+            genome, parents = self._variation(request, 1 + attempt // _ATTEMPTS)
+            if genome not in taken:
+                taken.add(genome)
+                text = idea_text([(self._atoms[name], dict(values)) for name, values in genome])
+                meta = {"title": _title(genome), "atoms": genome}
+                proposals.append(Proposal(text, parents, meta))
+        return proposals
+
+    def _variation(self, request: Request, size: int) -> tuple[Genome, tuple[str, ...]]:
+        rng = request.rng
+        if request.mode == "exploit" and rng.random() < 1 / size:
+            return self._improve(request.history, rng)
+        if request.mode == "explore" and rng.random() < 0.5:
+            size += 1
+        names = rng.sample(sorted(self._atoms), min(size, len(self._atoms)))
+        return _sorted({name: self._draw(name, rng) for name in names}), ()
+
+    def _improve(self, history: Sequence[Executed], rng: Random) -> tuple[Genome, tuple[str, ...]]:
+        """Combines two ideas, or adds, varies or drops one atom of one."""
+        parent = _by_rank(history, rng)
+        genes = dict(_genome(parent.idea))
+        parents = [parent.idea.id]
+        move = rng.choices(["combine", "add", "vary", "drop"], [5, 2, 2, 1])[0]
+        if move == "combine":
+            other = _by_rank(history, rng)
+            genes = dict(_genome(other.idea)) | genes
+            parents += [other.idea.id] if other.idea.id != parent.idea.id else []
+        elif move == "add":
+            name = rng.choice(sorted(self._atoms))
+            genes.setdefault(name, self._draw(name, rng))
+        elif move == "vary":
+            name = rng.choice(sorted(genes))
+            genes[name] = self._draw(name, rng)
+        elif len(genes) > 1:
+            del genes[rng.choice(sorted(genes))]
+        return _sorted(genes), tuple(parents)
+
+    def _draw(self, name: str, rng: Random) -> tuple[tuple[str, Value], ...]:
+        params = self._atoms[name].params
+        return tuple((param, rng.choice(params[param])) for param in sorted(params))
+
+
+def load_library(path: Path) -> list[Atom]:
+    """The atomic ideas of an `ideas.yaml`. Raises UserError naming the entry and the fix."""
+    try:
+        raw = yaml.safe_load(path.read_text())
+        atoms = TypeAdapter(list[Atom]).validate_python(raw)
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; the library ideator needs a list of ideas") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: {one_line(error)}") from None
+    names = [atom.id for atom in atoms]
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"{path}: needs at least one idea, and no id twice")
+    return atoms
+
+
+def default_values(atom: Atom) -> dict[str, Value]:
+    """The first value of every parameter."""
+    return {name: values[0] for name, values in atom.params.items()}
+
+
+def idea_text(parts: Sequence[tuple[Atom, dict[str, Any]]]) -> str:
+    """The text of an idea that joins atoms, in the form `[Experiment] … [Code Changes] …`."""
+    experiments = [_filled(atom.experiment, values).strip() for atom, values in parts]
+    changes = [_filled(atom.changes, values).rstrip() for atom, values in parts]
+    joined = " ".join(" ".join(text.split()) for text in experiments)
+    return f"[Experiment] {joined}\n[Code Changes]\n" + "\n\n".join(changes) + "\n"
+
+
+def _filled(text: str, values: dict[str, Any]) -> str:
+    # Not str.format: code is full of braces.
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
+def _genome(idea: Idea) -> Genome:
+    atoms = idea.meta.get("atoms", ())
+    return tuple((name, tuple((p, v) for p, v in values)) for name, values in atoms)
+
+
+def _title(genome: Genome) -> str:
+    values = [" ".join(str(value) for _, value in pairs) for _, pairs in genome]
+    return " + ".join(f"{name} {v}".rstrip() for (name, _), v in zip(genome, values, strict=True))
+
+
+def _sorted(genes: dict[str, tuple[tuple[str, Value], ...]]) -> Genome:
+    return tuple(sorted(genes.items(), key=lambda gene: gene[0]))
+
+
+def _by_rank(history: Sequence[Executed], rng: Random) -> Executed:
+    """One idea; the better of the ideas, the likelier (linear ranking)."""
+    ranked = sorted(history, key=lambda entry: entry.outcome.reward)
+    return rng.choices(ranked, range(1, len(ranked) + 1))[0]

@@ -1,0 +1,78 @@
+"""What a person sees while trials run: a bar on a terminal, plain lines off it.
+
+with progress(total=24) as show:
+    show(idea, outcome)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from executor.budget import BASELINE
+from executor.records import Idea, Outcome
+
+Show = Callable[[Idea, Outcome], None]
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Show]:
+    """`total` is the number of ideas; baselines are shown and not counted. Writes to stderr."""
+    if sys.stderr.isatty():
+        with _bar(total) as show:
+            yield show
+    else:
+        yield _lines(total)
+
+
+def _lines(total: int) -> Show:
+    done = 0
+    best = float("-inf")
+
+    def show(idea: Idea, outcome: Outcome) -> None:
+        nonlocal done, best
+        place = "baseline"
+        if idea.origin != BASELINE:
+            done += 1
+            place = f"{done}/{total}"
+            best = max(best, outcome.reward)
+        print(f"{place:>9}  {outcome_line(idea, outcome)}", file=sys.stderr, flush=True)
+
+    return show
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("baseline", total=total)
+        best = float("-inf")
+
+        def show(idea: Idea, outcome: Outcome) -> None:
+            nonlocal best
+            bar.console.print(outcome_line(idea, outcome), markup=False, highlight=False)
+            if idea.origin != BASELINE:
+                best = max(best, outcome.reward)
+                bar.update(task, advance=1, description=f"best {best:.4g}")
+
+        yield show
+
+
+def outcome_line(idea: Idea, outcome: Outcome) -> str:
+    """One trial in one line: id, origin, status, reward, seconds, and the reason of a failure."""
+    line = (
+        f"{outcome.idea_id:10} {idea.origin:9} {outcome.status:15} "
+        f"reward {outcome.reward:<8.4g} {outcome.duration_s:5.1f} s"
+    )
+    if outcome.cached:
+        line += "  (identical codebase, not run again)"
+    return line if outcome.completed else f"{line}  {outcome.detail:.100}"

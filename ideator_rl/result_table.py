@@ -1,0 +1,72 @@
+"""The table that ends a search: the best ideas beside the baseline."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections import Counter
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from executor import Idea
+from ideator_rl.search.loop import SearchResult
+
+SHOWN = 8
+TITLE_CHARACTERS = 80
+
+
+def print_result(result: SearchResult) -> None:
+    """Prints the best ideas, the baseline with its noise, and how many ideas completed."""
+    ranked = sorted(
+        (entry for entry in result.executed if entry.outcome.completed),
+        key=lambda entry: entry.outcome.reward,
+        reverse=True,
+    )
+    metrics = list(result.baselines[0].metrics)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("best ideas", "reward", *metrics, "seconds"):
+        table.add_column(name, justify="left" if name == "best ideas" else "right", no_wrap=True)
+    table.add_column("what it changes")
+
+    for entry in ranked[:SHOWN]:
+        values = [f"{entry.outcome.metrics.get(name, float('nan')):.4f}" for name in metrics]
+        seconds = f"{entry.outcome.duration_s:.1f}"
+        table.add_row(
+            entry.idea.id, f"{entry.outcome.reward:.4f}", *values, seconds, idea_title(entry.idea)
+        )
+    table.add_section()
+    means = [statistics.fmean(o.metrics[name] for o in result.baselines) for name in metrics]
+    seconds = f"{statistics.fmean(o.duration_s for o in result.baselines):.1f}"
+    seeds = len(result.baselines)
+    note = f"unchanged codebase, mean of {seeds} seed{'s' if seeds > 1 else ''}"
+    table.add_row(
+        "baseline", f"{result.baseline:.4f}", *(f"{mean:.4f}" for mean in means), seconds, note
+    )
+    console = Console() if sys.stdout.isatty() else Console(width=110)
+    console.print(table, highlight=False)
+    console.print(_verdict(result), highlight=False, soft_wrap=True)
+
+
+def idea_title(idea: Idea) -> str:
+    """A few words on an idea: the title its ideator gave it, else how its text begins."""
+    if "title" in idea.meta:
+        return str(idea.meta["title"])
+    words = " ".join(idea.text.partition("[Code Changes]")[0].removeprefix("[Experiment]").split())
+    return words if len(words) <= TITLE_CHARACTERS else words[: TITLE_CHARACTERS - 1] + "…"
+
+
+def _verdict(result: SearchResult) -> str:
+    counts = Counter(entry.outcome.status for entry in result.executed)
+    statuses = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    line = f"{len(result.executed)} ideas executed: {statuses}"
+    if result.best is None:
+        return line
+    gain = result.best.outcome.reward - result.baseline
+    line += f"; best idea {gain:+.4f} in reward over the baseline"
+    rewards = [outcome.reward for outcome in result.baselines]
+    noise = statistics.stdev(rewards) if len(rewards) > 1 else 0.0
+    if noise:
+        line += f", {gain / noise:.1f} times the noise between seeds ({noise:.4f})"
+    return line

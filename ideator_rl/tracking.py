@@ -1,0 +1,66 @@
+"""Where a run's figures go besides its store: Weights & Biases, or nowhere.
+
+tracker = open_tracker(recipe)
+tracker.log({"reward": 0.41, "best": 0.43}, step=12)
+tracker.finish()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from executor.errors import UserError
+from ideator_rl.recipe import SearchRecipe
+
+
+class Tracker(Protocol):
+    def log(self, figures: Mapping[str, float | str], step: int) -> None:
+        """Records figures at a step; steps only grow."""
+
+    def finish(self) -> None:
+        """Ends the run and waits until everything is written."""
+
+
+class NoTracker:
+    def log(self, figures: Mapping[str, float | str], step: int) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+class WandbTracker:
+    """One W&B run a search; a resumed search goes on with it. WANDB_MODE=offline is honoured."""
+
+    def __init__(self, recipe: SearchRecipe) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise UserError(
+                "tracking.kind is wandb, but wandb is not installed; run: "
+                "pip install 'ideator-rl[wandb]'"
+            ) from None
+        try:
+            self._run = wandb.init(
+                project=recipe.tracking.project,
+                name=recipe.run,
+                id=recipe.run,
+                resume="allow",
+                config=recipe.model_dump(),
+                settings=wandb.Settings(silent=True),
+            )
+        except wandb.errors.UsageError as error:
+            line = " ".join(str(error).split())
+            raise UserError(f"wandb: {line} (or set WANDB_MODE=offline)") from None
+
+    def log(self, figures: Mapping[str, float | str], step: int) -> None:
+        self._run.log(dict(figures), step=step)
+
+    def finish(self) -> None:
+        self._run.finish()
+
+
+def open_tracker(recipe: SearchRecipe) -> Tracker:
+    """The tracker that a recipe asks for. Raises UserError when it cannot be had."""
+    return WandbTracker(recipe) if recipe.tracking.kind == "wandb" else NoTracker()

@@ -1,0 +1,185 @@
+"""The page of a run, in a real browser; skipped where there is none."""
+
+import shutil
+
+import pytest
+from report_runs import completed, sample_run, write_trial
+from test_report import HOSTILE
+
+from executor.records import Idea
+from executor.store import Store
+from ideator_rl.analysis import load_run, write_report
+
+api = pytest.importorskip("playwright.sync_api")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser):
+    """Opens a run's report; at the end nothing may have gone wrong or been fetched."""
+    complaints = []
+
+    def show(run, width=1280, fragment=""):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: r.url.startswith(("file:", "data:")) or complaints.append(r.url))
+        page.goto(write_report(run).as_uri() + fragment)
+        page.wait_for_selector("#plot .grid")
+        return page
+
+    yield show
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return sample_run(tmp_path_factory.mktemp("store"), ideas=60)
+
+
+def click_point(page, number):
+    box = page.locator(".point").nth(number).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def column(page, number):
+    return page.locator(f".row td:nth-child({number})").all_inner_texts()
+
+
+def test_every_idea_is_a_point_and_a_row(show, run):
+    page, ideas = show(run), load_run(run).ideas
+    assert page.locator(".point").count() == len(ideas) == 60
+    assert page.locator(".row").count() == 60
+    for status in {idea.status for idea in ideas}:
+        assert page.locator(f".point.s-{status}").count() == sum(i.status == status for i in ideas)
+
+
+def test_a_point_tells_about_its_idea_and_opens_it(show, run):
+    page, idea = show(run), load_run(run).ideas[30]
+    box = page.locator(".point").nth(30).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert idea.idea_id in page.locator("#tip").inner_text()
+    click_point(page, 30)
+    detail = page.locator(f"[id='idea-{idea.idea_id}'] .detail")
+    assert detail.is_visible()
+    assert detail.locator(".diff").inner_text().split() == idea.diff.split()
+    assert detail.locator(".add").count() == 2
+    assert idea.log_tail.splitlines()[-1] in detail.inner_text()
+    page.locator(f"[id='idea-{idea.idea_id}'] .open-row").click()
+    assert not detail.is_visible()
+
+
+def test_failures_do_not_squash_the_scale(show, run):
+    page = show(run)
+    best, worst = (page.locator(s).first.bounding_box()["y"] for s in (".best", ".point.s-crashed"))
+    assert worst - best > 250
+    labels = page.locator("#plot text").all_inner_texts()
+    assert "0.90" in labels and "0.00" not in labels
+    page.check("#whole")
+    assert "0.2" in page.locator("#plot text").all_inner_texts()
+
+
+def test_the_table_sorts_both_ways_with_failures_last(show, run):
+    page = show(run)
+    down = [text for text in column(page, 3) if text != "–"]
+    assert down == sorted(down, reverse=True)
+    page.get_by_role("button", name="reward").click()
+    up = column(page, 3)
+    assert up[: len(down)] == down[::-1] and set(up[len(down) :]) == {"–"}
+    page.get_by_role("button", name="epoch").click()
+    assert list(map(int, column(page, 5))) == sorted(map(int, column(page, 5)))
+    assert page.locator("th[aria-sort]").inner_text().startswith("epoch")
+
+
+def test_the_axis_switches_to_time_and_back(show, run):
+    page = show(run)
+    spots = page.locator(".point").evaluate_all("ps => ps.map(p => p.getAttribute('transform'))")
+    page.check("[value=time]")
+    assert "wall time, seconds" in page.locator("#plot").inner_text()
+    assert page.locator(".point").count() == 60
+    page.check("[value=count]")
+    again = page.locator(".point").evaluate_all("ps => ps.map(p => p.getAttribute('transform'))")
+    assert again == spots
+
+
+def test_statuses_and_words_filter_points_and_rows(show, run):
+    page = show(run)
+    crashed = page.locator(".point.s-crashed").count()
+    page.get_by_role("button", name="crashed").first.click()
+    assert page.locator(".point").count() == 60 - crashed
+    assert page.locator(".row:visible").count() == 60 - crashed
+    page.fill("#find", "no idea has these words")
+    assert page.locator(".row:visible").count() == 0
+    assert page.locator("#none").is_visible()
+
+
+def test_parents_are_links_and_a_link_from_outside_opens_its_idea(show, run):
+    child = next(idea for idea in load_run(run).ideas if idea.parents)
+    page = show(run, fragment=f"#idea-{child.idea_id}")
+    row = page.locator(f"[id='idea-{child.idea_id}']")
+    assert row.locator(".detail").is_visible()
+    row.locator(".lineage a").first.click()
+    assert page.locator(f"[id='idea-{child.parents[0]}'] .detail").is_visible()
+
+
+def test_the_plot_can_be_walked_with_the_keyboard(show, run):
+    page, ideas = show(run), load_run(run).ideas
+    page.focus("#plot")
+    for key in ("End", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    assert page.locator(f"[id='idea-{ideas[-2].idea_id}'] .detail").is_visible()
+    focused = page.evaluate("document.activeElement.textContent")
+    assert focused == ideas[-2].idea_id
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_runs_off_the_page(show, run, width):
+    page = show(run, width=width)
+    page.locator(".open-row").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_hostile_texts_are_only_ever_text(show, tmp_path):
+    run = Store(tmp_path).run("hostile")
+    run.write_recipe("\n".join(HOSTILE))
+    run.record("start", slots=1, problem=HOSTILE[0])
+    for number, text in enumerate(HOSTILE):
+        idea = Idea(f"i{number}", text, origin=text, parents=(text, "i0"))
+        outcome = completed(idea.id, 0.5 + number / 100)
+        outcome.metrics[text] = 1.0
+        write_trial(run, idea, outcome, diff=f"+{text}\n-{text}", log=text * 20_000)
+    page = show(run)
+    for button in page.locator(".open-row").all():
+        button.click()
+    page.hover("#plot")
+    assert page.evaluate("window.hit") is None
+    assert page.locator("img, script:not(body > script), [onerror], main a:not([href^='#'])").count() == 0
+    assert "<img src=x onerror='window.hit = 1'>" in page.locator("#ideas").inner_text()
+
+
+def test_an_empty_run_is_shown(show, tmp_path):
+    run = Store(tmp_path).run("begun")
+    run.record("start", slots=2, problem="digits")
+    assert "No idea has completed" in show(run).locator("body").inner_text()
+
+
+def test_two_thousand_ideas_open_quickly(show, tmp_path):
+    run = sample_run(tmp_path, ideas=2000)
+    page = show(run)
+    assert (tmp_path / f"runs/{run.name}/report.html").stat().st_size < 8_000_000
+    assert page.locator(".point").count() == 2000
+    interactive = page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
+    assert interactive < 5_000
