@@ -24,8 +24,8 @@ class Record:
     """Shared by the frozen dataclasses below: a JSON text and back, unknown keys ignored."""
 
     def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)  # type: ignore[call-overload]
+        """One line of ASCII, so that a lone surrogate in an idea survives, too."""
+        return json.dumps(dataclasses.asdict(self))  # type: ignore[call-overload]
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

@@ -83,7 +83,7 @@ class RunFolder:
         lock = self._storage.try_lock(f"{self._path}/.lock")
         if lock is None:
             raise StoreError(
-                f"the run {self.name} in {self._storage.url} is being executed by another process; "
+                f"the run {self.name} in {self._storage.url} is being executed by somebody else; "
                 "wait for it, stop it, or choose another run name"
             )
         return lock

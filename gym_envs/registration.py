@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import tomllib
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -31,11 +32,21 @@ def problem_paths() -> Mapping[str, Path]:
     """Every built-in and installed problem: its name and its toml file."""
     tomls = [p for p in sorted(_HERE.glob("*/problem*.toml")) if p.parent != TEMPLATE]
     for entry in entry_points(group="ideator_rl.problems"):
-        spec = importlib.util.find_spec(entry.value)
-        if spec is None or not spec.submodule_search_locations:
-            raise ProblemError(f"plug-in {entry.name}: {entry.value} is not an importable package")
-        tomls.append(Path(spec.submodule_search_locations[0]) / "problem.toml")
+        try:
+            tomls.append(_plugin_toml(entry.value))
+        except (ProblemError, ImportError) as error:
+            # Somebody else's broken plug-in must not take the other problems away.
+            warnings.warn(f"research problem {entry.name} left out: {error}", stacklevel=2)
     return {_declared(toml)["name"]: toml for toml in tomls}
+
+
+def _plugin_toml(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ProblemError(f"{package} is not an importable package")
+    toml = Path(spec.submodule_search_locations[0]) / "problem.toml"
+    _declared(toml)
+    return toml
 
 
 def find_problem(env: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
     Args:
         problem: a Problem, or what `find_problem` understands.
         executor: an executor to share; without one the environment opens its own with `store`,
-            `run`, `slots` and `trial_seed`, and closes it with itself.
+            `run` (by default a new one), `slots` and `trial_seed`, and closes it with itself.
         max_turns: ideas an episode.
         trial_seed: the seed that training runs get from an executor of its own.
     """
@@ -51,7 +53,7 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
         *,
         executor: Executor | None = None,
         store: str | Path = "store",
-        run: str = "gym",
+        run: str | None = None,
         slots: int | None = None,
         max_turns: int = 1,
         trial_seed: int = 0,
@@ -60,7 +62,7 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
         self.problem = problem if isinstance(problem, Problem) else find_problem(problem)
         self._owned = executor is None
         self.executor = executor or Executor(
-            self.problem, store=store, run=run, slots=slots, seed=trial_seed
+            self.problem, store=store, run=run or _new_run(), slots=slots, seed=trial_seed
         )
         self.max_turns = max_turns
         self.render_mode = render_mode
@@ -111,6 +113,10 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
     def close(self) -> None:
         if self._owned:
             self.executor.close()
+
+
+def _new_run() -> str:
+    return f"gym-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 def as_idea(action: str | Idea) -> Idea:

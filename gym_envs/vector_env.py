@@ -42,7 +42,7 @@ class ResearchVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Idea], np.ndar
         *,
         executor: Executor | None = None,
         store: str | Path = "store",
-        run: str = "gym",
+        run: str | None = None,
         slots: int | None = None,
         max_turns: int = 1,
         trial_seed: int = 0,

@@ -21,7 +21,7 @@ def check_environment(executor: Executor, seeds: int) -> bool:
     """
     problem = executor.problem
     atoms = load_library(problem.library) if problem.library.is_file() else []
-    baselines, outcomes = _run(executor, atoms, seeds)
+    baselines, outcomes = run_library(executor, atoms, seeds)
 
     checks = [_baseline_completes(baselines), _budget_is_used(executor, baselines)]
     rewards = [outcome.reward for outcome in baselines]
@@ -35,7 +35,10 @@ def check_environment(executor: Executor, seeds: int) -> bool:
     return held
 
 
-def _run(executor: Executor, atoms: list[Atom], seeds: int) -> tuple[list[Outcome], list[Outcome]]:
+def run_library(
+    executor: Executor, atoms: list[Atom], seeds: int
+) -> tuple[list[Outcome], list[Outcome]]:
+    """The baseline's outcomes for `seeds` seeds, and those of every atom with its first values."""
     with progress(len(atoms)) as show:
         futures = [(None, executor.submit_baseline(seed)) for seed in range(seeds)]
         ideas = [Idea(atom.id, idea_text([(atom, default_values(atom))])) for atom in atoms]

@@ -69,9 +69,9 @@ def _bar(total: int) -> Iterator[Show]:
 
 def outcome_line(idea: Idea, outcome: Outcome) -> str:
     """One trial in one line: id, origin, status, reward, seconds, and the reason of a failure."""
+    who = f"{outcome.idea_id:8} {idea.origin:8}" if idea.origin else f"{outcome.idea_id:20}"
     line = (
-        f"{outcome.idea_id:10} {idea.origin:9} {outcome.status:15} "
-        f"reward {outcome.reward:<8.4g} {outcome.duration_s:5.1f} s"
+        f"{who} {outcome.status:15} reward {outcome.reward:<8.4g} {outcome.duration_s:5.1f} s"
     )
     if outcome.cached:
         line += "  (identical codebase, not run again)"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import NamedTuple
 
 from executor.edits.assignments import read_assignment
@@ -9,8 +10,8 @@ from executor.edits.blocks import CLOSING, OPENING, read_block
 from executor.edits.errors import EditError
 from executor.edits.lines import bare
 from executor.edits.naming import path_in_fence, path_in_heading
-from executor.edits.records import Edit, FileEdit
-from executor.edits.unified import read_diff, starts_diff
+from executor.edits.records import Assignment, Edit, FileEdit
+from executor.edits.unified import FENCE_MARK, read_diff, starts_diff
 
 LONGEST_TEXT = 1_000_000
 MOST_ASSIGNMENTS = 100
@@ -29,8 +30,7 @@ class Fence(NamedTuple):
     """An open Markdown fence."""
 
     mark: str
-    is_diff: bool
-    top: int  # index of its first row
+    is_headless_diff: bool
 
 
 def parse_edits(text: str, known: Collection[str]) -> list[Edit]:
@@ -64,12 +64,13 @@ def _changes_only(rows: list[str], heading: int) -> list[str]:
 def _read_rows(rows: list[str], known: Collection[str]) -> list[Edit]:
     rows = list(rows)
     edits: list[Edit] = []
-    assignments: set[tuple[str, str, str]] = set()
     fence: Fence | None = None
-    blocks = hunks = i = 0
+    blocks = hunks = assignments = i = 0
     while i < len(rows):
         row = bare(rows[i])
-        if fence and row.rstrip() == fence.mark:
+        if not row:
+            i += 1
+        elif fence and row.rstrip() == fence.mark:
             fence, i = None, i + 1
         elif opening := FENCE.match(row):
             fence, i = _open_fence(rows, i, opening), i + 1
@@ -82,27 +83,35 @@ def _read_rows(rows: list[str], known: Collection[str]) -> list[Edit]:
                     f"block {blocks} (line {i + 1} of the idea) has an empty SEARCH part and names "
                     "no file: write the new file's name on the line before it"
                 )
-            action = "edit" if block.hunk.old else "create"
-            edits.append(FileEdit(path, (block.hunk,), i + 1, action))  # type: ignore[arg-type]
+            empty = not block.hunk.old
+            edits.append(FileEdit(path, (block.hunk,), i + 1, "create" if empty else "edit"))
             hunks, i = hunks + 1, block.end
-        elif starts_diff(rows, i) or (fence and _is_headless_diff(rows, i, fence)):
+        elif starts_diff(rows, i) or (
+            fence and fence.is_headless_diff and row.startswith(("+", "-", " "))
+        ):
             named = _name_above(rows, i, known, [])
             found, i = read_diff(rows, i, known, fence is not None, named)
             edits += found
             hunks += sum(len(edit.hunks) for edit in found)
         else:
-            assignment = read_assignment(row, i + 1)
-            key = assignment and (assignment.name, repr(assignment.old), repr(assignment.new))
-            if assignment and key and key not in assignments:  # said twice, done once
-                assignments.add(key)
-                edits.append(assignment)
+            if assignment := read_assignment(row, i + 1):
+                assignments += 1
+                edits += [] if _is_said(assignment, edits) else [assignment]
             i += 1
-        if hunks > MOST_HUNKS or len(assignments) > MOST_ASSIGNMENTS:
+        if hunks > MOST_HUNKS or assignments > MOST_ASSIGNMENTS:
             raise EditError(
                 f"the idea holds more than {MOST_HUNKS} hunks or {MOST_ASSIGNMENTS} assignments: "
                 "make fewer changes"
             )
     return edits
+
+
+def _is_said(assignment: Assignment, edits: list[Edit]) -> bool:
+    """Whether the same assignment stands further up: said twice, it is done once."""
+    return any(
+        isinstance(edit, Assignment) and replace(edit, row=assignment.row) == assignment
+        for edit in edits
+    )
 
 
 def _open_fence(rows: list[str], i: int, opening: re.Match[str]) -> Fence:
@@ -113,20 +122,19 @@ def _open_fence(rows: list[str], i: int, opening: re.Match[str]) -> Fence:
         rows[inside] = rows[inside].removeprefix(indentation)
         if bare(rows[inside]).rstrip() == mark:
             break
-    return Fence(mark, language in DIFF_LANGUAGES, i + 1)
+    return Fence(mark, language in DIFF_LANGUAGES and _is_headless(rows, i + 1))
 
 
-def _is_headless_diff(rows: list[str], i: int, fence: Fence) -> bool:
-    """Whether a diff fence holds lines with + and - but neither file names nor hunk headers."""
-    if not (fence.is_diff and rows[i][:1] in ("+", "-", " ")):
-        return False
-    body = []
-    for row in rows[i:]:
-        if bare(row).rstrip() == fence.mark or CLOSING.match(row):
-            break
-        body.append(bare(row))
-    changes = any(row[:1] in ("+", "-") for row in body)
-    return changes and not any(read_assignment(row, 0) for row in body)
+def _is_headless(rows: list[str], top: int) -> bool:
+    """Whether a fence holds lines with + and - but neither file names nor hunk headers."""
+    end = top
+    while end < len(rows) and not FENCE_MARK.match(rows[end]):
+        if starts_diff(rows, end) or OPENING.match(bare(rows[end])):
+            return False
+        end += 1
+    body = [bare(row) for row in rows[top:end]]
+    changes = any(row.startswith(("+", "-")) for row in body)
+    return changes and not any(read_assignment(row, top + 1) for row in body)
 
 
 def _name_above(rows: list[str], i: int, known: Collection[str], edits: list[Edit]) -> str | None:

@@ -7,6 +7,7 @@ goes on as long as lines look like one. Line numbers are kept as a claim, never 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from executor.edits.blocks import OPENING
 from executor.edits.errors import EditError, ForbiddenEdit
@@ -15,7 +16,7 @@ from executor.edits.records import FileEdit, Hunk, Line
 
 HUNK = re.compile(r"@@ *-(\d{1,9})(?:,(\d{1,9}))? +\+(\d{1,9})(?:,(\d{1,9}))?(?: |@|$)")
 HUNK_MARK = re.compile(r"@@(\s|-|\.|$)")
-FENCE = re.compile(r"(`{3,}|~{3,})")
+FENCE_MARK = re.compile(r"(`{3,}|~{3,})")
 EXTENDED = re.compile(
     r"(old mode|new mode|deleted file mode|new file mode|copy from|copy to|rename from|rename to"
     r"|similarity index|dissimilarity index|index|Binary files|GIT binary patch)\b ?(.*)"
@@ -151,7 +152,7 @@ def _extended(header: Header, key: str, value: str, row: int) -> Header:
 
 def _is_boundary(rows: list[str], i: int) -> bool:
     row = rows[i]
-    return starts_diff(rows, i) or bool(FENCE.match(row)) or bool(OPENING.match(bare(row)))
+    return starts_diff(rows, i) or bool(FENCE_MARK.match(row)) or bool(OPENING.match(bare(row)))
 
 
 def _counted_end(
@@ -198,7 +199,10 @@ def _lines(body: list[str], rows_are_crlf: bool) -> tuple[Line, ...]:
     for row in body:
         if row.startswith("\\"):
             if lines:
-                lines[-1] = lines[-1]._replace(ending="")
+                _, text, ending = lines[-1]
+                lines[-1] = lines[-1]._replace(
+                    text=text + "\r" if ending == "\r\n" else text, ending=""
+                )
             continue
         tag, text = (row[0], row[1:]) if row[:1] in ("+", "-", " ") else (" ", row)
         ending = ("\r\n" if row.endswith("\r") else "\n") if carriage_returns_count else None
@@ -275,19 +279,20 @@ def _file_edits(
     header: Header, hunks: list[Hunk], top: int, known: Collection[str]
 ) -> list[FileEdit]:
     row = top + 1
-    hunks = [hunk for hunk in hunks if hunk.changes]
-    old, new = header.old, header.new
-    if header.renamed:
-        return [FileEdit(old, tuple(hunks), row, "rename", new)]
-    if header.created:
-        return [FileEdit(new if new != NOWHERE else old, tuple(hunks), row, "create")]
-    if header.deleted:
-        return [FileEdit(old if old != NOWHERE else new, tuple(hunks), row, "delete")]
+    changes = tuple(hunk for hunk in hunks if hunk.changes)
+    old, new = (None if name == NOWHERE else name for name in (header.old, header.new))
+    if header.renamed or header.created or header.deleted:
+        if not (old and new if header.renamed else old or new):
+            raise EditError(f"line {row} of the idea: the diff does not name its file")
+        if header.renamed:
+            return [FileEdit(old, changes, row, "rename", new)]
+        action: Literal["create", "delete"] = "create" if header.created else "delete"
+        return [FileEdit(new or old, changes, row, action)]
     if old and new and old != new and not (new in known and old not in known):
         raise EditError(
             f"line {row} of the idea: the diff names two files, {old} and {new}: name the same "
             "file twice, or write `rename from` and `rename to` lines"
         )
-    if new is None and old is None:  # each hunk finds its own file
-        return [FileEdit(None, (hunk,), hunk.row) for hunk in hunks]
-    return [FileEdit(new or old, tuple(hunks), row)]
+    if not (new or old):  # each hunk finds its own file
+        return [FileEdit(None, (hunk,), hunk.row) for hunk in changes]
+    return [FileEdit(new or old, changes, row)]

@@ -16,8 +16,9 @@ function rewardRange() {
   const high = Math.max(...rewards.slice(-1), ...base), low = Math.min(...rewards.slice(0, 1), ...base);
   // A few hopeless ideas must not squash the rest: they are drawn as arrows at the lower edge.
   const quartile = rewards[Math.floor(rewards.length / 4)] ?? low;
-  const fence = Math.min(high - 2.5 * (high - quartile), ...base.slice(0, 1));
-  const cut = high > quartile && low < fence;
+  const spread = Math.max(high - quartile, high - (base[0] ?? high));
+  const fence = Math.min(high - 2.5 * spread, ...base.slice(0, 1));
+  const cut = spread > 0 && low < fence;
   find("whole-label").hidden = !cut;
   const bottom = cut && !view.whole ? Math.min(rewards.find((r) => r >= fence), ...base) : low;
   const room = (high - bottom) * 0.07 || Math.abs(high) * 0.1 || 1;

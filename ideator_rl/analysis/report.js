@@ -81,7 +81,7 @@ function detail(idea) {
     idea.detail ? make("p", { class: "why" }, idea.detail) : null,
     make("div", { class: "panes" },
       make("div", {}, ...block("Idea", make("p", { class: "prose" }, experiment.trim() || "–")),
-        ...block("Code changes asked for", plain(changes)), ...block("Result", list)),
+        ...block("Result", list), ...block("Code changes asked for", plain(changes))),
       make("div", {}, ...block("Difference to the baseline's code", idea.diff ? diff(idea.diff) : null),
         ...block("End of the log", plain(idea.log))))));
 }

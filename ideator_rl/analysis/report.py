@@ -30,7 +30,6 @@ from ideator_rl.analysis.run_data import CUT, RunData, load_run
 REPORT = "report.html"
 # All details together, in bytes; beyond it the longest texts are cut first.
 MAX_DETAIL_BYTES = 5_500_000
-MAX_TITLE_CHARS = 180
 # A status is told by its shape as well as by its colour; paths are centred and 10 units wide.
 SHAPES = {
     "completed": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
@@ -128,7 +127,7 @@ def payload(data: RunData) -> dict[str, Any]:
                 "epoch": trial.epoch,
                 "origin": trial.origin,
                 "parents": trial.parents,
-                "title": title(trial.text),
+                "title": trial.title,
                 "status": trial.status,
                 "stage": trial.stage,
                 "reward": trial.reward if trial.measured else None,
@@ -150,13 +149,6 @@ def payload(data: RunData) -> dict[str, Any]:
             for trial, best in zip(data.ideas, curve, strict=True)
         ],
     }
-
-
-def title(text: str) -> str:
-    """The start of an idea's experiment, on one line."""
-    experiment = text.partition("[Code Changes]")[0].replace("[Experiment]", " ")
-    line = " ".join((experiment.strip() or text)[: 4 * MAX_TITLE_CHARS].split())
-    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
 
 
 def fair_cap(sizes: Sequence[int], total: int) -> int:

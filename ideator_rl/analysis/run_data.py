@@ -25,6 +25,7 @@ from executor.store import RunFolder
 MAX_LOG_LINES = 40
 MAX_LOG_BYTES = 6_000
 MAX_TEXT_CHARS = 20_000
+MAX_TITLE_CHARS = 180
 CUT = "\n… cut here\n"
 
 
@@ -32,7 +33,8 @@ CUT = "\n… cut here\n"
 class TrialData:
     """A trial that has ended: what was tried, how it went. Fields are those of Idea and Outcome.
 
-    `reward` is what the ideator got; `measured` says whether it comes from a measurement.
+    `title` is one line on the idea and `log_tail` the log's last lines; `reward` is what the
+    ideator got, and `measured` says whether it comes from a measurement.
     """
 
     key: str
@@ -41,6 +43,7 @@ class TrialData:
     epoch: int
     origin: str
     parents: tuple[str, ...]
+    title: str
     text: str
     status: Status
     stage: Stage
@@ -75,7 +78,7 @@ class RunData:
 
     @cached_property
     def ideas(self) -> tuple[TrialData, ...]:
-        """One trial an idea: that with the run's own seed, if it has ended. The others are repeats."""
+        """One trial an idea: that with the run's own seed if it has ended, else another."""
         first: dict[str, TrialData] = {}
         for trial in sorted(
             self.trials, key=lambda trial: (trial.key != trial.idea_id, trial.seed)
@@ -85,7 +88,7 @@ class RunData:
 
     @cached_property
     def repeats(self) -> Mapping[str, tuple[TrialData, ...]]:
-        """By idea: its trials with other seeds. Ideas without any are left out."""
+        """By idea, its other trials in the order of their seeds; only ideas that have some."""
         first = {trial.key for trial in self.ideas}
         found: dict[str, tuple[TrialData, ...]] = {}
         for trial in sorted(self.trials, key=lambda trial: trial.seed):
@@ -146,6 +149,7 @@ def _trial(run: RunFolder, key: str, outcome: Outcome) -> TrialData:
         epoch=idea.epoch,
         origin=clean(idea.origin),
         parents=tuple(clean(parent) for parent in idea.parents),
+        title=_title(idea),
         text=clean(idea.text, MAX_TEXT_CHARS),
         status=outcome.status,
         stage=outcome.stage,
@@ -173,3 +177,11 @@ def tail(log: str) -> str:
     """The last lines of a log: at most MAX_LOG_LINES, and MAX_LOG_BYTES of UTF-8."""
     lines = log[-4 * MAX_LOG_BYTES :].splitlines()[-MAX_LOG_LINES:]
     return "\n".join(lines).encode(errors="replace")[-MAX_LOG_BYTES:].decode(errors="ignore")
+
+
+def _title(idea: Idea) -> str:
+    """One line: the title that the ideator gave, else how the experiment begins."""
+    experiment = idea.text.partition("[Code Changes]")[0].replace("[Experiment]", " ").strip()
+    text = str(idea.meta.get("title") or experiment or idea.text)
+    line = clean(" ".join(text[: 4 * MAX_TITLE_CHARS].split()), 4 * MAX_TITLE_CHARS)
+    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"

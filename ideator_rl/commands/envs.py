@@ -78,13 +78,14 @@ def new_environment(args: argparse.Namespace) -> int:
     if folder.exists():
         raise UserError(f"{folder} exists already; choose another name")
     shutil.copytree(TEMPLATE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    toml = folder / "problem.toml"
     env_id = "".join(word.capitalize() for word in args.name.split("-")) + "-v0"
-    toml.write_text(toml.read_text().replace("{{name}}", args.name).replace("{{id}}", env_id))
+    for path in (folder / "problem.toml", folder / "config_evolution.yaml"):
+        text = path.read_text().replace("{{name}}", args.name).replace("{{id}}", env_id)
+        path.write_text(text)
     print(
         f"{folder}/ holds a small problem that works; its README.md says what to change where.\n"
         f"  ideator-rl envs check {folder}/\n"
-        f"  ideator-rl search --config recipes/digits/search/config_evolution.yaml --env {folder}/"
+        f"  ideator-rl search --config {folder}/config_evolution.yaml"
     )
     return 0
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,14 +19,15 @@ EDITABLE = ["train.py", "lib/*"]
 FROZEN = ["serve.py"]
 
 SNIPPETS = [
-    "```", "```diff", "~~~", "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE", "train.py", "`lib/m.py`:",
-    "--- a/train.py", "+++ b/train.py", "--- /dev/null", "+++ b/lib/new.py", "+++ /dev/null",
-    "--- a/../up.py", "+++ b/../up.py", "--- a/serve.py", "+++ b/serve.py", "diff --git a/lib/m.py b/lib/m.py",
-    "rename from lib/m.py", "rename to lib/n.py", "new file mode 100644", "deleted file mode 100644",
-    "@@", "@@ -1,2 +1,2 @@", "@@ -4 +4,2 @@", "@@ -0,0 +1 @@", " a = 1", "-a = 1", "+a = 9", " b = 2", "-b = 2",
-    "a = 1", "d = 4", "-d = 4", "+", "-", "\\ No newline at end of file", "c: 3 -> 5", "a: 1 -> 2", "- d = 4 → 'x'",
-    "[Code Changes]", "[End]", "", " ", "\t", "prose, of course", '--- "a/\\303', "index 0..1 120000",
-]  # fmt: skip
+    *("```", "```diff", "~~~", "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE", "train.py"),
+    *("`lib/m.py`:", "--- a/train.py", "+++ b/train.py", "--- /dev/null", "+++ b/lib/new.py"),
+    *("+++ /dev/null", "--- a/../up.py", "+++ b/../up.py", "--- a/serve.py", "+++ b/serve.py"),
+    *("diff --git a/lib/m.py b/lib/m.py", "rename from lib/m.py", "rename to lib/n.py"),
+    *("new file mode 100644", "deleted file mode 100644", "index 0..1 120000", '--- "a/\\303'),
+    *("@@", "@@ -1,2 +1,2 @@", "@@ -4 +4,2 @@", "@@ -0,0 +1 @@", " a = 1", "-a = 1", "+a = 9"),
+    *(" b = 2", "-b = 2", "a = 1", "d = 4", "-d = 4", "+", "-", "\\ No newline at end of file"),
+    *("c: 3 -> 5", "a: 1 -> 2", "- d = 4 → 'x'", "[Code Changes]", "[End]", "", " ", "\t", "prose"),
+]
 ideas = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=12), max_size=14).flatmap(
     lambda rows: st.sampled_from(["\n", "\r\n"]).map(lambda ending: ending.join(rows))
 )
@@ -59,28 +61,23 @@ def test_any_text_is_applied_inside_the_permissions_or_refused(text: str) -> Non
 @given(st.text(st.characters(), max_size=300))
 def test_arbitrary_unicode_raises_nothing_but_edit_errors(text: str) -> None:
     for idea in (text, f"train.py\n<<<<<<< SEARCH\na = 1\n=======\n{text}\n>>>>>>> REPLACE"):
-        try:
+        with suppress(EditError):
             apply_edits(FILES, idea, editable=["**"], frozen=[])
-        except EditError:
-            pass
 
 
 @settings(max_examples=500, deadline=None)
 @given(trees, trees, st.booleans())
-def test_a_canonical_diff_applies_back_or_is_refused(
+def test_a_canonical_diff_applies_back(
     before: dict[str, str], after: dict[str, str], related: bool
 ) -> None:
     after = before | after if related else after
     diff = canonical_diff(before, after)
     assert (diff == "") == (before == after)
-    try:
-        result = apply_edits(before, diff, editable=["**"], frozen=[])
-    except EditError:
-        return
-    assert result == after
+    if diff:
+        assert apply_edits(before, diff, editable=["**"], frozen=[]) == after
 
 
-def test_a_canonical_diff_of_distinct_lines_always_applies_back() -> None:
+def test_a_canonical_diff_is_sorted_and_stable() -> None:
     before = {"a.py": "".join(f"line {n}\n" for n in range(60)), "old.py": "x\n", "empty": ""}
     rows = before["a.py"].split("\n")
     rows[5:7], rows[30], rows[50:50] = [], "changed", ["new", ""]
@@ -127,6 +124,7 @@ def test_git_applies_a_canonical_diff(before: dict[str, str], after: dict[str, s
         "<<<<<<< SEARCH\n" * 60_000,
         "```diff\n" * 120_000,
         "```diff\n+\n" * 90_000,
+        "```diff\n" + "- x\n" * 200_000 + "a: 1 -> 2",
         "@@\n" * 300_000,
         "--- a/train.py\n+++ b/train.py\n@@\n" + "-a = 1\n+a = 2\n" * 60_000,
         "--- a/train.py\n+++ b/train.py\n" + "@@\n-a = 1\n+a = 1\n" * 60_000,
@@ -144,12 +142,10 @@ def test_git_applies_a_canonical_diff(before: dict[str, str], after: dict[str, s
         "+" * 999_999,
         "`" * 999_999,
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_a_long_text_does_not_hang(text: str) -> None:
     start = time.process_time()
-    try:
+    with suppress(EditError):
         apply_edits(FILES, text, editable=EDITABLE, frozen=FROZEN)
-    except EditError:
-        pass
     assert time.process_time() - start < 5

@@ -176,7 +176,8 @@ def test_forbidden_paths(path: str, phrase: str, form: str) -> None:
 
 def test_links_and_submodules_are_forbidden() -> None:
     for mode, kind in (("120000", "symbolic link"), ("160000", "submodule")):
-        text = f"diff --git a/lib/x b/lib/x\nnew file mode {mode}\n--- /dev/null\n+++ b/lib/x\n@@\n+y\n"
+        header = f"diff --git a/lib/x b/lib/x\nnew file mode {mode}"
+        text = f"{header}\n--- /dev/null\n+++ b/lib/x\n@@\n+y\n"
         error = refusal(text)
         assert isinstance(error, ForbiddenEdit)
         assert "lib/x" in str(error) and kind in str(error)

@@ -44,10 +44,10 @@ def outcomes_of(executor: Executor, idea_id: str, seeds: Iterable[int] = SEEDS) 
     return [future.result() for future in futures]
 
 
-def test_the_placeholders_are_in_problem_toml_alone() -> None:
+def test_the_placeholders_are_in_problem_and_recipe_alone() -> None:
     texts = [p for p in TEMPLATE.rglob("*.*") if p.suffix != ".pyc"]
     with_placeholders = {path.name for path in texts if "{{" in path.read_text()}
-    assert with_placeholders == {"problem.toml"}
+    assert with_placeholders == {"problem.toml", "config_evolution.yaml"}
 
 
 def test_its_names_are_filled_in(problem: Problem) -> None:

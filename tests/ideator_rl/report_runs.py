@@ -18,7 +18,11 @@ BASE = {
     "model.py": "import numpy as np\n\n\ndef predict(networks, images_BD):\n    return images_BD\n",
 }
 FAILURES: tuple[tuple[Status, Stage, str], ...] = (
-    ("not_implemented", "implement", "learning_rate: 0.5 -> 0.1: the value there is 0.005, not 0.5"),
+    (
+        "not_implemented",
+        "implement",
+        "learning_rate: 0.5 -> 0.1: the value there is 0.005, not 0.5",
+    ),
     ("crashed", "train", "ValueError: operands could not be broadcast together (16,32) (64,32)"),
     ("timeout", "train", "training: 1.5 s of CPU time were used up"),
     ("rejected", "examine", "the answer has shape (64, 9), not (64, 10)"),
@@ -62,13 +66,17 @@ def completed(idea_id: str, reward: float, seed: int = 0, at: float = 1.0) -> Ou
     )
 
 
-def sample_run(store: Path | str, ideas: int = 60, name: str = "digits-evolution-seed0") -> RunFolder:
+def sample_run(
+    store: Path | str, ideas: int = 60, name: str = "digits-evolution-seed0"
+) -> RunFolder:
     """A search like the real ones: epochs of 8, lineage, every status, three baseline seeds."""
     run, rng = Store(store).run(name), random.Random(0)
     run.write_recipe(f"env: digits\nrun: {name}\nbudget:\n  ideas: {ideas}\n")
     events = [{"time": START, "event": "start", "slots": SLOTS, "problem": "digits"}]
     for seed, reward in enumerate((0.8962, 0.9041, 0.8991)):
-        write_trial(run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed))
+        write_trial(
+            run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)
+        )
         events.append({"time": START + 1, "event": "trial", "started": 10.0, "ended": 10.9})
     best: list[tuple[float, str]] = []
     for number in range(ideas):
@@ -77,7 +85,14 @@ def sample_run(store: Path | str, ideas: int = 60, name: str = "digits-evolution
         text = BASE["train.py"].replace("0.4", rate).replace("200", str(200 + number))
         diff = "\n".join(
             difflib.unified_diff(
-                BASE["train.py"].splitlines(), text.splitlines(), "a/train.py", "b/train.py", "", "", 2, ""
+                BASE["train.py"].splitlines(),
+                text.splitlines(),
+                "a/train.py",
+                "b/train.py",
+                "",
+                "",
+                2,
+                "",
             )
         )
         log = "".join(f"epoch {n:3d}  loss {2.3 / (n + 1):.4f}\n" for n in range(60))
@@ -87,10 +102,17 @@ def sample_run(store: Path | str, ideas: int = 60, name: str = "digits-evolution
         if outcome.completed:
             best = sorted([*best, (outcome.reward, idea.id)])[-5:]
         events.append(
-            {"time": outcome.finished_at, "event": "trial", "started": 0.0, "ended": outcome.duration_s}
+            {
+                "time": outcome.finished_at,
+                "event": "trial",
+                "started": 0.0,
+                "ended": outcome.duration_s,
+            }
         )
     for seed in (1, 2):
-        write_trial(run, Idea(best[-1][1], "again"), completed(best[-1][1], best[-1][0] - seed / 200, seed))
+        write_trial(
+            run, Idea(best[-1][1], "again"), completed(best[-1][1], best[-1][0] - seed / 200, seed)
+        )
     run.write_idea("99-000", Idea("99-000", "[Experiment] Still running.", epoch=99))
     for event in events:
         fields = {k: v for k, v in event.items() if k not in ("event", "time")}
@@ -107,8 +129,8 @@ def _random_trial(
     kind = rng.choice(("learning rate", "hidden width", "momentum", "weight decay", "batch size"))
     idea = Idea(
         f"{epoch:02d}-{number % 8:03d}",
-        f"[Experiment] Raise the {kind} to {rng.randint(2, 90)}, since the loss is still falling fast "
-        "when the last epoch ends: the network is undertrained rather than overfitted.\n"
+        f"[Experiment] Raise the {kind} to {rng.randint(2, 90)}, since the loss is still falling "
+        "fast when the last epoch ends: the network is undertrained rather than overfitted.\n"
         f"[Code Changes]\nsetting_4: 0.4 -> {rng.random():.3f}\nepochs: 200 -> {200 + number}\n",
         epoch=epoch,
         origin=("exploit" if exploits else "explore") if epoch else "sample",
@@ -128,6 +150,6 @@ def _random_trial(
             submitted_at=START,
             finished_at=START + at,
         )
-    reward = min(0.962, 0.885 + 0.012 * epoch**0.7 + rng.gauss(0, 0.018))
+    reward = 0.885 + 0.05 * epoch / (epoch + 4) + rng.gauss(0, 0.012)
     reward = 0.11 + 0.2 * rng.random() if rng.random() < 0.06 else reward
     return idea, completed(idea.id, round(reward, 4), at=at)

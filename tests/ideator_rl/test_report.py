@@ -12,7 +12,7 @@ from executor.errors import UserError
 from executor.records import Idea
 from executor.store import Store
 from ideator_rl.analysis import load_run, render_report, write_report
-from ideator_rl.analysis.report import cut, duration, fair_cap, title
+from ideator_rl.analysis.report import cut, duration, fair_cap
 
 HOSTILE = (
     "</script><script>window.hit = 1</script>",
@@ -51,12 +51,17 @@ def test_the_report_of_a_bucket_lies_in_the_bucket():
     run = sample_run("memory://report-test/store", ideas=8)
     url = write_report(run)
     assert url == "memory://report-test/store/runs/digits-evolution-seed0/report.html"
-    assert Store("memory://report-test/store").read_text(url.partition("store/")[2]).count("<html") == 1
+    assert (
+        Store("memory://report-test/store").read_text(url.partition("store/")[2]).count("<html")
+        == 1
+    )
 
 
 def test_the_report_names_the_figures_that_count(tmp_path):
     page = render_report(load_run(sample_run(tmp_path, ideas=40)))
-    words = " ".join(re.sub(r"<[^>]*>", " ", page.partition('<script type="application')[0]).split())
+    words = " ".join(
+        re.sub(r"<[^>]*>", " ", page.partition('<script type="application')[0]).split()
+    )
     best = max((i["reward"] or 0) for i in embedded(page)["ideas"])
     assert f"earned a reward of {best:.4f} (accuracy {best:.4f})" in words
     assert "the baseline earns 0.8998 ± 0.0040 (mean and s.d. of 3 seeds)" in words
@@ -104,7 +109,9 @@ def test_the_size_is_bounded_however_much_was_printed(tmp_path):
     run = Store(tmp_path).run("large")
     for number in range(400):
         noise = f"{number} é<\0" * 20_000
-        write_trial(run, Idea(f"i{number}", noise), completed(f"i{number}", 0.5), diff=noise, log=noise)
+        write_trial(
+            run, Idea(f"i{number}", noise), completed(f"i{number}", 0.5), diff=noise, log=noise
+        )
     page = render_report(load_run(run))
     assert len(page.encode()) < 8_000_000
     assert all(len(idea["diff"]) > 500 for idea in embedded(page)["ideas"])
@@ -128,11 +135,10 @@ def test_what_is_too_long_loses_its_end_and_a_log_its_start():
     assert len(cut(long, 200)) <= 200
 
 
-def test_a_title_is_the_experiment_on_one_line():
-    assert title("[Experiment] Raise\n it.\n[Code Changes]\nx: 1 -> 2") == "Raise it."
-    assert title("no form") == "no form"
-    assert len(title("word " * 900)) == 180
-
-
 def test_durations_are_said_in_two_units():
-    assert [duration(s) for s in (0.94, 31, 75, 7260)] == ["0.9 s", "31 s", "1 min 15 s", "2 h 1 min"]
+    assert [duration(s) for s in (0.94, 31, 75, 7260)] == [
+        "0.9 s",
+        "31 s",
+        "1 min 15 s",
+        "2 h 1 min",
+    ]

@@ -12,10 +12,15 @@ from ideator_rl.analysis import load_run, write_report
 
 api = pytest.importorskip("playwright.sync_api")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 
 
@@ -34,11 +39,14 @@ def show(browser):
 
     def show(run, width=1280, fragment=""):
         page = browser.new_page(viewport={"width": width, "height": 900})
+        page.set_default_timeout(10_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: r.url.startswith(("file:", "data:")) or complaints.append(r.url))
+        page.on(
+            "request", lambda r: r.url.startswith(("file:", "data:")) or complaints.append(r.url)
+        )
         page.goto(write_report(run).as_uri() + fragment)
-        page.wait_for_selector("#plot .grid")
+        page.wait_for_selector("#plot .ring", state="attached")
         return page
 
     yield show
@@ -86,10 +94,10 @@ def test_failures_do_not_squash_the_scale(show, run):
     page = show(run)
     best, worst = (page.locator(s).first.bounding_box()["y"] for s in (".best", ".point.s-crashed"))
     assert worst - best > 250
-    labels = page.locator("#plot text").all_inner_texts()
+    labels = page.locator("#plot text").all_text_contents()
     assert "0.90" in labels and "0.00" not in labels
     page.check("#whole")
-    assert "0.2" in page.locator("#plot text").all_inner_texts()
+    assert "0.2" in page.locator("#plot text").all_text_contents()
 
 
 def test_the_table_sorts_both_ways_with_failures_last(show, run):
@@ -166,7 +174,10 @@ def test_hostile_texts_are_only_ever_text(show, tmp_path):
         button.click()
     page.hover("#plot")
     assert page.evaluate("window.hit") is None
-    assert page.locator("img, script:not(body > script), [onerror], main a:not([href^='#'])").count() == 0
+    assert (
+        page.locator("img, script:not(body > script), [onerror], main a:not([href^='#'])").count()
+        == 0
+    )
     assert "<img src=x onerror='window.hit = 1'>" in page.locator("#ideas").inner_text()
 
 

@@ -77,3 +77,19 @@ def test_lone_surrogates_become_text_that_can_be_written(tmp_path):
     run.write_outcome("a", completed("a", 0.5))
     (folder / "idea.json").write_text('{"id": "a", "text": "\\ud800 raise it"}')
     assert load_run(run).ideas[0].text.encode() == b"? raise it"
+
+
+@pytest.mark.parametrize(
+    ("idea", "title"),
+    [
+        (Idea("a", "[Experiment] Raise\n it.\n[Code Changes]\nx: 1 -> 2"), "Raise it."),
+        (Idea("a", "[Experiment] Raise it.", meta={"title": "adam 2 + gelu"}), "adam 2 + gelu"),
+        (Idea("a", "no form"), "no form"),
+        (Idea("a", "word " * 900), ("word " * 36)[:179] + "…"),
+        (Idea("a", ""), ""),
+    ],
+)
+def test_a_title_is_one_line_on_the_idea(tmp_path, idea, title):
+    run = Store(tmp_path).run("titles")
+    write_trial(run, idea, completed("a", 0.5))
+    assert load_run(run).ideas[0].title == title
