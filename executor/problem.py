@@ -17,18 +17,35 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from executor.data import PreparedData, prepared_data
 from executor.edits import EditError, set_assignments
+from executor.edits.paths import is_editable, is_frozen
 from executor.errors import ProblemError, one_line
 
 MAX_FILE_BYTES = 1_000_000
+
+
+def _relative(path: str) -> str:
+    if PurePosixPath(path).is_absolute():
+        raise ValueError("must be a path relative to problem.toml")
+    return path
+
+
+def _command(words: tuple[str, ...]) -> tuple[str, ...]:
+    if words == ("python",):
+        raise ValueError("python needs the name of a script")
+    return words
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Command = Annotated[tuple[str, ...], AfterValidator(_command)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -36,9 +53,9 @@ class Section(BaseModel):
 
 
 class Run(Section):
-    entry: tuple[str, ...] = Field(min_length=1)
+    entry: Command = Field(min_length=1)
     preload: tuple[str, ...] = ()
-    candidate: tuple[str, ...] = ()
+    candidate: Command = ()
 
 
 class Files(Section):
@@ -56,9 +73,9 @@ class Budget(Section):
     """Seconds of `kind`; the other limits are wall seconds and are never charged."""
 
     kind: Literal["wall", "cpu"]
-    seconds: float = Field(gt=0)
-    startup_seconds: float = Field(60.0, gt=0)
-    examine_seconds: float = Field(60.0, gt=0)
+    seconds: Seconds
+    startup_seconds: Seconds = 60.0
+    examine_seconds: Seconds = 60.0
 
     @property
     def wall_limit(self) -> float:
@@ -67,7 +84,7 @@ class Budget(Section):
 
 
 class Data(Section):
-    prepare: str | None = None
+    prepare: RelativePath | None = None
     auto: bool = True
 
 
@@ -84,8 +101,8 @@ class ProblemFile(Section):
     id: str = Field(pattern=r"^[A-Za-z0-9_-]+-v[0-9]+$")
     title: str
     task: str = Field(min_length=1)
-    codebase: str = "codebase"
-    library: str = "ideas.yaml"
+    codebase: RelativePath = "codebase"
+    library: RelativePath = "ideas.yaml"
     run: Run
     files: Files
     resources: Resources = Resources()
@@ -93,13 +110,6 @@ class ProblemFile(Section):
     data: Data = Data()
     reward: RewardRule
     hyperparameters: dict[str, bool | int | float | str] = {}
-
-    @model_validator(mode="after")
-    def _is_safe(self) -> ProblemFile:
-        for name, where in (("codebase", self.codebase), ("library", self.library)):
-            if PurePosixPath(where).is_absolute():
-                raise ValueError(f"{name} must be a path relative to problem.toml")
-        return self
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ class Problem:
         return self.folder / self.file.library
 
     def is_frozen(self, path: str) -> bool:
-        return any(fnmatch(path, pattern) for pattern in self.file.files.frozen)
+        return is_frozen(path, self.file.files.frozen)
 
     @property
     def frozen_files(self) -> dict[str, str]:
@@ -138,11 +148,11 @@ class Problem:
         if rule.metric not in metrics:
             raise ValueError(f"the examination returned no metric {rule.metric!r}")
         value = metrics[rule.metric]
-        if not math.isfinite(value) or (rule.rule == "inverse" and value <= 0):
+        inverse = 1 / value if value > 0 else math.nan
+        reward = {"identity": value, "negative": -value, "inverse": inverse}[rule.rule]
+        if not math.isfinite(value) or not math.isfinite(reward):
             raise ValueError(f"the metric {rule.metric} is {value}, which gives no reward")
-        return {"identity": value, "negative": -value, "inverse": 1 / value if value else 0}[
-            rule.rule
-        ]
+        return reward
 
     def data(self) -> PreparedData:
         """The prepared data, made now if they are missing and `data.auto` allows it."""
@@ -219,7 +229,7 @@ def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
     codebase = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if "__pycache__" in path.parts or path.is_dir():
+        if "__pycache__" in path.parts or (path.is_dir() and not path.is_symlink()):
             continue
         if path.is_symlink() or path.stat().st_size > MAX_FILE_BYTES:
             raise ProblemError(f"{path}: a codebase holds no links and no file over 1 MB")
@@ -229,8 +239,11 @@ def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
             raise ProblemError(
                 f"{path}: not UTF-8 text; a codebase holds source code only"
             ) from None
-    for key, patterns in (("editable", files.editable), ("frozen", files.frozen)):
+    for key, patterns, matches in (
+        ("editable", files.editable, is_editable),
+        ("frozen", files.frozen, is_frozen),
+    ):
         for pattern in patterns:
-            if not any(fnmatch(name, pattern) for name in codebase):
+            if not any(matches(name, [pattern]) for name in codebase):
                 raise ProblemError(f"{toml}: files.{key}: {pattern!r} matches nothing in {folder}")
     return codebase

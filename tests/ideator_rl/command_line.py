@@ -1,0 +1,79 @@
+"""Runs `ideator-rl` as a person would: a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.tiny_problem import make_problem
+
+RECIPE = """
+env: {env}
+run: first
+search:
+  epoch_size: 4
+budget:
+  ideas: 12
+executor:
+  slots: 2
+  baseline_seeds: 2
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+def make_workplace(folder: Path, extra: str = "") -> Path:
+    """A folder with the tiny problem `tiny/` and a recipe `config.yaml` for it."""
+    make_problem(folder / "tiny")
+    (folder / "config.yaml").write_text(RECIPE.format(env=folder / "tiny") + extra)
+    return folder
+
+
+def command(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "ideator_rl.cli", *words]
+
+
+def ideator_rl(folder: Path, *words: str, timeout: float = 120, **env: str) -> Done:
+    done = subprocess.run(
+        command(words),
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def processes_mentioning(text: str) -> list[int]:
+    """Every process with `text` in its command line or environment, this one excepted."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            if text.encode() in told and b"Z (zombie)" not in (entry / "status").read_bytes():
+                found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def wait_until_gone(text: str, seconds: float) -> list[int]:
+    """The processes that are still there after at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (left := processes_mentioning(text)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left

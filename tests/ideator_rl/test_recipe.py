@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from executor.errors import UserError
+from ideator_rl.commands.search import parse_overrides
+from ideator_rl.recipe import load_recipe, parse_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*/search/*.yaml")), ids=lambda p: p.stem)
+def test_every_shipped_recipe_loads_and_round_trips(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert parse_recipe(yaml.safe_load(recipe.to_yaml()), path) == recipe
+
+
+def test_overrides_reach_every_level() -> None:
+    path = RECIPES / "digits/search/config_evolution.yaml"
+    recipe = load_recipe(
+        path, {"budget.ideas": "7", "seed": "3", "problem.budget.seconds": "1.5", "store": "s"}
+    )
+    assert (recipe.budget.ideas, recipe.seed, recipe.store) == (7, 3, "s")
+    assert recipe.problem == {"budget.seconds": 1.5}
+    assert recipe.run == "digits-evolution-seed3"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("env: digits\nbudgets: {ideas: 3}", "budgets: unknown key.*did you mean budget"),
+        ("env: digits\nbudget: {idea: 3}", "budget.idea: unknown key.*did you mean budget.ideas"),
+        ("env: digits\nbudget: {ideas: 0}", "budget.ideas: input should be greater"),
+        ("env: digits\nbudget: {ideas: many}", "budget.ideas: input should be a valid integer"),
+        ("env: digits\nsearch: {method: magic}", "search.method: input should be 'evolution'"),
+        ("seed: 1", "env: required, but missing"),
+        ("- env", "a recipe is a mapping"),
+        ("env: [", "not valid YAML"),
+        ("", "env: required"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    path = tmp_path / "config_x.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=complaint) as error:
+        load_recipe(path)
+    assert "\n" not in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_missing_recipe_says_where_they_live() -> None:
+    with pytest.raises(UserError, match=r"no such recipe.*recipes/<env>/search"):
+        load_recipe("nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "overrides"),
+    [
+        (["--a.b", "1", "--c=2"], {"a.b": "1", "c": "2"}),
+        (["--a", "--b"], {"a": "--b"}),
+        ([], {}),
+    ],
+)
+def test_command_line_overrides(words: list[str], overrides: dict[str, str]) -> None:
+    assert parse_overrides(words) == overrides
+
+
+@pytest.mark.parametrize("words", [["seed"], ["--seed"], ["-s", "1"], ["--"]])
+def test_bad_command_line_overrides(words: list[str]) -> None:
+    with pytest.raises(UserError):
+        parse_overrides(words)

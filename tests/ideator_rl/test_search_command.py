@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from executor import Store
+from tests.ideator_rl.command_line import ideator_rl, make_workplace
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    return make_workplace(tmp_path)
+
+
+def test_a_search_fills_its_budget_and_writes_a_report(workplace: Path) -> None:
+    done = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert result["executed"] == 12 and result["baseline_rewards"] == [10.0, 10.0]
+    assert result["best"]["reward"] > 10.0 and Path(result["report"]).is_file()
+    run = Store(workplace / "store").run("first")
+    outcomes = [run.outcome(key) for key in run.trials() if not key.startswith("baseline")]
+    assert len(outcomes) == 12 and None not in outcomes
+
+
+def test_off_a_terminal_progress_is_plain_lines(workplace: Path) -> None:
+    done = ideator_rl(workplace, "search", "--config", "config.yaml")
+    assert "\x1b" not in done.err + done.out
+    assert sum("/12  " in line for line in done.err.split("\n")) == 12
+    assert "best ideas" in done.out and "baseline" in done.out and "report: " in done.out
+
+
+def test_the_same_command_again_runs_nothing_twice(workplace: Path) -> None:
+    first = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+    files = {p: p.read_bytes() for p in (workplace / "store").rglob("outcome.json")}
+    again = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+    assert again.out == first.out
+    assert files == {p: p.read_bytes() for p in (workplace / "store").rglob("outcome.json")}
+
+
+def test_a_larger_budget_goes_on_with_the_same_ideas(workplace: Path) -> None:
+    ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.ideas", "6")
+    before = {p: p.read_bytes() for p in (workplace / "store").rglob("idea.json")}
+    done = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+    assert json.loads(done.out)["executed"] == 12
+    assert all(path.read_bytes() == text for path, text in before.items())
+
+
+def test_two_searches_with_one_seed_are_the_same_search(workplace: Path) -> None:
+    words = ("search", "--config", "config.yaml", "--run")
+    for name in ("a", "b"):
+        assert ideator_rl(workplace, *words, name, "--store", f"store-{name}").code == 0
+    texts = [
+        {p.parent.name: p.read_bytes() for p in (workplace / f"store-{name}").rglob("idea.json")}
+        for name in ("a", "b")
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_a_changed_recipe_does_not_mix_with_a_run(workplace: Path) -> None:
+    ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.ideas", "4")
+    done = ideator_rl(workplace, "search", "--config", "config.yaml", "--seed", "5")
+    assert done.code == 2
+    assert "was started with seed: 0, now it is 5" in done.err
+
+
+def test_a_changed_problem_does_not_mix_with_a_run(workplace: Path) -> None:
+    ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.ideas", "4")
+    evaluate = workplace / "tiny/evaluate.py"
+    evaluate.write_text(evaluate.read_text() + "\n# changed\n")
+    done = ideator_rl(workplace, "search", "--config", "config.yaml")
+    assert done.code == 2 and "belongs to another version of the problem" in done.err
+
+
+def test_wall_time_is_a_budget_too(workplace: Path) -> None:
+    done = ideator_rl(
+        workplace, "search", "--config", "config.yaml", "--json", "--budget.seconds", "0.3",
+        "--budget.ideas", "500",
+    )  # fmt: skip
+    assert done.code == 0 and 0 <= json.loads(done.out)["executed"] < 500
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--config", "nope.yaml"), "nope.yaml: no such recipe"),
+        (("--config", "config.yaml", "--budget.idea", "3"), "did you mean budget.ideas?"),
+        (("--config", "config.yaml", "--env", "nope"), "unknown environment 'nope'"),
+        (("--config", "config.yaml", "--store", "config.yaml"), "cannot be written"),
+        (("--config", "config.yaml", "--store", "nope://x"), "cannot be opened"),
+        (("--config", "config.yaml", "--run", "a/b"), "run name 'a/b'"),
+        (("--config", "config.yaml", "--problem.budget.seconds", "-1"), "budget.seconds"),
+        (("--config", "config.yaml", "--problem.reward.metric", "nope"), "no metric 'nope'"),
+        (("--config",), "expected one argument"),
+        ((), "required: --config"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    workplace: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    done = ideator_rl(workplace, "search", *words)
+    assert done.code == 2 and complaint in done.err.rstrip().split("\n")[-1]
+
+
+def test_figures_go_to_wandb_offline(workplace: Path) -> None:
+    pytest.importorskip("wandb")
+    done = ideator_rl(
+        workplace,
+        *("search", "--config", "config.yaml", "--tracking.kind", "wandb"),
+        WANDB_MODE="offline",
+        WANDB_DIR=str(workplace),
+    )
+    assert done.code == 0, done.err
+    (record,) = workplace.glob("wandb/offline-run-*/*.wandb")
+    kept = record.read_bytes()
+    assert b"best_reward" in kept and b"completion_rate" in kept
