@@ -7,11 +7,15 @@ with Executor(load_problem("path/to/problem"), store="store") as executor:
         print(outcome.idea_id, outcome.status, outcome.reward)
 """
 
-from executor.errors import ProblemError, StoreError, UserError
-from executor.problem import Problem, load_problem
-from executor.records import Idea, Outcome
-from executor.service import Executor
-from executor.store import Store
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from executor.errors import ProblemError, StoreError, UserError
+    from executor.problem import Problem, load_problem
+    from executor.records import Idea, Outcome
+    from executor.service import Executor
+    from executor.store import Store
 
 __all__ = [
     "Executor",
@@ -24,3 +28,19 @@ __all__ = [
     "UserError",
     "load_problem",
 ]
+
+_HOMES = {
+    "executor.errors": ("ProblemError", "StoreError", "UserError"),
+    "executor.problem": ("Problem", "load_problem"),
+    "executor.records": ("Idea", "Outcome"),
+    "executor.service": ("Executor",),
+    "executor.store": ("Store",),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imports a name when it is first used: a slot's process needs few and must start fast."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def data_folder(name: str, script: Path) -> Path:
 def prepare_data(name: str, script: Path, source: str | None = None) -> Path:
     """Runs `prepare.py` into a new folder and puts it in place whole. Raises ProblemError."""
     folder = data_folder(name, script)
+    replaces = folder.exists()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -70,28 +72,32 @@ def prepare_data(name: str, script: Path, source: str | None = None) -> Path:
             "folder that can"
         ) from None
     try:
-        (fresh / "train").mkdir()
-        (fresh / "held_out").mkdir()
-        _load_prepare(script)(fresh / "train", fresh / "held_out", source)
-        manifest = {
-            path.relative_to(fresh).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(fresh.rglob("*"))
-            if path.is_file()
-        }
-        (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1))
-        fresh.chmod(0o755)
-        if folder.exists():
-            # Preparing again with another source replaces the old data.
+        _fill(fresh, script, source)
+        if replaces:
+            # Preparing again, with another source perhaps.
             folder.rename(fresh / "replaced")
-        fresh.rename(folder)
+        # Somebody else may have prepared the same data in the meantime: theirs are as good.
+        with suppress(OSError):
+            fresh.rename(folder)
         shutil.rmtree(folder / "replaced", ignore_errors=True)
     except (ValueError, OSError, ImportError) as error:
-        # Somebody else may have prepared the same data in the meantime: theirs are as good.
-        if not (folder / "manifest.json").is_file():
-            raise ProblemError(f"{name}: preparing its data failed: {error}") from None
+        raise ProblemError(f"{name}: preparing its data failed: {error}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return folder
+
+
+def _fill(fresh: Path, script: Path, source: str | None) -> None:
+    (fresh / "train").mkdir()
+    (fresh / "held_out").mkdir()
+    _load_prepare(script)(fresh / "train", fresh / "held_out", source)
+    manifest = {
+        path.relative_to(fresh).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(fresh.rglob("*"))
+        if path.is_file()
+    }
+    (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    fresh.chmod(0o755)
 
 
 def _load_prepare(script: Path) -> Callable[[Path, Path, str | None], None]:

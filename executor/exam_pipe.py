@@ -7,7 +7,9 @@ A copy of this file lies beside every candidate; the problem's `serve.py` uses i
         answer(model.predict(question))       # exactly one array per question
 
 A frame is `XAM1`, one byte dtype, one byte number of dimensions, the dimensions as little-endian
-uint32, then the values, C order, little endian. Nothing is pickled and no code crosses.
+uint32, then the values, C order, little endian. Nothing is pickled and no code crosses. Questions
+come on the standard input; answers leave on the descriptor that `EXAM_ANSWERS` names, so that a
+print() cannot break the protocol.
 """
 
 from __future__ import annotations
@@ -30,14 +32,16 @@ class BrokenFrame(ValueError):
 
 
 def write_array(stream: BinaryIO, array: np.ndarray) -> None:
-    """Writes one frame; raises TypeError for a dtype that may not cross."""
+    """Writes one frame; raises TypeError for an array that may not cross."""
     if array.dtype.name not in DTYPES:
         raise TypeError(f"an array of dtype {array.dtype} cannot be sent; use one of {DTYPES}")
+    if array.ndim > MAX_DIMENSIONS:
+        raise TypeError(f"an array of {array.ndim} dimensions cannot be sent")
     header = struct.pack(
         f"<4sBB{array.ndim}I", MAGIC, DTYPES.index(array.dtype.name), array.ndim, *array.shape
     )
     stream.write(header)
-    stream.write(np.ascontiguousarray(array).tobytes())
+    stream.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
     stream.flush()
 
 
@@ -52,11 +56,18 @@ def read_array(stream: BinaryIO, max_bytes: int) -> np.ndarray | None:
     if dtype_code >= len(DTYPES) or ndim > MAX_DIMENSIONS:
         raise BrokenFrame(f"a frame claims dtype {dtype_code} and {ndim} dimensions")
     shape = struct.unpack(f"<{ndim}I", _read_exactly(stream, 4 * ndim))
-    dtype = np.dtype(DTYPES[dtype_code])
+    dtype = np.dtype(DTYPES[dtype_code]).newbyteorder("<")
     size = math.prod(shape) * dtype.itemsize
     if size > max_bytes:
         raise BrokenFrame(f"{dtype.name}{list(shape)} takes {size} bytes, allowed are {max_bytes}")
-    return np.frombuffer(_read_exactly(stream, size), dtype).reshape(shape)
+    data = _read_exactly(stream, size)
+    if dtype.name == "bool" and data.translate(None, b"\0\1"):
+        raise BrokenFrame("a frame holds a bool that is neither 0 nor 1")
+    try:
+        # A bytearray makes the array writable.
+        return np.frombuffer(bytearray(data), dtype).reshape(shape)
+    except ValueError:
+        raise BrokenFrame(f"a frame claims the impossible shape {list(shape)}") from None
 
 
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:
@@ -66,15 +77,13 @@ def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-_replies: BinaryIO | None = None
+_answers: BinaryIO | None = None
 
 
 def questions() -> Iterator[np.ndarray]:
     """The examiner's questions, one array at a time, until it hangs up."""
-    global _replies
-    # The replies get a descriptor of their own, so that a print() cannot break the protocol.
-    _replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    global _answers
+    _answers = os.fdopen(int(os.environ["EXAM_ANSWERS"]), "wb")
     with os.fdopen(os.dup(0), "rb") as stream:
         while (question := read_array(stream, max_bytes=2**32)) is not None:
             yield question
@@ -82,5 +91,5 @@ def questions() -> Iterator[np.ndarray]:
 
 def answer(array: np.ndarray) -> None:
     """Answers the last question with one array."""
-    assert _replies is not None, "answer() is called inside a loop over questions()"
-    write_array(_replies, np.asarray(array))
+    assert _answers is not None, "answer() is called inside a loop over questions()"
+    write_array(_answers, np.asarray(array))

@@ -19,11 +19,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from executor import processes
 from executor.records import Status
@@ -62,18 +64,11 @@ class Candidate:
         from executor.exam_pipe import BrokenFrame, read_array, write_array
 
         if self._process is None:
-            self._process = processes.start(
-                self._command,
-                cwd=self._cwd,
-                env=self._env,
-                output=self._log,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
+            self._process, self._questions, self._answers = self._start()
         expected = math.prod(shape) * np.dtype(dtype).itemsize
         try:
-            write_array(cast(BinaryIO, self._process.stdin), question)
-            answer = read_array(cast(BinaryIO, self._process.stdout), max_bytes=expected)
+            write_array(self._questions, question)
+            answer = read_array(self._answers, max_bytes=expected)
         except BrokenPipeError:
             answer = None
         except BrokenFrame as error:
@@ -90,6 +85,25 @@ class Candidate:
         if answer.dtype.kind == "f" and not np.isfinite(answer).all():
             raise Rejected("the candidate answered with a number that is not finite")
         return answer
+
+    def log_prints(self) -> None:
+        """From now on, what this process prints goes to the log, too."""
+        os.dup2(self._log, 1)
+        os.dup2(self._log, 2)
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], BinaryIO, BinaryIO]:
+        """The process and the two ends of its pipes; what it prints goes to the log."""
+        reader, writer = os.pipe()
+        process = processes.start(
+            self._command,
+            cwd=self._cwd,
+            env=self._env | {"EXAM_ANSWERS": str(writer)},
+            output=self._log,
+            stdin=subprocess.PIPE,
+            pass_fds=(writer,),
+        )
+        os.close(writer)
+        return process, cast(BinaryIO, process.stdin), os.fdopen(reader, "rb")
 
 
 @dataclass(frozen=True)
@@ -109,26 +123,26 @@ def examine(
     stopped: Callable[[], bool],
 ) -> Examination:
     """Runs `evaluate.py` in a forked process for at most `seconds` of wall time."""
-    function = load_evaluate(evaluate)
-    reader, writer = os.pipe()
+    with suppress(Exception, SystemExit):
+        # Loaded here for all trials to come; what goes wrong is reported by the fork.
+        load_evaluate(evaluate)
+    result = tempfile.TemporaryFile("w+")
     pid = os.fork()
     if pid == 0:
-        os.close(reader)
-        _examine_and_exit(function, candidate, held_out, writer)
-    os.close(writer)
+        _examine_and_exit(evaluate, candidate, held_out, result)
     child = _Forked(pid)
     limits = processes.Limits("wall", seconds, startup_s=seconds, wall_s=seconds)
     try:
         run = processes.watch(child, limits, stopped=stopped)  # type: ignore[arg-type]
         if run.exit_code is None:
             return Examination("timeout", {}, f"the examination took over {seconds:g} s")
-        with os.fdopen(os.dup(reader), "rb") as stream:
-            text = stream.read()
+        result.seek(0)
+        text = result.read()
         if not text:
             return Examination("crashed", {}, f"the examiner ended with code {run.exit_code}")
         return Examination(**json.loads(text))
     finally:
-        os.close(reader)
+        result.close()
         processes.end_tree()
 
 
@@ -157,16 +171,18 @@ class _Forked:
 
 
 def _examine_and_exit(
-    function: Callable[[Candidate, Path | None], Mapping[str, Any]],
+    evaluate: Path,
     candidate: Candidate,
     held_out: Path | None,
-    writer: int,
+    file: IO[str],
 ) -> None:
     """The forked examiner's whole life; never returns."""
     processes.die_with_parent()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    candidate.log_prints()
     try:
-        metrics = {name: float(value) for name, value in function(candidate, held_out).items()}
+        measured = load_evaluate(evaluate)(candidate, held_out)
+        metrics = {name: float(value) for name, value in measured.items()}
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
             result = Examination("rejected", {}, f"the metric {bad[0]} is not finite")
@@ -180,7 +196,7 @@ def _examine_and_exit(
         result = Examination(
             "crashed", {}, f"evaluate.py raised {type(error).__name__}: {error}"[:2000]
         )
-    with os.fdopen(writer, "w") as stream:
-        json.dump(result.__dict__, stream)
+    json.dump(result.__dict__, file)
+    file.flush()
     sys.stdout.flush()
     os._exit(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from executor.data import PreparedData
 from executor.problem import Problem
@@ -36,15 +37,15 @@ def trial_spec(
 
 def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: str) -> Outcome:
     """The outcome of a trial: a completed one earns its reward, any other the failure reward."""
-    reward, status, detail = problem.file.reward.failure, trial.status, trial.detail
-    if status == "completed":
+    reward = problem.file.reward.failure
+    if trial.status == "completed":
         try:
             reward = problem.reward(trial.metrics)
         except ValueError as error:
-            status, detail = "rejected", str(error)
+            trial = replace(trial, status="rejected", stage="examine", detail=str(error))
     return Outcome(
         idea_id=idea.id,
-        status=status,
+        status=trial.status,
         reward=reward,
         stage=trial.stage,
         metrics=trial.metrics,
@@ -52,7 +53,7 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
         duration_s=round(trial.ended - trial.started, 4),
         charged_s=round(trial.charged_s, 4),
         examine_s=round(trial.examine_s, 4),
-        detail=detail,
+        detail=trial.detail,
         content_hash=content,
     )
 

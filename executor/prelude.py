@@ -7,6 +7,7 @@ path), writes the CPU seconds used so far to the file descriptor FD as the sign 
 clock starts, closes it, and runs the script as `__main__`.
 """
 
+import gc
 import importlib
 import os
 import runpy
@@ -18,6 +19,8 @@ def main() -> None:
     descriptor, modules, script = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     for module in filter(None, modules.split(",")):
         importlib.import_module(module)
+    # Or the collector would search what was preloaded again and again, once more at the exit.
+    gc.freeze()
     sys.path.insert(0, os.getcwd())
     sys.argv = sys.argv[3:]
     os.write(descriptor, f"{time.process_time():.6f}".encode())

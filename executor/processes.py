@@ -51,7 +51,6 @@ def start(
     env: dict[str, str],
     output: int,
     stdin: int = subprocess.DEVNULL,
-    stdout: int | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Starts a command in a session of its own that dies with this process."""
@@ -60,7 +59,7 @@ def start(
         cwd=cwd,
         env=env,
         stdin=stdin,
-        stdout=output if stdout is None else stdout,
+        stdout=output,
         stderr=output,
         pass_fds=pass_fds,
         start_new_session=True,
@@ -106,7 +105,7 @@ def watch(
     says so; the caller ends the tree.
     """
     begun = time.monotonic()
-    reaped = _reaped_cpu()
+    meter = _CpuMeter()
     started, imports = (begun, 0.0) if clock_start is None else (None, 0.0)
     exit_fd = os.pidfd_open(process.pid) if LINUX else None
     try:
@@ -119,8 +118,11 @@ def watch(
                     started, imports = now, float(text)
                 elif now - begun > limits.startup_s:
                     started = now  # too slow a start is charged from here on
-                    imports = _tree_cpu(reaped)
-            charged = _charged(limits.kind, started, now, reaped, imports)
+                    imports = meter.read()
+            charged = 0.0
+            if started is not None:
+                wall = limits.kind == "wall"
+                charged = now - started if wall else max(0.0, meter.read() - imports)
             run = Run(None, "", (started or now) - begun, charged, now - begun)
             if charged > limits.seconds:
                 reason = f"the budget of {limits.seconds:g} {limits.kind} seconds was used up"
@@ -148,10 +150,22 @@ def _finished(run: Run, *, exit_code: int | None = None, reason: str = "") -> Ru
     return Run(exit_code, reason, run.startup_s, run.charged_s, run.wall_s)
 
 
-def _charged(kind: str, started: float | None, now: float, reaped: float, imports: float) -> float:
-    if started is None:
-        return 0.0
-    return now - started if kind == "wall" else max(0.0, _tree_cpu(reaped) - imports)
+class _CpuMeter:
+    """CPU seconds of all descendants from now on, the ended ones included."""
+
+    def __init__(self) -> None:
+        self._before = _reaped_cpu()
+        self._seen: dict[tuple[int, str], float] = {}
+
+    def read(self) -> float:
+        total = _reaped_cpu() - self._before
+        for pid in descendants():
+            if fields := _stat_fields(pid):
+                own, waited_for = _seconds(fields[11:13]), _seconds(fields[13:15])
+                self._seen[pid, fields[19]] = own
+                total += own + waited_for
+        # Nobody is told of the children of a process that ignores SIGCHLD: what was seen counts.
+        return max(total, sum(self._seen.values()))
 
 
 def _reaped_cpu() -> float:
@@ -159,16 +173,8 @@ def _reaped_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _tree_cpu(reaped_before: float) -> float:
-    """CPU seconds of all descendants since `reaped_before`, the ended ones included."""
-    live = sum(_process_cpu(pid) for pid in descendants())
-    return live + _reaped_cpu() - reaped_before
-
-
-def _process_cpu(pid: int) -> float:
-    """User and system seconds of a process and of the children it has waited for."""
-    fields = _stat_fields(pid)
-    return sum(int(ticks) for ticks in fields[11:15]) / _TICKS if fields else 0.0
+def _seconds(ticks: list[str]) -> float:
+    return sum(map(int, ticks)) / _TICKS
 
 
 def _stat_fields(pid: int) -> list[str]:

@@ -11,12 +11,13 @@ prints is a metric. The same code runs under every kind of worker.
 from __future__ import annotations
 
 import os
+import shutil
 import site
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from executor import processes
@@ -71,7 +72,11 @@ def run_trial(spec: TrialSpec, folder: Path, stopped: Callable[[], bool]) -> Tri
     log_path = folder / "log.txt"
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
-        trial = _train_then_examine(spec, folder, log, log_path, stopped)
+        try:
+            trial = _train_then_examine(spec, folder, log, log_path, stopped)
+        except OSError as error:
+            # Two names of the codebase that exclude each other, a full disk, ...
+            trial = Trial("crashed", "train", detail=f"the trial could not be set up: {error}")
         return replace(
             trial,
             log=_tail(log_path),
@@ -98,7 +103,9 @@ def _train_then_examine(
         return timed("crashed", "train", detail=detail)
 
     begun = time.monotonic()
-    (train / "candidate").rename(_lay_out(spec, exam) / "candidate")
+    # A codebase may have files in candidate/ itself; training has seen them.
+    shutil.rmtree(_lay_out(spec, exam) / "candidate", ignore_errors=True)
+    (train / "candidate").rename(exam / "candidate")
     command, _ = _command(spec.candidate, preload=(), clock=None) if spec.candidate else ((), None)
     candidate = Candidate(exam, command, _environment(spec, exam), log)
     held_out = Path(spec.held_out) if spec.held_out else None
@@ -140,8 +147,8 @@ def _train(spec: TrialSpec, folder: Path, log: int, stopped: Callable[[], bool])
         return processes.watch(
             process, limits, clock_start=reader if has_prelude else None, stopped=stopped
         )
-    except FileNotFoundError:
-        os.write(log, f"{command[0]}: no such command\n".encode())
+    except OSError as error:
+        os.write(log, f"{command[0]}: {error.strerror}\n".encode())
         return processes.Run(127, "", 0.0, 0.0, 0.0)
     finally:
         processes.end_tree(process)
@@ -178,12 +185,16 @@ def _environment(spec: TrialSpec, folder: Path) -> dict[str, str]:
 
 def _lay_out(spec: TrialSpec, folder: Path) -> Path:
     """Writes the patched tree, then the frozen files over it, then the pipe."""
-    pipe = (_HERE / "exam_pipe.py").read_text()
-    for name, text in {**spec.files, **spec.frozen, "exam_pipe.py": pipe}.items():
+    for name, text in {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
     return folder
+
+
+@cache
+def _exam_pipe() -> str:
+    return (_HERE / "exam_pipe.py").read_text()
 
 
 def _tail(path: Path) -> str:

@@ -70,9 +70,7 @@ def _bar(total: int) -> Iterator[Show]:
 def outcome_line(idea: Idea, outcome: Outcome) -> str:
     """One trial in one line: id, origin, status, reward, seconds, and the reason of a failure."""
     who = f"{outcome.idea_id:8} {idea.origin:8}" if idea.origin else f"{outcome.idea_id:20}"
-    line = (
-        f"{who} {outcome.status:15} reward {outcome.reward:<8.4g} {outcome.duration_s:5.1f} s"
-    )
+    line = f"{who} {outcome.status:15} reward {outcome.reward:<8.4g} {outcome.duration_s:5.1f} s"
     if outcome.cached:
         line += "  (identical codebase, not run again)"
     return line if outcome.completed else f"{line}  {outcome.detail:.100}"

@@ -10,11 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from executor import Idea
+from ideator_rl.analysis.run_data import idea_title
 from ideator_rl.search.loop import SearchResult
 
 SHOWN = 8
-TITLE_CHARACTERS = 80
 
 
 def print_result(result: SearchResult) -> None:
@@ -47,14 +46,6 @@ def print_result(result: SearchResult) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=110)
     console.print(table, highlight=False)
     console.print(_verdict(result), highlight=False, soft_wrap=True)
-
-
-def idea_title(idea: Idea) -> str:
-    """A few words on an idea: the title its ideator gave it, else how its text begins."""
-    if "title" in idea.meta:
-        return str(idea.meta["title"])
-    words = " ".join(idea.text.partition("[Code Changes]")[0].removeprefix("[Experiment]").split())
-    return words if len(words) <= TITLE_CHARACTERS else words[: TITLE_CHARACTERS - 1] + "…"
 
 
 def _verdict(result: SearchResult) -> str:

@@ -10,6 +10,7 @@ process that owns it closes, crashes or is killed.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import shutil
@@ -29,13 +30,16 @@ def main() -> None:
     # Our own environment must not leak into a forked examiner's libraries either.
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     processes.adopt_orphans()
+    # The trials have a descriptor of their own: an evaluate.py that prints disturbs nobody.
+    answers = os.dup(1)
+    os.dup2(2, 1)
     while line := _read_line():
         name, _, spec = line.decode().partition(" ")
         try:
             trial = run_trial(TrialSpec.from_json(spec), folder / name, stopped=_stdin_moved)
         except processes.Interrupted:
             break
-        _write(trial.to_json().encode() + b"\n")
+        _write(answers, trial.to_json().encode() + b"\n")
     processes.end_tree()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -57,9 +61,9 @@ def _stdin_moved() -> bool:
     return bool(select.select([0], [], [], 0)[0])
 
 
-def _write(data: bytes) -> None:
+def _write(descriptor: int, data: bytes) -> None:
     while data:
-        data = data[os.write(1, data) :]
+        data = data[os.write(descriptor, data) :]
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def _trial(run: RunFolder, key: str, outcome: Outcome) -> TrialData:
         epoch=idea.epoch,
         origin=clean(idea.origin),
         parents=tuple(clean(parent) for parent in idea.parents),
-        title=_title(idea),
+        title=idea_title(idea),
         text=clean(idea.text, MAX_TEXT_CHARS),
         status=outcome.status,
         stage=outcome.stage,
@@ -179,7 +179,7 @@ def tail(log: str) -> str:
     return "\n".join(lines).encode(errors="replace")[-MAX_LOG_BYTES:].decode(errors="ignore")
 
 
-def _title(idea: Idea) -> str:
+def idea_title(idea: Idea) -> str:
     """One line: the title that the ideator gave, else how the experiment begins."""
     experiment = idea.text.partition("[Code Changes]")[0].replace("[Experiment]", " ").strip()
     text = str(idea.meta.get("title") or experiment or idea.text)

@@ -90,6 +90,8 @@ async def _baselines(
     for outcome in outcomes:
         on_outcome(Idea(BASELINE, "", origin=BASELINE), outcome)
     failed = [outcome for outcome in outcomes if not outcome.completed]
+    if any(outcome.status == "cancelled" for outcome in failed):
+        raise UserError(f"{failed[0].detail} before the baseline has run; raise --budget.seconds")
     if failed:
         raise UserError(
             f"the baseline of {executor.problem.name} did not complete "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -137,18 +138,22 @@ def test_questions_and_answers_pass_whatever_the_candidate_prints(tmp_path: Path
         "for question in questions():\n    print('XAM1')\n    os.system('echo from a child')\n"
         "    question += 1\n    answer(question.sum(keepdims=True))\n"
     )
+    reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-c", "import serve"],
         cwd=tmp_path,
+        env={**os.environ, "EXAM_ANSWERS": str(writer)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        pass_fds=[writer],
     )
-    sent = frame(np.arange(3)) + frame(np.ones((2, 2), "float32"))
-    out, err = process.communicate(sent, timeout=60)
-    assert process.returncode == 0, err
-    stream = io.BytesIO(out.removeprefix(b"before\n"))
-    np.testing.assert_array_equal(read_array(stream, MEGABYTE), np.array([6]))
-    np.testing.assert_array_equal(read_array(stream, MEGABYTE), np.array([[8]], "float32"))
-    assert read_array(stream, MEGABYTE) is None
-    assert err.count(b"from a child") == 2
+    os.close(writer)
+    printed, _ = process.communicate(frame(np.arange(3)) + frame(np.ones((2, 2), "float32")), 60)
+    with os.fdopen(reader, "rb") as answers:
+        np.testing.assert_array_equal(read_array(answers, MEGABYTE), np.array([6]))
+        np.testing.assert_array_equal(read_array(answers, MEGABYTE), np.array([[8]], "float32"))
+        assert read_array(answers, MEGABYTE) is None
+    assert process.returncode == 0
+    assert sorted(printed.split(b"\n")) == sorted(
+        [b"", b"before", b"XAM1", b"XAM1", b"from a child", b"from a child"]
+    )

@@ -149,10 +149,10 @@ def test_a_short_training_run_learns_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IDEATOR_RL_DATA", str(tmp_path / "data"))
-    problem = load_problem(TINY, {"budget.seconds": 3.0})
+    problem = load_problem(TINY, {"budget.seconds": 2.0})
     with Executor(problem, store=tmp_path / "store", slots=1) as executor:
         outcome = executor.submit_baseline().result()
     assert outcome.status == "completed", outcome.detail
     assert outcome.metrics["loss"] < math.log(256) - 0.2
     assert outcome.reward == pytest.approx(1 / outcome.metrics["loss"])
-    assert outcome.charged_s <= 3.0
+    assert outcome.charged_s <= 2.0

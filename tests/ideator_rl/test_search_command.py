@@ -75,11 +75,16 @@ def test_a_changed_problem_does_not_mix_with_a_run(workplace: Path) -> None:
 
 
 def test_wall_time_is_a_budget_too(workplace: Path) -> None:
-    done = ideator_rl(
-        workplace, "search", "--config", "config.yaml", "--json", "--budget.seconds", "0.3",
-        "--budget.ideas", "500",
-    )  # fmt: skip
-    assert done.code == 0 and 0 <= json.loads(done.out)["executed"] < 500
+    words = ("search", "--config", "config.yaml", "--json", "--budget.ideas", "2000")
+    done = ideator_rl(workplace, *words, "--budget.seconds", "5")
+    assert done.code == 0 and 0 < json.loads(done.out)["executed"] < 2000
+    again = ideator_rl(workplace, *words, "--budget.seconds", "5")
+    assert json.loads(again.out) == json.loads(done.out)
+
+
+def test_too_little_wall_time_is_said(workplace: Path) -> None:
+    done = ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.seconds", "0.001")
+    assert done.code == 2 and "before the baseline has run" in done.err
 
 
 @pytest.mark.parametrize(

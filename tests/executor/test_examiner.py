@@ -1,0 +1,221 @@
+"""The examination: only right answers count, and no candidate can do more than fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from executor.records import Trial
+from tests.executor.trials import Slot, make_spec
+
+# The candidate is asked to double eight numbers, twice.
+EVALUATE = """
+import numpy as np
+
+def examine(candidate, held_out):
+    for start in (0, 8):
+        x_N = np.arange(start, start + 8, dtype="float32")
+        y_N = candidate.ask(x_N, shape=(8,), dtype="float32")
+        if not (y_N == 2 * x_N).all():
+            raise ValueError("the doubles are wrong")
+    return {"value": 2.0, "count": np.int64(16)}
+"""
+SERVE = """
+import os, signal, sys, time
+import numpy as np
+from exam_pipe import answer, questions
+for x in questions():
+    {reply}
+"""
+
+
+def examined(slot: Slot, folder: Path, serve: str, **fields: object) -> Trial:
+    trial = slot.run(make_spec(folder, serve=serve, **{"evaluate": EVALUATE, **fields}))
+    assert trial.stage in ("done", "examine")
+    assert trial.status != "completed" or not trial.detail
+    assert trial.metrics == {} or trial.status == "completed"
+    return trial
+
+
+def test_right_answers_are_measured(slot: Slot, tmp_path: Path) -> None:
+    trial = examined(slot, tmp_path, SERVE.format(reply="answer(2 * x)"))
+    assert (trial.status, trial.stage) == ("completed", "done")
+    assert trial.metrics == {"value": 2.0, "count": 16.0}
+
+
+def test_whatever_is_printed_does_not_break_the_protocol(slot: Slot, tmp_path: Path) -> None:
+    reply = "print('XAM1'); os.system('echo child'); os.write(1, b'raw\\n'); answer(2 * x)"
+    serve = "print('loading 124M parameters')\n" + SERVE.format(reply=reply)
+    trial = examined(slot, tmp_path, serve)
+    assert trial.status == "completed", trial.detail
+    assert {"loading 124M parameters", "XAM1", "child", "raw"} == set(trial.log.split("\n")[:-1])
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        ("answer(x)", "the doubles are wrong"),
+        ("answer(2 * x[:7])", "answered float32[7] where float32[8] was asked for"),
+        ("answer(2 * x[None])", "answered float32[1, 8] where float32[8] was asked for"),
+        ("answer(2 * x.astype('int32'))", "answered int32[8] where float32[8] was asked for"),
+        ("answer(2 * x.astype('float64'))", "takes 64 bytes, allowed are 32"),
+        ("answer(np.zeros(2**20, 'float32'))", "bytes, allowed are 32"),
+        ("answer(x + np.nan)", "not finite"),
+        ("answer(x - np.inf)", "not finite"),
+        ("os.write(int(os.environ['EXAM_ANSWERS']), b'y' * 100)", "broke the protocol"),
+        ("os.write(int(os.environ['EXAM_ANSWERS']), b'XAM1' + b'\\xff' * 100)", "the protocol"),
+        ("answer(2 * x); answer(2 * x)", "the doubles are wrong"),
+    ],
+)
+def test_a_wrong_answer_is_rejected(slot: Slot, tmp_path: Path, reply: str, detail: str) -> None:
+    trial = examined(slot, tmp_path, SERVE.format(reply=reply))
+    assert (trial.status, trial.stage) == ("rejected", "examine")
+    assert detail in trial.detail
+
+
+@pytest.mark.parametrize(
+    ("reply", "last_line"),
+    [
+        ("raise RuntimeError('no weights')", "RuntimeError: no weights"),
+        ("answer(np.array(['text']))", "TypeError"),
+        ("sys.exit(0)", ""),
+        ("os._exit(1)", ""),
+        ("os.kill(os.getpid(), signal.SIGKILL)", ""),
+        ("os.close(int(os.environ['EXAM_ANSWERS'])); time.sleep(600)", ""),
+    ],
+)
+def test_a_candidate_that_ends_without_an_answer_crashed(
+    slot: Slot, tmp_path: Path, reply: str, last_line: str
+) -> None:
+    trial = examined(slot, tmp_path, SERVE.format(reply=reply))
+    assert (trial.status, trial.stage) == ("crashed", "examine")
+    assert trial.detail.startswith("the candidate ended without answering: ")
+    assert last_line in trial.detail
+
+
+@pytest.mark.parametrize("serve", ["raise SystemExit('no model')\n", "def f(:\n", "pass\n"])
+def test_a_candidate_that_never_starts_crashed(slot: Slot, tmp_path: Path, serve: str) -> None:
+    trial = examined(slot, tmp_path, serve)
+    assert (trial.status, trial.stage) == ("crashed", "examine")
+    assert "the candidate ended without answering" in trial.detail
+
+
+def test_a_candidate_whose_command_is_not_there_crashed(slot: Slot, tmp_path: Path) -> None:
+    trial = examined(slot, tmp_path, "", candidate=["no-such-command"])
+    assert (trial.status, trial.stage) == ("crashed", "examine")
+    assert "no-such-command" in trial.detail
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "time.sleep(600)",
+        "os.fork(); signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+        "os.write(int(os.environ['EXAM_ANSWERS']), b'XAM1\\0'); time.sleep(600)",
+        "\n    while True: pass",
+    ],
+)
+def test_a_candidate_that_does_not_answer_is_a_timeout(
+    slot: Slot, tmp_path: Path, reply: str
+) -> None:
+    serve = SERVE.format(reply=reply)
+    trial = examined(slot, tmp_path, serve, examine_seconds=0.8)
+    assert (trial.status, trial.stage) == ("timeout", "examine")
+    assert trial.detail == "the examination took over 0.8 s"
+    assert 0.8 < trial.examine_s < 6
+
+
+def test_a_candidate_that_never_listens_is_a_timeout(slot: Slot, tmp_path: Path) -> None:
+    evaluate = """
+    import numpy as np
+    def examine(candidate, held_out):
+        return {"sum": candidate.ask(np.zeros(2**22), shape=(), dtype="float64")}
+    """
+    trial = examined(
+        slot,
+        tmp_path,
+        "import time\ntime.sleep(600)\n",
+        evaluate=evaluate,
+        examine_seconds=0.5,
+    )
+    assert (trial.status, trial.stage) == ("timeout", "examine")
+
+
+def test_the_candidate_gets_no_seed_no_data_and_no_secret(slot: Slot, tmp_path: Path) -> None:
+    reply = "print(sorted(os.environ), os.listdir('.'), flush=True); answer(2 * x)"
+    trial = examined(slot, tmp_path, SERVE.format(reply=reply), train_data="/the/train/part")
+    assert trial.status == "completed"
+    for name in ("SEED", "DATA_DIR", "BUDGET", "API_KEY", "PYTHONPATH"):
+        assert name not in trial.log
+    assert "'OMP_NUM_THREADS'" in trial.log and "'serve.py'" in trial.log
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        ("raise ValueError('looks memorised')", "rejected", "looks memorised"),
+        ("raise KeyError('labels')", "crashed", "evaluate.py raised KeyError: 'labels'"),
+        ("raise SystemExit(0)", "crashed", "evaluate.py raised SystemExit"),
+        ("import os; os._exit(5)", "crashed", "the examiner ended with code 5"),
+        ("return {'loss': float('nan')}", "rejected", "the metric loss is not finite"),
+        ("return {'a': 1.0, 'loss': float('inf')}", "rejected", "the metric loss is not finite"),
+        ("return {'loss': 'low'}", "rejected", "could not convert"),
+        ("return 0.5", "crashed", "evaluate.py raised AttributeError"),
+        ("return {}", "completed", ""),
+        ("print('a remark', flush=True); return {'loss': 1}", "completed", ""),
+        ("import time; time.sleep(600)", "timeout", "the examination took over 0.6 s"),
+        ("return {str(i): i for i in range(20000)}", "completed", ""),
+        ("raise ValueError('x' * 10**6)", "rejected", "xxx"),
+    ],
+)
+def test_what_examine_does_becomes_a_status(
+    slot: Slot, tmp_path: Path, body: str, status: str, detail: str
+) -> None:
+    evaluate = f"def examine(candidate, held_out):\n    {body}\n"
+    limit = 0.6 if "sleep" in body else 20
+    trial = slot.run(make_spec(tmp_path, evaluate=evaluate, examine_seconds=limit))
+    assert trial.status == status
+    assert detail in trial.detail and len(trial.detail) <= 2000
+    assert trial.log == ("a remark\n" if "remark" in body else "")
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "detail"),
+    [
+        ("def examine(:\n", "SyntaxError"),
+        ("def evaluate(): ...\n", "has no attribute 'examine'"),
+        ("import no_such_module\n", "no_such_module"),
+        ("raise SystemExit(3)\n", "SystemExit"),
+    ],
+)
+def test_an_evaluate_py_that_cannot_be_used_is_named(
+    slot: Slot, tmp_path: Path, evaluate: str, detail: str
+) -> None:
+    trial = slot.run(make_spec(tmp_path, evaluate=evaluate))
+    assert (trial.status, trial.stage) == ("crashed", "examine")
+    assert "evaluate.py raised" in trial.detail and detail in trial.detail
+
+
+def test_an_evaluate_py_that_prints_while_it_is_imported_disturbs_nobody(
+    slot: Slot, tmp_path: Path
+) -> None:
+    evaluate = "print('imported')\ndef examine(candidate, held_out):\n    return {'value': 1.0}\n"
+    assert slot.run(make_spec(tmp_path, evaluate=evaluate)).metrics == {"value": 1.0}
+
+
+def test_an_examination_only_sees_what_training_left(slot: Slot, tmp_path: Path) -> None:
+    train = """
+    import os
+    os.makedirs("candidate/deep")
+    open("candidate/deep/weights", "w").write("1")
+    open("notes", "w").write("not in the folder")
+    """
+    evaluate = """
+    def examine(candidate, held_out):
+        found = [path.name for path in candidate.folder.rglob("*")]
+        assert sorted(found) == ["deep", "weights"] and held_out is None
+        assert not (candidate.folder.parent / "notes").exists()
+        return {"value": 1.0}
+    """
+    assert slot.run(make_spec(tmp_path, train, evaluate=evaluate)).status == "completed"

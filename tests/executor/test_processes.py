@@ -1,0 +1,147 @@
+"""Process trees: every process is charged, and none is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from executor import processes
+from tests.executor.trials import is_alive
+
+# The host of one watched command, a process of its own: `end_tree` ends all its children.
+HOST = """
+import dataclasses, json, os, sys
+from pathlib import Path
+from executor import processes
+processes.adopt_orphans()
+folder, kind, seconds, wall_s = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+command = [sys.executable, "-S", "-c", sys.argv[5]]
+process = processes.start(command, cwd=Path(folder), env=dict(os.environ), output=2)
+try:
+    limits = processes.Limits(kind, seconds, startup_s=60.0, wall_s=wall_s)
+    run = processes.watch(process, limits)
+finally:
+    processes.end_tree(process)
+print(json.dumps(dataclasses.asdict(run) | {"left": processes.descendants()}))
+"""
+SPIN = "def spin(s):\n while sum(os.times()[:2]) < s: pass\n"
+CHILDREN = "import os, time, signal\n" + SPIN
+
+
+def start_host(
+    folder: Path, code: str, kind: str = "cpu", seconds: float = 30.0, wall_s: float = 30.0
+) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOST, str(folder), kind, str(seconds), str(wall_s), code]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def watched(
+    folder: Path, code: str, kind: str = "cpu", seconds: float = 30.0, wall_s: float = 30.0
+) -> processes.Run:
+    host = start_host(folder, code, kind, seconds, wall_s)
+    out, _ = host.communicate(timeout=60)
+    run = json.loads(out)
+    assert run.pop("left") == []
+    return processes.Run(**run)
+
+
+def pids(folder: Path, count: int = 1) -> list[int]:
+    """The processes that told their number in a file, once there are `count` of them."""
+    while len(found := [int(p.name) for p in folder.iterdir() if p.name.isdigit()]) < count:
+        time.sleep(0.02)
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Whether a process is gone within two seconds."""
+    deadline = time.monotonic() + 2
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not is_alive(pid)
+
+
+def test_the_exit_code_is_told_and_the_cpu_time_charged(tmp_path: Path) -> None:
+    run = watched(tmp_path, f"import os\n{SPIN}spin(0.3)\nos._exit(7)")
+    assert (run.exit_code, run.reason) == (7, "")
+    assert 0.25 < run.charged_s < 0.6 and run.startup_s < 1 and run.wall_s > 0.25
+
+
+def test_wall_time_is_charged_to_a_sleeper(tmp_path: Path) -> None:
+    run = watched(tmp_path, "import time\ntime.sleep(0.4)", kind="wall")
+    assert run.exit_code == 0 and 0.4 <= run.charged_s < 3
+
+
+def test_cpu_time_is_not_charged_to_a_sleeper(tmp_path: Path) -> None:
+    run = watched(tmp_path, "import time\ntime.sleep(0.4)")
+    assert run.exit_code == 0 and run.charged_s < 0.2
+
+
+def test_all_children_of_a_process_are_charged(tmp_path: Path) -> None:
+    burn = "for _ in range(3):\n if os.fork() == 0: spin(600)\ntime.sleep(600)"
+    run = watched(tmp_path, CHILDREN + burn, seconds=0.5)
+    assert run.exit_code is None and "0.5 cpu seconds" in run.reason
+    assert 0.5 < run.charged_s < 1.2
+
+
+def test_children_that_have_ended_stay_charged(tmp_path: Path) -> None:
+    burn = "while True:\n if os.fork() == 0:\n  spin(0.1)\n  os._exit(0)\n os.wait()"
+    run = watched(tmp_path, CHILDREN + burn, seconds=0.5)
+    assert run.exit_code is None and "0.5 cpu seconds" in run.reason
+    assert 0.5 < run.charged_s < 1.2
+
+
+def test_children_that_nobody_waits_for_stay_charged(tmp_path: Path) -> None:
+    daemon = "if os.fork() == 0:\n  os.setsid()\n  if os.fork() == 0: spin(0.1)\n  os._exit(0)\n"
+    burn = f"while True:\n {daemon} os.wait(); time.sleep(0.1)"
+    run = watched(tmp_path, CHILDREN + burn, seconds=0.5)
+    assert run.exit_code is None and "0.5 cpu seconds" in run.reason
+
+
+def test_children_whose_end_is_ignored_stay_charged(tmp_path: Path) -> None:
+    burn = (
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "while True:\n if os.fork() == 0:\n  spin(0.2)\n  os._exit(0)\n time.sleep(0.3)"
+    )
+    run = watched(tmp_path, CHILDREN + burn, seconds=0.5, wall_s=5)
+    assert run.exit_code is None and "0.5 cpu seconds" in run.reason
+
+
+@pytest.mark.parametrize("end", ["spin(600)", "time.sleep(600)", "os._exit(0)"])
+def test_a_whole_tree_ends_whatever_it_ignores(tmp_path: Path, end: str) -> None:
+    code = (
+        "for name in (1, 2, 3, 13, 14, 15): signal.signal(name, signal.SIG_IGN)\n"
+        "for _ in range(2):\n if os.fork() == 0: os.setsid()\n"
+        "open(str(os.getpid()), 'w').close()\n"
+        "while len(os.listdir('.')) < 4: time.sleep(0.01)\n"
+    )
+    watched(tmp_path, CHILDREN + code + end, kind="wall", seconds=1.0)
+    started = pids(tmp_path, 4)
+    assert len(started) == 4 and not any(map(is_alive, started))
+
+
+def test_a_process_ends_with_the_host_that_was_killed(tmp_path: Path) -> None:
+    host = start_host(tmp_path, "import os, time\nopen(str(os.getpid()), 'w')\ntime.sleep(600)")
+    (pid,) = pids(tmp_path)
+    os.kill(host.pid, signal.SIGKILL)
+    host.communicate()
+    assert gone(pid)
+
+
+def test_descendants_are_all_living_generations(tmp_path: Path) -> None:
+    code = "import os, time\nos.fork()\nopen(str(os.getpid()), 'w')\ntime.sleep(600)"
+    host = start_host(tmp_path, code)
+    try:
+        started = pids(tmp_path, 2)
+        assert sorted(processes.descendants(host.pid)) == sorted(started)
+    finally:
+        for pid in processes.descendants(host.pid):
+            os.kill(pid, signal.SIGKILL)
+        host.communicate()
+    assert processes.descendants(host.pid) == []

@@ -1,0 +1,93 @@
+"""Single trials without an executor: a slot process, and orders for it written in a few lines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from executor.processes import descendants
+from executor.records import Trial
+from executor.trial import TrialSpec
+
+TRAIN = "import os; os.mkdir('candidate')\n"
+EVALUATE = "def examine(candidate, held_out):\n    return {'value': 1.0}\n"
+
+
+def make_spec(
+    folder: Path,
+    train: str = TRAIN,
+    *,
+    serve: str | None = None,
+    evaluate: str = EVALUATE,
+    files: dict[str, str] | None = None,
+    **fields: Any,
+) -> TrialSpec:
+    """An order whose training, candidate and examination are these texts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # A file of its own: a slot reads each evaluate.py once.
+    script = folder / f"evaluate-{len(list(folder.iterdir()))}.py"
+    script.write_text(dedent(evaluate))
+    files = {"train.py": dedent(train), **(files or {})}
+    if serve is not None:
+        files["serve.py"] = dedent(serve)
+    defaults = {
+        "frozen": {},
+        "entry": ["python", "train.py"],
+        "preload": [],
+        "candidate": ["python", "serve.py"] if serve is not None else [],
+        "evaluate": str(script),
+        "train_data": None,
+        "held_out": None,
+        "budget_kind": "wall",
+        "budget_seconds": 60.0,
+        "wall_limit": 60.0,
+        "startup_seconds": 60.0,
+        "examine_seconds": 60.0,
+        "seed": 0,
+    }
+    return TrialSpec(files=files, **{**defaults, **fields})
+
+
+class Slot:
+    """A slot process; `run` gives it one order and waits for the trial."""
+
+    def __init__(self, folder: Path, env: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self._names = count()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "executor.workers.slot", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+        )
+
+    def send(self, spec: TrialSpec) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"trial-{next(self._names)} {spec.to_json()}\n".encode())
+        self.process.stdin.flush()
+
+    def run(self, spec: TrialSpec) -> Trial:
+        assert self.process.stdout
+        self.send(spec)
+        trial = Trial.from_json(self.process.stdout.readline())
+        assert descendants(self.process.pid) == [], "a trial leaves no process behind"
+        return trial
+
+    def close(self) -> int:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.close()
+        self.process.stdout.close()
+        return self.process.wait(10)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
