@@ -1,6 +1,8 @@
 # make demo: a whole search over real training runs; make test: every test. Both install what they need.
 PYTHON ?= python3
 BIN := .venv/bin
+# A plain path instead of an import hook: every Python process starts 15 ms sooner.
+EDITABLE := --config-settings editable_mode=compat
 
 .PHONY: demo test lint bench docs clean
 
@@ -27,11 +29,11 @@ docs: .venv/base
 .venv/base: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ideator-rl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable . $(EDITABLE)
 	touch $@
 
 .venv/dev: .venv/base
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(EDITABLE)
 	touch $@
 
 clean:

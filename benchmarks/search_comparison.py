@@ -20,7 +20,7 @@ from pathlib import Path
 from executor import Executor
 from gym_envs import find_problem
 from ideator_rl.ideators.library import LibraryIdeator, load_library
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe import parse_recipe
 from ideator_rl.search.loop import METHODS, search
 
 FIRST_FRESH_SEED = 1000
@@ -69,14 +69,15 @@ def measure(method: str, seed: int, args: argparse.Namespace) -> dict[str, float
     """One search, and its best codebase again with fresh seeds."""
     problem = find_problem(args.env)
     run = f"compare-{problem.name}-{method}-seed{seed}"
-    recipe = SearchRecipe.model_validate(
+    recipe = parse_recipe(
         {
             "env": args.env,
             "run": run,
             "seed": seed,
             "search": {"method": method},
             "budget": {"ideas": args.ideas},
-        }
+        },
+        __file__,
     )
     ideator = LibraryIdeator(load_library(problem.library))
     with Executor(

@@ -126,24 +126,22 @@ def examine(
     with suppress(Exception, SystemExit):
         # Loaded here for all trials to come; what goes wrong is reported by the fork.
         load_evaluate(evaluate)
-    result = tempfile.TemporaryFile("w+")
-    pid = os.fork()
-    if pid == 0:
-        _examine_and_exit(evaluate, candidate, held_out, result)
-    child = _Forked(pid)
-    limits = processes.Limits("wall", seconds, startup_s=seconds, wall_s=seconds)
-    try:
-        run = processes.watch(child, limits, stopped=stopped)  # type: ignore[arg-type]
+    with tempfile.TemporaryFile("w+") as file:
+        pid = os.fork()
+        if pid == 0:
+            _examine_and_exit(evaluate, candidate, held_out, file)
+        limits = processes.Limits("wall", seconds, startup_s=seconds, wall_s=seconds)
+        try:
+            run = processes.watch(_Forked(pid), limits, stopped=stopped)  # type: ignore[arg-type]
+        finally:
+            processes.end_tree()
         if run.exit_code is None:
             return Examination("timeout", {}, f"the examination took over {seconds:g} s")
-        result.seek(0)
-        text = result.read()
-        if not text:
-            return Examination("crashed", {}, f"the examiner ended with code {run.exit_code}")
-        return Examination(**json.loads(text))
-    finally:
-        result.close()
-        processes.end_tree()
+        file.seek(0)
+        text = file.read()
+    if not text:
+        return Examination("crashed", {}, f"the examiner ended with code {run.exit_code}")
+    return Examination(**json.loads(text))
 
 
 @lru_cache(maxsize=8)

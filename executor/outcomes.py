@@ -32,6 +32,7 @@ def trial_spec(
         examine_seconds=file.budget.examine_seconds,
         seed=seed,
         cpus=file.resources.cpus,
+        gpus=file.resources.gpus,
     )
 
 

@@ -18,64 +18,59 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from msgspec import Meta
 
 from executor.data import PreparedData, prepared_data
 from executor.edits import EditError, set_assignments
 from executor.edits.paths import is_editable, is_frozen
-from executor.errors import ProblemError, one_line
+from executor.errors import ProblemError
+from executor.typed import (
+    AtLeast0,
+    AtLeast1,
+    FieldError,
+    Positive,
+    Scalar,
+    Settings,
+    convert,
+    to_dict,
+)
 
 MAX_FILE_BYTES = 1_000_000
+# Keys that change no result.
+_BESIDE_THE_POINT = ("title", "task", "library", "resources")
 
 
-def _relative(path: str) -> str:
-    if PurePosixPath(path).is_absolute():
-        raise ValueError("must be a path relative to problem.toml")
-    return path
+RelativePath = Annotated[str, Meta(pattern=r"^[^/]")]
+Words = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
-def _command(words: tuple[str, ...]) -> tuple[str, ...]:
-    if words == ("python",):
-        raise ValueError("python needs the name of a script")
-    return words
-
-
-RelativePath = Annotated[str, AfterValidator(_relative)]
-Command = Annotated[tuple[str, ...], AfterValidator(_command)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Run(Section):
-    entry: Command = Field(min_length=1)
+class Run(Settings, frozen=True):
+    entry: Words
     preload: tuple[str, ...] = ()
-    candidate: Command = ()
+    candidate: tuple[str, ...] = ()
 
 
-class Files(Section):
-    editable: tuple[str, ...] = Field(min_length=1)
+class Files(Settings, frozen=True):
+    editable: Words
     frozen: tuple[str, ...] = ()
 
 
-class Resources(Section):
-    cpus: int = Field(1, ge=1)
-    gpus: int = Field(0, ge=0)
-    memory_gb: float = Field(2.0, gt=0)
+class Resources(Settings, frozen=True):
+    cpus: AtLeast1 = 1
+    gpus: AtLeast0 = 0
+    memory_gb: Positive = 2.0
 
 
-class Budget(Section):
+class Budget(Settings, frozen=True):
     """Seconds of `kind`; the other limits are wall seconds and are never charged."""
 
     kind: Literal["wall", "cpu"]
-    seconds: Seconds
-    startup_seconds: Seconds = 60.0
-    examine_seconds: Seconds = 60.0
+    seconds: Positive
+    startup_seconds: Positive = 60.0
+    examine_seconds: Positive = 60.0
 
     @property
     def wall_limit(self) -> float:
@@ -83,33 +78,33 @@ class Budget(Section):
         return self.seconds if self.kind == "wall" else 10 * self.seconds + 10
 
 
-class Data(Section):
+class Data(Settings, frozen=True):
     prepare: RelativePath | None = None
     auto: bool = True
 
 
-class RewardRule(Section):
+class RewardRule(Settings, frozen=True):
     metric: str
     rule: Literal["identity", "inverse", "negative"] = "identity"
     failure: float = 0.0
 
 
-class ProblemFile(Section):
+class ProblemFile(Settings, frozen=True):
     """`problem.toml`, as it stands on disk."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    id: str = Field(pattern=r"^[A-Za-z0-9_-]+-v[0-9]+$")
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+-v[0-9]+$")]
     title: str
-    task: str = Field(min_length=1)
-    codebase: RelativePath = "codebase"
-    library: RelativePath = "ideas.yaml"
+    task: Annotated[str, Meta(min_length=1)]
     run: Run
     files: Files
-    resources: Resources = Resources()
     budget: Budget
-    data: Data = Data()
     reward: RewardRule
-    hyperparameters: dict[str, bool | int | float | str] = {}
+    codebase: RelativePath = "codebase"
+    library: RelativePath = "ideas.yaml"
+    resources: Resources = Resources()
+    data: Data = Data()
+    hyperparameters: dict[str, Scalar] = {}
 
 
 @dataclass(frozen=True)
@@ -166,7 +161,7 @@ class Problem:
     def version(self) -> str:
         """A hash of everything besides the idea and the seed that determines a result."""
         parts = {
-            "rules": self.file.model_dump(exclude={"title", "task", "library", "resources"}),
+            "rules": {k: v for k, v in to_dict(self.file).items() if k not in _BESIDE_THE_POINT},
             "frozen": self.frozen_files,
             "evaluate": self.evaluate.read_text(),
             "data": self.data().fingerprint,
@@ -194,11 +189,14 @@ def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None
         raw = tomllib.loads(path.read_text())
         for name, value in (overrides or {}).items():
             _set_field(raw, name, value)
-        file = ProblemFile.model_validate(raw)
+        file = convert(raw, ProblemFile)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProblemError(f"{path}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        raise ProblemError(f"{path}: {one_line(error)}") from None
+    except FieldError as error:
+        raise ProblemError(f"{path}: {error}") from None
+    for key in ("entry", "candidate"):
+        if getattr(file.run, key) == ("python",):
+            raise ProblemError(f"{path}: run.{key}: python needs the name of a script")
 
     folder = path.parent
     evaluate = folder / "evaluate.py"

@@ -14,7 +14,8 @@ import fcntl
 import os
 import threading
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -68,23 +69,25 @@ class Folder:
     def write(self, path: str, data: bytes) -> None:
         target = self.root / path
         temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}")
-        try:
+        with self._writing():
             try:
-                temporary.write_bytes(data)
-            except FileNotFoundError:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(data)
-            temporary.replace(target)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
-            raise StoreError(f"the store {self.root} cannot be written: {error.strerror}") from None
+                try:
+                    temporary.write_bytes(data)
+                except FileNotFoundError:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    temporary.write_bytes(data)
+                temporary.replace(target)
+            except OSError:
+                with suppress(OSError):
+                    temporary.unlink()
+                raise
 
     def append(self, path: str, line: bytes) -> None:
         target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("ab") as file:
-            file.write(line)
+        with self._writing():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("ab") as file:
+                file.write(line)
 
     def flush(self) -> None:
         pass
@@ -97,9 +100,11 @@ class Folder:
 
     def try_lock(self, path: str) -> Lock | None:
         target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._writing():
+            target.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            descriptor = os.open(target, os.O_RDWR | os.O_CREAT, 0o666)
+            with self._writing():
+                descriptor = os.open(target, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -110,6 +115,13 @@ class Folder:
                 if os.fstat(descriptor).st_ino == target.stat().st_ino:
                     return _FileLock(descriptor, target)
             os.close(descriptor)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"the store {self.root} cannot be written: {error.strerror}") from None
 
 
 class _FileLock(Lock):

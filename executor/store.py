@@ -25,7 +25,7 @@ from executor.records import Idea, Implementation, Job, Outcome, Record
 from executor.storage import Lock, Storage, open_storage
 
 R = TypeVar("R", bound=Record)
-_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # Every zip entry gets this date, so that equal codebases are equal bytes.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -41,7 +41,7 @@ class Store:
         """One run of the store, new or old. Raises StoreError for an impossible name."""
         if not _RUN_NAME.fullmatch(name):
             raise StoreError(
-                f"run name {name!r}: use letters, digits, dots, dashes and underscores"
+                f"run name {name!r:.80}: use up to 128 letters, digits, `.`, `-` and `_`"
             )
         return RunFolder(self._storage, name)
 
@@ -86,6 +86,10 @@ class RunFolder:
                 f"the run {self.name} in {self._storage.url} is being executed by somebody else; "
                 "wait for it, stop it, or choose another run name"
             )
+        events = self._storage.read(f"{self._path}/events.jsonl")
+        if events and not events.endswith(b"\n"):
+            # A kill cut the last line short: it must not swallow the next one.
+            self._storage.append(f"{self._path}/events.jsonl", b"\n")
         return lock
 
     def trials(self) -> list[str]:
@@ -113,7 +117,10 @@ class RunFolder:
     def codebase(self, key: str) -> dict[str, str] | None:
         """The patched tree; None when the idea has none (yet)."""
         data = self._read(key, "codebase.zip")
-        return unzip(data) if data else None
+        try:
+            return unzip(data) if data else None
+        except zipfile.BadZipFile:
+            return None
 
     def write_idea(self, key: str, idea: Idea) -> None:
         self._write(key, "idea.json", idea.to_json().encode())

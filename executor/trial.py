@@ -59,6 +59,7 @@ class TrialSpec(Record):
     examine_seconds: float
     seed: int
     cpus: int = 1
+    gpus: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -178,6 +179,8 @@ def _environment(spec: TrialSpec, folder: Path) -> dict[str, str]:
     env = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     env |= dict.fromkeys(_THREAD_VARIABLES, str(spec.cpus))
     env |= {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    if not spec.gpus:
+        env["CUDA_VISIBLE_DEVICES"] = ""
     if site.ENABLE_USER_SITE:
         env["PYTHONUSERBASE"] = site.getuserbase()
     return env | dict(spec.env)

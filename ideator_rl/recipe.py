@@ -7,64 +7,68 @@ Unknown keys are errors. Seconds are wall seconds.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from executor.errors import UserError, one_line
+from executor.errors import UserError
+from executor.typed import (
+    AtLeast0,
+    AtLeast1,
+    FieldError,
+    Positive,
+    Scalar,
+    Settings,
+    convert,
+    to_dict,
+)
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IdeatorSettings(Section):
+class IdeatorSettings(Settings, frozen=True):
     """`library` recombines the problem's own ideas: the embedded baseline, no language model."""
 
     kind: Literal["library"] = "library"
 
 
-class SearchSettings(Section):
+class SearchSettings(Settings, frozen=True):
     """Which algorithm, and how many ideas it proposes at a time (`sequential`: always one)."""
 
     method: Literal["evolution", "best_of_n", "sequential"] = "evolution"
-    epoch_size: int = Field(8, ge=1)
+    epoch_size: AtLeast1 = 8
 
 
-class BudgetSettings(Section):
+class BudgetSettings(Settings, frozen=True):
     """What the run may use, resumed sessions included; the baseline's trials are extra."""
 
-    ideas: int = Field(24, ge=1)
-    seconds: float | None = Field(None, gt=0)
+    ideas: AtLeast1 = 24
+    seconds: Positive | None = None
 
 
-class ExecutorSettings(Section):
+class ExecutorSettings(Settings, frozen=True):
     """`slots`: trials at a time, by default as many as the cores allow."""
 
-    slots: int | None = Field(None, ge=1)
-    period_s: float = Field(10.0, gt=0)
-    baseline_seeds: int = Field(3, ge=1)
+    slots: AtLeast1 | None = None
+    period_s: Positive = 10.0
+    baseline_seeds: AtLeast1 = 3
 
 
-class TrackingSettings(Section):
+class TrackingSettings(Settings, frozen=True):
     """`wandb` needs the extra of that name; WANDB_MODE=offline needs no account."""
 
     kind: Literal["none", "wandb"] = "none"
     project: str = "ideator-rl"
 
 
-class SearchRecipe(Section):
+class SearchRecipe(Settings, frozen=True):
     """One search. `problem` overrides single fields of problem.toml by dotted name."""
 
     env: str
     run: str
     store: str = "store"
-    seed: int = Field(0, ge=0)
-    problem: dict[str, bool | int | float | str] = {}
+    seed: AtLeast0 = 0
+    problem: dict[str, Scalar] = {}
     ideator: IdeatorSettings = IdeatorSettings()
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
@@ -73,10 +77,11 @@ class SearchRecipe(Section):
 
     def science(self) -> dict[str, Any]:
         """What may not change when a run is resumed; budget, slots and tracking may."""
-        return self.model_dump(include={"env", "seed", "problem", "ideator", "search"})
+        kept = ("env", "seed", "problem", "ideator", "search")
+        return {key: value for key, value in to_dict(self).items() if key in kept}
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(), sort_keys=False)
+        return yaml.safe_dump(to_dict(self), sort_keys=False)
 
 
 def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> SearchRecipe:
@@ -104,12 +109,9 @@ def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) ->
 def parse_recipe(raw: Mapping[str, Any], where: object) -> SearchRecipe:
     """Validates a mapping; `where` begins the error's line. Raises UserError."""
     try:
-        return SearchRecipe.model_validate(raw)
-    except ValidationError as error:
-        line = one_line(error)
-        if "unknown key" in line:
-            line += _suggestion(line.partition(":")[0])
-        raise UserError(f"{where}: {line}") from None
+        return convert(raw, SearchRecipe)
+    except FieldError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 def _set(raw: dict[str, Any], name: str, value: str) -> None:
@@ -126,20 +128,3 @@ def _set(raw: dict[str, Any], name: str, value: str) -> None:
         raw[keys[-1]] = yaml.safe_load(value)
     except yaml.YAMLError:
         raise UserError(f"--{name}: {value!r} is not a YAML value; quote it") from None
-
-
-def _suggestion(field: str) -> str:
-    close = difflib.get_close_matches(field, known_keys(SearchRecipe), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    """Every dotted key of a recipe."""
-    keys = []
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            keys += known_keys(kind, f"{prefix}{name}.")
-        else:
-            keys.append(prefix + name)
-    return keys

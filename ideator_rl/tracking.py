@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from executor.errors import UserError
+from executor.typed import to_dict
 from ideator_rl.recipe import SearchRecipe
 
 
@@ -47,7 +48,7 @@ class WandbTracker:
                 name=recipe.run,
                 id=recipe.run,
                 resume="allow",
-                config=recipe.model_dump(),
+                config=to_dict(recipe),
                 settings=wandb.Settings(silent=True),
             )
         except wandb.errors.UsageError as error:

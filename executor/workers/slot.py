@@ -10,7 +10,6 @@ process that owns it closes, crashes or is killed.
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import shutil

@@ -12,34 +12,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from msgspec import Meta
 
-from executor.errors import UserError, one_line
+from executor.errors import UserError
 from executor.records import Idea, Status
+from executor.typed import FieldError, Scalar, Settings, convert
 from ideator_rl.ideators.ideator import Executed, Proposal, Request
 
-Value = bool | int | float | str
 # An idea of this ideator: its atoms, each with the values of its parameters, sorted by name.
-Genome = tuple[tuple[str, tuple[tuple[str, Value], ...]], ...]
+Genome = tuple[tuple[str, tuple[tuple[str, Scalar], ...]], ...]
 
 _ATTEMPTS = 100
 
 
-class Atom(BaseModel):
+class Atom(Settings, frozen=True):
     """One entry of `ideas.yaml`; `{name}` in its texts stands for a value out of `params`.
 
     `expect` is the status that the first values lead to.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
-    experiment: str = Field(min_length=1)
-    changes: str = Field(min_length=1)
-    params: dict[str, list[Value]] = {}
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    experiment: Annotated[str, Meta(min_length=1)]
+    changes: Annotated[str, Meta(min_length=1)]
+    params: dict[str, list[Scalar]] = {}
     expect: Status = "completed"
 
 
@@ -96,7 +94,7 @@ class LibraryIdeator:
             del genes[rng.choice(sorted(genes))]
         return _sorted(genes), tuple(parents)
 
-    def _draw(self, name: str, rng: Random) -> tuple[tuple[str, Value], ...]:
+    def _draw(self, name: str, rng: Random) -> tuple[tuple[str, Scalar], ...]:
         params = self._atoms[name].params
         return tuple((param, rng.choice(params[param])) for param in sorted(params))
 
@@ -105,20 +103,20 @@ def load_library(path: Path) -> list[Atom]:
     """The atomic ideas of an `ideas.yaml`. Raises UserError naming the entry and the fix."""
     try:
         raw = yaml.safe_load(path.read_text())
-        atoms = TypeAdapter(list[Atom]).validate_python(raw)
+        atoms = convert(raw, list[Atom])
     except FileNotFoundError:
         raise UserError(f"{path}: missing; the library ideator needs a list of ideas") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise UserError(f"{path}: {one_line(error)}") from None
+    except FieldError as error:
+        raise UserError(f"{path}: {error}") from None
     names = [atom.id for atom in atoms]
     if not names or len(set(names)) < len(names):
         raise UserError(f"{path}: needs at least one idea, and no id twice")
     return atoms
 
 
-def default_values(atom: Atom) -> dict[str, Value]:
+def default_values(atom: Atom) -> dict[str, Scalar]:
     """The first value of every parameter."""
     return {name: values[0] for name, values in atom.params.items()}
 
@@ -148,7 +146,7 @@ def _title(genome: Genome) -> str:
     return " + ".join(f"{name} {v}".rstrip() for (name, _), v in zip(genome, values, strict=True))
 
 
-def _sorted(genes: dict[str, tuple[tuple[str, Value], ...]]) -> Genome:
+def _sorted(genes: dict[str, tuple[tuple[str, Scalar], ...]]) -> Genome:
     return tuple(sorted(genes.items(), key=lambda gene: gene[0]))
 
 

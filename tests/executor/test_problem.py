@@ -128,7 +128,7 @@ def test_a_problem_is_read_with_its_hyperparameters_written_in(folder: Path) -> 
         ("auto = true", 'auto = "sometimes"', "data.auto: "),
         ('metric = "loss"\n', "", "reward.metric: required"),
         ('rule = "inverse"', 'rule = "1/x"', "reward.rule: "),
-        ("n_layer = 4", "n_layer = [4]", "hyperparameters.n_layer"),
+        ("n_layer = 4", "n_layer = [4]", "hyperparameters: "),
         ("n_layer = 4", "n_layers = 4", "hyperparameters: "),
         ("n_layer = 4", "n_head = 4", "hyperparameters: "),
         ('codebase = "codebase"', 'codebase = "elsewhere"', "codebase: the folder"),

@@ -74,7 +74,7 @@ def test_texts_have_the_papers_form(ideator: LibraryIdeator) -> None:
     ("yaml", "complaint"),
     [
         ("- id: a\n  experiment: x\n", "changes: required"),
-        ("- {id: A B, experiment: x, changes: y}", "id: string should match"),
+        ("- {id: A B, experiment: x, changes: y}", "id: expected `str` matching"),
         ("- {id: a, experiment: x, changes: y, expects: z}", "unknown key"),
         ("- {id: a, experiment: x, changes: y}\n" * 2, "no id twice"),
         ("[]", "at least one idea"),

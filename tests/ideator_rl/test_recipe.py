@@ -33,9 +33,12 @@ def test_overrides_reach_every_level() -> None:
     [
         ("env: digits\nbudgets: {ideas: 3}", "budgets: unknown key.*did you mean budget"),
         ("env: digits\nbudget: {idea: 3}", "budget.idea: unknown key.*did you mean budget.ideas"),
-        ("env: digits\nbudget: {ideas: 0}", "budget.ideas: input should be greater"),
-        ("env: digits\nbudget: {ideas: many}", "budget.ideas: input should be a valid integer"),
-        ("env: digits\nsearch: {method: magic}", "search.method: input should be 'evolution'"),
+        ("env: digits\nbudget: {ideas: 0}", "budget.ideas: expected `int` >= 1"),
+        ("env: digits\nbudget: {ideas: many}", "budget.ideas: expected `int`, got `str`"),
+        (
+            "env: digits\nsearch: {method: magic}",
+            "search.method: expected one of evolution, best_of_n, sequential",
+        ),
         ("seed: 1", "env: required, but missing"),
         ("- env", "a recipe is a mapping"),
         ("env: [", "not valid YAML"),

@@ -1,0 +1,86 @@
+"""Typed, frozen settings out of TOML and YAML: unknown keys are errors that name the key.
+
+class Budget(Settings):
+    seconds: Positive
+    kind: Literal["wall", "cpu"] = "wall"
+
+convert({"seconds": -1}, Budget)     # FieldError: seconds: expected `float` > 0.0 (got -1)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+T = TypeVar("T")
+
+# The upper bound refuses infinity.
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+AtLeast0 = Annotated[int, Meta(ge=0)]
+AtLeast1 = Annotated[int, Meta(ge=1)]
+Scalar = bool | int | float | str
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section of settings."""
+
+
+class FieldError(ValueError):
+    """What is wrong with which field, in one line."""
+
+
+def convert(raw: object, kind: type[T]) -> T:
+    """`raw`, made of dictionaries and lists, as a `kind`. Raises FieldError."""
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").removeprefix(".").replace("[...]", "")
+        raise FieldError(_one_line(message, field, raw, kind)) from None
+
+
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """The settings as dictionaries and lists."""
+    return msgspec.to_builtins(settings)
+
+
+def known_keys(kind: object, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a Settings class; none for other types."""
+    if isinstance(kind, type) and issubclass(kind, Settings):
+        for name, hint in get_type_hints(kind).items():
+            yield prefix + name
+            yield from known_keys(hint, f"{prefix}{name}.")
+
+
+def _one_line(message: str, field: str, raw: object, kind: object) -> str:
+    quoted = message.split("`")[1] if "`" in message else ""
+    inner = f"{field}.{quoted}" if field else quoted
+    if message.startswith("Object contains unknown field"):
+        close = difflib.get_close_matches(inner, known_keys(kind), n=1)
+        hint = f"did you mean {close[0]}?" if close else "remove it"
+        return f"{inner}: unknown key; {hint}"
+    if message.startswith("Object missing required field"):
+        return f"{inner}: required, but missing"
+    value = _value_at(raw, field)
+    if choices := _choices(kind, field):
+        return f"{field}: expected one of {', '.join(choices)} (got {value!r})"
+    got = "" if value is None else f" (got {value!r:.80})"
+    return f"{field or 'top level'}: {message[:1].lower()}{message[1:]}{got}"
+
+
+def _value_at(raw: object, field: str) -> object:
+    for key in filter(None, field.split(".")):
+        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw
+
+
+def _choices(kind: object, field: str) -> list[str]:
+    """The values of a field that is a Literal; empty for others."""
+    for key in filter(None, field.split(".")):
+        is_section = isinstance(kind, type) and issubclass(kind, Settings)
+        kind = get_type_hints(kind).get(key) if is_section else None
+    return [str(value) for value in get_args(kind)] if get_origin(kind) is Literal else []
