@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from executor.store import RunFolder
+from executor.store import RunFolder, repeat_seed
 
 BASELINE = "baseline"
 
@@ -46,7 +46,7 @@ class RunBudget:
 
 def counts(key: str) -> bool:
     """Whether a trial is an idea's first: neither the baseline nor a repeat with another seed."""
-    return key != BASELINE and ".seed" not in key
+    return key != BASELINE and repeat_seed(key) is None
 
 
 def seconds_used(run: RunFolder) -> float:

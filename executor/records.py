@@ -75,7 +75,10 @@ class Implementation(Record):
 
 @dataclass(frozen=True)
 class Job(Record):
-    """A codebase to be run once with one seed. Higher `priority` runs first, then the oldest."""
+    """A codebase to be run once with one seed. Higher `priority` runs first, then the oldest.
+
+    `submitted_at` is a Unix time.
+    """
 
     idea_id: str
     content_hash: str
@@ -83,6 +86,7 @@ class Job(Record):
     priority: int = 0
     cpus: int = 1
     gpus: int = 0
+    submitted_at: float = 0.0
 
 
 @dataclass(frozen=True)

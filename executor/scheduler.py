@@ -12,11 +12,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from executor.errors import StoreError
 from executor.records import Job, Trial
 from executor.trial import TrialSpec
+
+_log = logging.getLogger(__name__)
 
 
 class Workers(Protocol):
@@ -41,20 +45,24 @@ class Scheduler:
         self._workers = workers
         self._period_s = period_s
         self._find_work = find_work
-        self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._queue: list[tuple[int, float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._running = 0
 
     async def tick_forever(self) -> None:
-        """The fixed clock."""
+        """The fixed clock; a store that does not answer is asked again at the next tick."""
         while True:
-            await self._find_work()
+            try:
+                await self._find_work()
+            except StoreError as error:
+                _log.warning("%s", error)
             await asyncio.sleep(self._period_s)
 
     async def run(self, job: Job, spec: TrialSpec) -> Trial:
         """Waits for a slot by priority, then runs the trial. Cancelling it frees the slot."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (-job.priority, next(self._order), turn))
+        place = (-job.priority, job.submitted_at, next(self._order), turn)
+        heapq.heappush(self._queue, place)
         self._dispatch()
         try:
             await turn
@@ -63,9 +71,12 @@ class Scheduler:
                 self._release()
             raise
         try:
-            return await self._workers.run(job, spec)
+            trial = await self._workers.run(job, spec)
         finally:
             self._release()
+        # The freed slot gets its next job before this one's results are written.
+        await asyncio.sleep(0)
+        return trial
 
     def _release(self) -> None:
         self._running -= 1
@@ -73,7 +84,7 @@ class Scheduler:
 
     def _dispatch(self) -> None:
         while self._queue and self._running < self._workers.slots:
-            turn = heapq.heappop(self._queue)[2]
+            turn = heapq.heappop(self._queue)[-1]
             if not turn.cancelled():
                 self._running += 1
                 turn.set_result(None)

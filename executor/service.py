@@ -30,7 +30,7 @@ from executor.outcomes import cancelled, outcome_of, trial_spec
 from executor.problem import Problem
 from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.scheduler import Scheduler, Workers
-from executor.store import Store, trial_key
+from executor.store import Store, repeat_seed, trial_key
 from executor.workers.local import LocalWorkers, available_cores
 
 T = TypeVar("T")
@@ -75,10 +75,11 @@ class Executor:
     ) -> None:
         self.problem = problem
         self.seed = seed
+        self._data = problem.data()
         self.store = Store(store)
         self.run = self.store.run(run)
         self._lock = self.run.lock()
-        self._check_version()
+        self._check_run()
         cpus = problem.file.resources.cpus
         self._workers = workers or LocalWorkers(
             slots or max(1, len(available_cores()) // cpus), cpus
@@ -89,24 +90,28 @@ class Executor:
         self._budget = RunBudget(self.run, max_ideas, max_seconds)
         self._seen: set[str] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._data = problem.data()
         self._tasks: set[asyncio.Task] = set()
         self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor", daemon=True)
         self._thread.start()
-        self.run.record("start", slots=self.slots, problem=problem.name, version=problem.version)
+        self.run.record(
+            "start", slots=self.slots, problem=problem.name, version=problem.version, seed=seed
+        )
         self._start(self._workers.start())
         self._start(self._scheduler.tick_forever())
 
-    def _check_version(self) -> None:
-        versions = [e["version"] for e in self.run.events() if e["event"] == "start"]
-        if any(version != self.problem.version for version in versions):
+    def _check_run(self) -> None:
+        """What a run has kept must be what it would measure again."""
+        other = ""
+        for event in self.run.events():
+            if event["event"] == "start" and event["version"] != self.problem.version:
+                other = f"another version of the problem {self.problem.name}"
+            elif event["event"] == "start" and event["seed"] != self.seed:
+                other = f"the seed {event['seed']}"
+        if other:
             self._lock.release()
-            raise StoreError(
-                f"the run {self.run.name} belongs to another version of the problem "
-                f"{self.problem.name}; choose another run name"
-            )
+            raise StoreError(f"the run {self.run.name} belongs to {other}; choose another run name")
 
     # ---- ideas in, outcomes out
 
@@ -118,6 +123,10 @@ class Executor:
             raise UserError("this executor is closed")
         if not _IDEA_ID.fullmatch(idea.id):
             raise UserError(f"idea id {idea.id!r}: use up to 128 letters, digits, `.`, `-` and `_`")
+        if idea.id == BASELINE or repeat_seed(idea.id) is not None:
+            raise UserError(
+                f"idea id {idea.id!r}: this name is kept for trials of the executor's own"
+            )
         return self._submit(idea, seed, priority, None)
 
     def submit_baseline(self, seed: int | None = None) -> concurrent.futures.Future[Outcome]:
@@ -215,13 +224,19 @@ class Executor:
         self, idea: Idea, seed: int, priority: int, made: Implementation | None
     ) -> Outcome:
         key = trial_key(idea.id, seed, self.seed)
-        finished = self.run.outcome(key)
-        if finished is not None:
-            return finished
         self._seen.add(key)
+        # The clock may find in the store what is submitted here: one of the two waits.
+        turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
+        async with turn:
+            finished = self.run.outcome(key)
+            return finished or await self._execute_new(key, idea, seed, priority, made)
+
+    async def _execute_new(
+        self, key: str, idea: Idea, seed: int, priority: int, made: Implementation | None
+    ) -> Outcome:
+        submitted = time.time()
         if not self._budget.admit(key):
             return cancelled(self.problem, idea, seed, str(self._budget))
-        submitted = time.time()
         try:
             # The deadline is on the monotonic clock, which the event loop uses too.
             async with asyncio.timeout_at(self._budget.deadline) as clock:
@@ -229,7 +244,8 @@ class Executor:
                     self.run.write_idea(key, idea)
                 implementation = await self._implement(key, idea, made)
                 if implementation.status == "completed":
-                    outcome = await self._measure(key, idea, implementation, seed, priority)
+                    job = self._job(idea, implementation, seed, priority, submitted)
+                    outcome = await self._measure(key, idea, implementation.files, job)
                 else:
                     failed = Trial(implementation.status, "implement", detail=implementation.detail)
                     outcome = outcome_of(self.problem, idea, seed, failed, "")
@@ -250,25 +266,26 @@ class Executor:
             self.run.write_implementation(key, implementation)
         return implementation
 
-    async def _measure(
-        self, key: str, idea: Idea, implementation: Implementation, seed: int, priority: int
-    ) -> Outcome:
+    def _job(
+        self, idea: Idea, made: Implementation, seed: int, priority: int, submitted: float
+    ) -> Job:
+        content = self.problem.content_hash(made.files, seed)
+        resources = self.problem.file.resources
+        return Job(idea.id, content, seed, priority, resources.cpus, resources.gpus, submitted)
+
+    async def _measure(self, key: str, idea: Idea, files: Mapping[str, str], job: Job) -> Outcome:
         """The outcome of a codebase: an earlier one of the same content, or a trial's."""
-        content = self.problem.content_hash(implementation.files, seed)
-        async with self._only_one(content):
-            if (found := self.store.result(content)) is not None:
+        async with self._only_one(job.content_hash):
+            if (found := self.store.result(job.content_hash)) is not None:
                 earlier, log_path = found
                 own = log_path == self.run.log_path(key)
                 if not own:
                     self.run.write_log(key, self.store.read_text(log_path))
                 return replace(earlier, idea_id=idea.id, cached=not own)
-            resources = self.problem.file.resources
-            job = Job(idea.id, content, seed, priority, resources.cpus, resources.gpus)
             self.run.write_job(key, job)
-            trial = await self._scheduler.run(
-                job, trial_spec(self.problem, self._data, implementation.files, seed)
-            )
-            outcome = outcome_of(self.problem, idea, seed, trial, content)
+            spec = trial_spec(self.problem, self._data, files, job.seed)
+            trial = await self._scheduler.run(job, spec)
+            outcome = outcome_of(self.problem, idea, job.seed, trial, job.content_hash)
             self.run.write_log(key, trial.log)
             self.store.keep_result(outcome, self.run.log_path(key))
             self.run.record("trial", key=key, started=trial.started, ended=trial.ended)
@@ -291,9 +308,8 @@ class Executor:
     async def _adopt(self) -> None:
         self.run.flush()
         for key in set(self.run.trials()) - self._seen:
-            self._seen.add(key)
             idea = self.run.idea(key)
-            ready = self.run.outcome(key) is None and self.run.codebase(key) is not None
-            if idea is not None and ready:
-                seed = int(key.removeprefix(idea.id).removeprefix(".seed") or self.seed)
-                self.submit(idea, seed=seed)
+            if self.run.outcome(key) is not None:
+                self._seen.add(key)
+            elif idea is not None and self.run.codebase(key) is not None:
+                self._submit(idea, repeat_seed(key), 0, None)

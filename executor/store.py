@@ -26,6 +26,7 @@ from executor.storage import Lock, Storage, open_storage
 
 R = TypeVar("R", bound=Record)
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_REPEAT = re.compile(r".+\.seed(-?[0-9]+)")
 # Every zip entry gets this date, so that equal codebases are equal bytes.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -175,6 +176,12 @@ class RunFolder:
 def trial_key(idea_id: str, seed: int, run_seed: int) -> str:
     """The name of a trial's folder; `run_seed` is the seed that the run's ideas get."""
     return idea_id if seed == run_seed else f"{idea_id}.seed{seed}"
+
+
+def repeat_seed(key: str) -> int | None:
+    """The seed of a repeat; None for a trial that has the seed of its run."""
+    match = _REPEAT.fullmatch(key)
+    return int(match[1]) if match else None
 
 
 def zip_tree(files: Mapping[str, str]) -> bytes:

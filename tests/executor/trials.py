@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from textwrap import dedent
@@ -91,3 +93,22 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def marked(marker: str | Path) -> list[int]:
+    """The living processes whose command line or environment names a folder."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            if str(marker).encode() in text and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+def all_gone(marker: str | Path, seconds: float = 2.0) -> bool:
+    """Whether no such process is left within some seconds."""
+    deadline = time.monotonic() + seconds
+    while (left := marked(marker)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not left

@@ -1,0 +1,150 @@
+"""kill -9 at any moment, then the same again: nothing is lost, nothing is left, all is filled."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from executor import Problem, Store
+from executor.processes import descendants
+from tests.executor.runs import examined, idea, outcome_files, tiny, wait_until
+from tests.executor.trials import all_gone, marked
+
+IDEAS, SLOTS, KILLS = 12, 2, 7
+CONTROLLER = """
+import sys
+from executor import Executor, load_problem
+from tests.executor.runs import idea
+problem, store, count, sleep = sys.argv[1:]
+batch = [idea(f"i{n:02}", 20 + n, sleep=float(sleep)) for n in range(int(count) + 3)]
+with Executor(
+    load_problem(problem), store=store, slots=2, max_ideas=int(count), period_s=0.1
+) as executor:
+    print("ready", flush=True)
+    outcomes = executor.execute(batch)
+print(*(outcome.status for outcome in outcomes), flush=True)
+"""
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> Problem:
+    (tmp_path / "tmp").mkdir()
+    return tiny(tmp_path / "tiny")
+
+
+def start(problem: Problem, tmp_path: Path, sleep: float) -> subprocess.Popen[str]:
+    """A controller that has its executor open; every process of it knows the folder `tmp`."""
+    arguments = [str(problem.folder), str(tmp_path / "store"), str(IDEAS), str(sleep)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", CONTROLLER, *arguments],
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_nothing_is_lost_and_nothing_finished_runs_again(problem: Problem, tmp_path: Path) -> None:
+    rng = random.Random(7)
+    store = tmp_path / "store"
+    kept: dict[str, bytes] = {}
+    done: Counter[int] = Counter()
+    for _ in range(KILLS):
+        process = start(problem, tmp_path, sleep=0.25)
+        time.sleep(rng.uniform(0.0, 0.6))
+        process.kill()
+        process.communicate()
+        assert all_gone(tmp_path / "tmp"), "no process outlives its controller for long"
+        now = outcome_files(store)
+        assert {name: now[name] for name in kept} == kept
+        # What was finished at the last kill has not been examined since.
+        counts = Counter(examined(problem))
+        for name in kept:
+            value = 20 + int(name.removeprefix("i"))
+            assert counts[value] == done[value]
+        kept, done = now, counts
+    assert len(kept) < IDEAS
+
+    process = start(problem, tmp_path, sleep=0.25)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert Counter(out.split()) == {"completed": IDEAS, "cancelled": 3}
+    now = outcome_files(store)
+    assert len(now) == IDEAS and {name: now[name] for name in kept} == kept
+    rewards = {json.loads(text)["reward"] for text in now.values()}
+    assert rewards == {20.0 + int(name.removeprefix("i")) for name in now}
+    # Only what a kill cut off between its examination and its last file was examined again.
+    counts = Counter(examined(problem))
+    assert set(counts) == rewards and counts.total() <= IDEAS + KILLS * SLOTS
+    run = Store(store).run("default")
+    assert sorted(e["key"] for e in run.events() if e["event"] == "finished") == sorted(now)
+    assert all_gone(tmp_path / "tmp")
+
+
+def test_a_trial_that_was_kept_before_the_kill_is_not_run_for_its_outcome(
+    problem: Problem, tmp_path: Path
+) -> None:
+    process = start(problem, tmp_path, sleep=0)
+    process.communicate(timeout=60)
+    once = examined(problem)
+    for path in (tmp_path / "store").glob("runs/*/ideas/*/outcome.json"):
+        # As after a kill between the result and the outcome, which are two files.
+        path.unlink()
+    out, _ = start(problem, tmp_path, sleep=0).communicate(timeout=60)
+    assert Counter(out.split()) == {"completed": IDEAS, "cancelled": 3}
+    assert examined(problem) == once
+    outcomes = [json.loads(text) for text in outcome_files(tmp_path / "store").values()]
+    assert not any(outcome["cached"] for outcome in outcomes)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_run_at_once_and_keeps_what_is_finished(
+    problem: Problem, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start(problem, tmp_path, sleep=0.5)
+    wait_until(lambda: outcome_files(tmp_path / "store"))
+    begun = time.monotonic()
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert all_gone(tmp_path / "tmp")
+    assert time.monotonic() - begun < 3
+    assert process.returncode != 0
+    kept = outcome_files(tmp_path / "store")
+    assert 0 < len(kept) < IDEAS
+    if number == signal.SIGINT:
+        assert list((tmp_path / "tmp").iterdir()) == []
+    out, _ = start(problem, tmp_path, sleep=0.5).communicate(timeout=60)
+    assert Counter(out.split()) == {"completed": IDEAS, "cancelled": 3}
+    now = outcome_files(tmp_path / "store")
+    assert {name: now[name] for name in kept} == kept
+
+
+def test_a_controller_and_its_slots_killed_at_once_leave_no_training(
+    problem: Problem, tmp_path: Path
+) -> None:
+    process = start(problem, tmp_path, sleep=600)
+    wait_until(lambda: len(marked(tmp_path / "tmp")) >= 5)
+    slots = [
+        pid
+        for pid in descendants(process.pid)
+        if b"workers.slot" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    for pid in (process.pid, *slots):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    assert all_gone(tmp_path / "tmp")
+
+
+def test_ideas_have_different_values() -> None:
+    assert idea("a", 20).text != idea("a", 21).text
