@@ -225,6 +225,15 @@ def end_tree(process: subprocess.Popen[bytes] | None = None) -> None:
             time.sleep(0.001)
 
 
+def end_strays(folder: Path) -> None:
+    """Ends what works below `folder` after the process that watched it was killed (Linux only)."""
+    below = b"=" + os.fsencode(folder) + b"/"
+    for name in os.listdir("/proc") if LINUX else ():
+        with suppress(OSError):
+            if name.isdigit() and below in Path(f"/proc/{name}/environ").read_bytes():
+                os.kill(int(name), signal.SIGKILL)
+
+
 def _kill(how: Callable[[int, int], None], pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         how(pid, signal.SIGKILL)

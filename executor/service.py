@@ -55,8 +55,8 @@ class Executor:
         max_seconds: wall time of the run, earlier sessions included; what is unfinished then is
             `cancelled` and leaves no outcome.
 
-    Raises StoreError when the store cannot be written, or the run is in use or belongs to another
-    version of the problem.
+    Raises UserError for no slots, StoreError when the store cannot be written, or the run is in use
+    or belongs to another version of the problem or another seed.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class Executor:
         max_ideas: int | None = None,
         max_seconds: float | None = None,
     ) -> None:
+        if slots is not None and slots < 1:
+            raise UserError(f"slots: must be at least 1 (got {slots})")
         self.problem = problem
         self.seed = seed
         self._data = problem.data()

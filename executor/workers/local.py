@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from executor import processes
 from executor.records import Job, Trial
 from executor.trial import TrialSpec
 
@@ -105,13 +106,13 @@ class _Slot:
         if started is None:
             return
         process = await started
-        assert process.stdin
-        process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), STOP_S)
+            await asyncio.wait_for(process.communicate(b""), STOP_S)
         except TimeoutError:
             process.kill()
-            await process.wait()
+            await process.communicate()
+        if process.returncode != 0:
+            processes.end_strays(self._folder)
 
 
 def available_cores() -> list[int]:
@@ -130,10 +131,11 @@ def _share_cores(slots: int, cpus: int) -> list[str]:
 
 
 def _remove_stale_folders() -> None:
-    """Removes what killed runs of this user left in the temporary folder."""
+    """Removes what killed runs of this user left in the temporary folder, processes included."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         pid = path.name.removeprefix(_PREFIX).split("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)) and path.stat().st_uid == os.getuid():
+            processes.end_strays(path)
             shutil.rmtree(path, ignore_errors=True)
 
 

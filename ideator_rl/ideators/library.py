@@ -2,7 +2,7 @@
 
     ideator = LibraryIdeator(load_library(problem.library))
 
-`sample` draws atomic ideas, `exploit` combines and varies ideas that beat the baseline, `explore`
+`sample` draws atomic ideas, `exploit` combines and varies the best ideas, `explore`
 tries atoms and pairs that nobody has tried. It knows nothing but the library and the rewards, so it
 is what an ideator that reads and thinks has to beat.
 """
@@ -76,10 +76,10 @@ class LibraryIdeator:
 
     def _improve(self, history: Sequence[Executed], rng: Random) -> tuple[Genome, tuple[str, ...]]:
         """Combines two ideas, or adds, varies or drops one atom of one."""
-        parent = _by_rank(history, rng)
+        parent = _by_rank(_elite(history), rng)
         genes = dict(_genome(parent.idea))
         parents = [parent.idea.id]
-        move = rng.choices(["combine", "add", "vary", "drop"], [5, 2, 2, 1])[0]
+        move = rng.choices(["combine", "add", "vary", "drop"], [4, 3, 2, 1])[0]
         if move == "combine":
             other = _by_rank(history, rng)
             genes = dict(_genome(other.idea)) | genes
@@ -148,6 +148,12 @@ def _title(genome: Genome) -> str:
 
 def _sorted(genes: dict[str, tuple[tuple[str, Scalar], ...]]) -> Genome:
     return tuple(sorted(genes.items(), key=lambda gene: gene[0]))
+
+
+def _elite(history: Sequence[Executed]) -> Sequence[Executed]:
+    """The best quarter of the ideas, at least two."""
+    ranked = sorted(history, key=lambda entry: entry.outcome.reward, reverse=True)
+    return ranked[: max(2, len(ranked) // 4)]
 
 
 def _by_rank(history: Sequence[Executed], rng: Random) -> Executed:

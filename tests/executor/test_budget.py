@@ -53,7 +53,7 @@ def test_an_idea_that_was_cut_off_keeps_its_place(problem: Problem, store: Path)
     with Executor(problem, store=store, slots=1, max_ideas=2) as executor:
         executor.submit(idea("begun", 20, sleep=600))
         wait_until(lambda: executor.run.job("begun"))
-    with Executor(problem, store=store, slots=1, max_ideas=2) as executor:
+    with Executor(problem, store=store, slots=2, max_ideas=2) as executor:
         assert executor.ideas_left() == 1
         executor.submit(idea("begun", 20, sleep=600))
         outcomes = executor.execute([idea("a", 30), idea("b", 31)])
@@ -102,7 +102,8 @@ def test_what_is_unfinished_when_the_seconds_are_over_is_cancelled(
         assert executor.seconds_left() == 0
         again, still = executor.execute([idea("fast", 30), idea("late", 33)])
     assert again == fast and still.status == "cancelled"
-    with Executor(problem, store=store, slots=1, max_seconds=60) as executor:
+    # The two that were cut off run again, too.
+    with Executor(problem, store=store, slots=3, max_seconds=60) as executor:
         assert 0 < executor.seconds_left() < 58.5
         assert executor.execute([idea("late", 33)])[0].completed
 

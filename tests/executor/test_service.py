@@ -123,7 +123,7 @@ def test_a_batch_that_is_no_longer_awaited_ends(executor: Executor, store: Path)
             "rejected",
             "evaluate.py",
         ),
-        (Idea("a", "[Code Changes]\nvalue: 10 -> 'x'"), "rejected", ""),
+        (Idea("a", "[Code Changes]\nvalue: 10 -> 1e999"), "rejected", ""),
     ],
 )
 def test_every_idea_has_an_outcome(
