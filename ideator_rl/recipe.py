@@ -76,9 +76,13 @@ class SearchRecipe(Settings, frozen=True):
     tracking: TrackingSettings = TrackingSettings()
 
     def science(self) -> dict[str, Any]:
-        """What may not change when a run is resumed; budget, slots and tracking may."""
-        kept = ("env", "seed", "problem", "ideator", "search")
-        return {key: value for key, value in to_dict(self).items() if key in kept}
+        """What may not change when a run is resumed, by dotted key; budget and slots may."""
+        kept = to_dict(self)
+        sections = {name: kept[name] for name in ("problem", "ideator", "search")}
+        dotted = {
+            f"{s}.{key}": value for s, keys in sections.items() for key, value in keys.items()
+        }
+        return {"env": self.env, "seed": self.seed} | dotted
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(to_dict(self), sort_keys=False)

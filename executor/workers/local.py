@@ -50,8 +50,7 @@ class LocalWorkers:
             detail = f"the worker died {TRIES} times during this trial"
             return Trial("crashed", "train", detail=detail)
         except asyncio.CancelledError:
-            # Shielded: a second cancellation must not leave a process behind.
-            await asyncio.shield(slot.stop())
+            await slot.stop()
             raise
         finally:
             self._free.append(slot)
@@ -68,9 +67,11 @@ class _Slot:
     def __init__(self, folder: Path, cores: str) -> None:
         self._folder, self._cores = folder, cores
         self._process: asyncio.Task[asyncio.subprocess.Process] | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self._trials = itertools.count()
 
     async def start(self) -> asyncio.subprocess.Process:
+        await self._stopped()
         if self._process is None:
             self._process = asyncio.create_task(self._spawn())
         # Shielded: a half-started process could not be ended.
@@ -101,10 +102,18 @@ class _Slot:
         return Trial.from_json(line)
 
     async def stop(self) -> None:
+        """Returns when the process and its trial are gone, whoever else is stopping it."""
+        if self._process is not None:
+            started, self._process = self._process, None
+            self._stopping = asyncio.create_task(self._end(started))
+        await self._stopped()
+
+    async def _stopped(self) -> None:
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
+    async def _end(self, started: asyncio.Task[asyncio.subprocess.Process]) -> None:
         """Hangs up, which makes the slot end its trial and itself; kills it if it does not."""
-        started, self._process = self._process, None
-        if started is None:
-            return
         process = await started
         try:
             await asyncio.wait_for(process.communicate(b""), STOP_S)

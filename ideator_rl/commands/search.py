@@ -97,12 +97,12 @@ def _keep_recipe(executor: Executor, recipe: SearchRecipe) -> None:
     """Keeps the resolved recipe with the run, or checks that a resumed run is the same search."""
     kept = executor.run.recipe()
     if kept is not None:
-        before = parse_recipe(yaml.safe_load(kept), "recipe.yaml").science()
-        for key, value in recipe.science().items():
-            if before[key] != value:
+        before, now = parse_recipe(yaml.safe_load(kept), "recipe.yaml").science(), recipe.science()
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
                 raise UserError(
-                    f"the run {recipe.run} was started with {key}: {before[key]}, now it is "
-                    f"{value}; set it back, or choose another name with --run"
+                    f"the run {recipe.run} was started with {key}: {before.get(key)}, now it is "
+                    f"{now.get(key)}; set it back, or choose another name with --run"
                 )
     executor.run.write_recipe(recipe.to_yaml())
 

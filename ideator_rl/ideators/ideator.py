@@ -30,7 +30,8 @@ class Executed(NamedTuple):
 class Request:
     """What a search wants: `count` ideas of a kind, on the grounds of `history`.
 
-    `seen` are all ideas of the run so far, none of which is to be proposed again.
+    `seen` are all ideas of the run so far, none of which is to be proposed again; `baseline` is the
+    mean reward of the unchanged codebase, NaN in epoch 0, when it is still running.
     """
 
     mode: Mode

@@ -10,6 +10,7 @@ recipe again finds the ones that exist, asks for the missing ones, and goes on w
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,9 @@ async def search(
 
     Raises UserError when the baseline itself does not complete.
     """
-    baselines = await _baselines(recipe, executor, on_outcome)
-    baseline = mean_reward(baselines)
+    # The baseline and the first ideas share the slots; nothing of epoch 0 depends on its reward.
+    baselines = asyncio.create_task(_baselines(recipe, executor, on_outcome))
+    baseline = math.nan
     executed: list[Executed] = []
     epoch = 0
     while len(executed) < recipe.budget.ideas and executor.seconds_left() > 0:
@@ -70,11 +72,12 @@ async def search(
         ideas = await _next_ideas(recipe, executor, ideator, epoch, size, executed, baseline)
         if not ideas:
             break
-        outcomes = await _execute(executor, ideas, on_outcome)
+        outcomes, _ = await asyncio.gather(_execute(executor, ideas, on_outcome), baselines)
+        baseline = mean_reward(baselines.result())
         executed += map(Executed, ideas, outcomes)
         epoch += 1
     finished = [entry for entry in executed if entry.outcome.status != "cancelled"]
-    return SearchResult(baselines, finished)
+    return SearchResult(await baselines, finished)
 
 
 def mean_reward(outcomes: Sequence[Outcome]) -> float:

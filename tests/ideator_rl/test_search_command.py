@@ -61,9 +61,12 @@ def test_two_searches_with_one_seed_are_the_same_search(workplace: Path) -> None
 
 def test_a_changed_recipe_does_not_mix_with_a_run(workplace: Path) -> None:
     ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.ideas", "4")
-    done = ideator_rl(workplace, "search", "--config", "config.yaml", "--seed", "5")
-    assert done.code == 2
-    assert "was started with seed: 0, now it is 5" in done.err
+    for words, complaint in (
+        (("--search.epoch_size", "5"), "started with search.epoch_size: 4, now it is 5"),
+        (("--seed", "5"), "belongs to the seed 0"),
+    ):
+        done = ideator_rl(workplace, "search", "--config", "config.yaml", *words)
+        assert done.code == 2 and complaint in done.err
 
 
 def test_a_changed_problem_does_not_mix_with_a_run(workplace: Path) -> None:
