@@ -162,7 +162,7 @@ class Problem:
         """A hash of everything besides the idea and the seed that determines a result."""
         parts = {
             "rules": {k: v for k, v in to_dict(self.file).items() if k not in _BESIDE_THE_POINT},
-            "frozen": self.frozen_files,
+            "baseline": dict(self.codebase),
             "evaluate": self.evaluate.read_text(),
             "data": self.data().fingerprint,
         }

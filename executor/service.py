@@ -230,6 +230,12 @@ class Executor:
         # The clock may find in the store what is submitted here: one of the two waits.
         turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
         async with turn:
+            kept = self.run.idea(key)
+            if kept is not None and kept.text != idea.text:
+                raise UserError(
+                    f"idea id {idea.id!r} is taken in the run {self.run.name} by another text; "
+                    "choose another id or another run"
+                )
             finished = self.run.outcome(key)
             return finished or await self._execute_new(key, idea, seed, priority, made)
 

@@ -137,6 +137,20 @@ def test_closing_ends_what_runs_at_once(tmp_path: Path) -> None:
     assert asyncio.run(scene()) < 3
 
 
+def test_closing_waits_for_a_slot_that_is_already_ending(tmp_path: Path) -> None:
+    async def scene() -> None:
+        workers = LocalWorkers(1)
+        running = asyncio.create_task(workers.run(JOB, nap(tmp_path)))
+        await written(tmp_path / "pid")
+        for _ in range(3):
+            running.cancel()
+            await asyncio.sleep(0)
+        await workers.close()
+        assert marked(tmp_path / "tmp") == []
+
+    asyncio.run(scene())
+
+
 def test_slots_that_have_enough_cores_are_pinned_to_cores_of_their_own(tmp_path: Path) -> None:
     train = f"import json, os\nprint(json.dumps(sorted(os.sched_getaffinity(0))))\n{TRAIN}"
     cores = available_cores()

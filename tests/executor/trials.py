@@ -88,11 +88,11 @@ class Slot:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
 
 
 def marked(marker: str | Path) -> list[int]:

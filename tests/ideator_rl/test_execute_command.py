@@ -43,6 +43,16 @@ def test_ideas_in_outcomes_out_in_order(workplace: Path) -> None:
     assert json.loads((kept / "outcome.json").read_text()) == outcomes[0]
 
 
+def test_an_id_stands_for_one_text(workplace: Path) -> None:
+    words = ("execute", "--env", "tiny", "--ideas", "changed.jsonl")
+    changed = workplace / "changed.jsonl"
+    for value, code in ((11, 0), (12, 2)):
+        changed.write_text(json.dumps({"id": "a", "text": larger(value)}))
+        done = ideator_rl(workplace, *words)
+        assert done.code == code
+    assert "idea id 'a' is taken in the run execute by another text" in done.err
+
+
 def test_a_stored_codebase_runs_again_alone(workplace: Path) -> None:
     assert ideator_rl(workplace, "search", "--config", "config.yaml").code == 0
     best = max(
