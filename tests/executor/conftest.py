@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.executor.trials import Slot
+from executor import Executor, Problem
+from tests.executor.runs import tiny
+from tests.executor.trials import Slot, all_gone
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +18,29 @@ def slot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
     yield slot
     assert slot.close() == 0
     assert not slot.folder.exists()
+
+
+@pytest.fixture
+def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After every test no process of its executors is alive, and no temporary folder is there."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    yield
+    assert all_gone(tmp_path)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> Problem:
+    return tiny(tmp_path / "tiny")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def executor(problem: Problem, store: Path) -> Iterator[Executor]:
+    with Executor(problem, store=store, slots=1) as executor:
+        yield executor

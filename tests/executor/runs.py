@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from executor import Idea, Problem, load_problem
@@ -74,3 +74,7 @@ def outcome_files(store: Path) -> dict[str, bytes]:
 
 def statuses(store: Path) -> dict[str, str]:
     return {name: json.loads(text)["status"] for name, text in outcome_files(store).items()}
+
+
+def patched_files(problem: Problem, value: int) -> Mapping[str, str]:
+    return {**problem.codebase, "settings.py": f"value = {value}\nbonus = 0\n"}

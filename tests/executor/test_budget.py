@@ -6,21 +6,9 @@ import json
 import time
 from pathlib import Path
 
-import pytest
-
 from executor import Executor, Problem, Store
 from executor.budget import RunBudget, seconds_used
-from tests.executor.runs import examined, idea, outcome_files, tiny, wait_until
-
-
-@pytest.fixture
-def problem(tmp_path: Path) -> Problem:
-    return tiny(tmp_path / "tiny")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "store"
+from tests.executor.runs import examined, idea, outcome_files, wait_until
 
 
 def test_the_budget_of_ideas_is_exact(problem: Problem, store: Path) -> None:
