@@ -2,7 +2,8 @@
 
     python benchmarks/idea_table.py --env digits --write docs/ideas-digits.md [--json]
 
-The baseline runs with several seeds; their standard deviation is the unit of the last column.
+The baseline runs with several seeds, spread over the measurement; their standard deviation is the
+unit of the last column.
 Results are kept in the store, so that a table that was interrupted goes on where it ended.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ideator_rl.ideators.library import Atom, default_values, load_library
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--env", required=True)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--slots", type=int)
     parser.add_argument("--store", default="store")
     parser.add_argument("--write", type=Path, help="the Markdown file")
@@ -43,11 +43,11 @@ def main() -> None:
     budget = problem.file.budget
     text = f"""# The library of `{problem.name}`, measured
 
-Every idea of `{problem.library.name}` executed once with its first values, {budget.seconds:g}
-{budget.kind} seconds a trial, {slots} trials at a time on {platform.machine()}, one core each. The
-baseline's {metric} over {len(values)} seeds is {mean:.4f}, s.d. {noise:.4f}; the last column is the
-change in units of that s.d. Written by `python benchmarks/idea_table.py --env {problem.name}
---write docs/ideas-{problem.name}.md`.
+Every idea of `{problem.library.name}` executed once with its first values,
+{budget.seconds:g} {budget.kind} seconds a trial, {slots} trials at a time, one core each. The baseline's {metric} over
+{len(values)} seeds, spread over the measurement, is {mean:.4f}, s.d. {noise:.4f}; the last column is
+the change in units of that s.d. Written by
+`python benchmarks/idea_table.py --env {problem.name} --write docs/ideas-{problem.name}.md`.
 
 | idea | values | status | {metric} | change | in s.d. |
 | --- | --- | --- | --- | --- | --- |

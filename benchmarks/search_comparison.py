@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import platform
 import statistics
 import sys
 from pathlib import Path
@@ -43,10 +42,10 @@ def main() -> None:
     }
     table = f"""# Three searches at equal budget
 
-`{args.env}`, {args.ideas} ideas a search, {args.seeds} seeds, the library ideator for all
-({platform.machine()}). *Best reward* is the best first measurement of a search; *confirmed* is the
-mean of that codebase over {args.fresh} fresh seeds; ± is the standard deviation over the searches.
-Written by `python benchmarks/search_comparison.py --write docs/search-comparison.md`.
+`{args.env}`, {args.ideas} ideas a search, {args.seeds} seeds, the library ideator for all.
+*Best reward* is the best first measurement of a search; *confirmed* is the mean of that codebase
+over {args.fresh} fresh seeds, failures counted as they are; ± is the standard deviation over the
+searches. Written by `python benchmarks/search_comparison.py --write docs/search-comparison.md`.
 
 | search | best reward | confirmed | gain over the baseline | completed | above the baseline |
 | --- | --- | --- | --- | --- | --- |

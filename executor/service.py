@@ -131,10 +131,12 @@ class Executor:
             )
         return self._submit(idea, seed, priority, None)
 
-    def submit_baseline(self, seed: int | None = None) -> concurrent.futures.Future[Outcome]:
+    def submit_baseline(
+        self, seed: int | None = None, *, priority: int = 1
+    ) -> concurrent.futures.Future[Outcome]:
         """Starts the unpatched codebase; it is not an idea and uses no idea budget."""
         unpatched = Implementation("completed", self.problem.codebase)
-        return self._submit(Idea(BASELINE, "", origin=BASELINE), seed, 1, unpatched)
+        return self._submit(Idea(BASELINE, "", origin=BASELINE), seed, priority, unpatched)
 
     def submit_codebase(
         self, idea: Idea, files: Mapping[str, str]

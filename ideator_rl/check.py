@@ -38,16 +38,31 @@ def check_environment(executor: Executor, seeds: int) -> bool:
 def run_library(
     executor: Executor, atoms: list[Atom], seeds: int
 ) -> tuple[list[Outcome], list[Outcome]]:
-    """The baseline's outcomes for `seeds` seeds, and those of every atom with its first values."""
+    """The baseline's outcomes for `seeds` seeds, and those of every atom with its first values.
+
+    The baseline's trials are spread evenly among the others, so that their standard deviation holds
+    the drift of a shared machine, too.
+    """
+    ideas = [Idea(atom.id, idea_text([(atom, default_values(atom))])) for atom in atoms]
+    unpatched = Idea(BASELINE, "", origin=BASELINE)
+    step = len(ideas) / max(1, seeds - 1)
+    order = [(seed * step, unpatched, seed) for seed in range(seeds)]
+    order += [(place + 0.5, idea, place) for place, idea in enumerate(ideas)]
+    order.sort(key=lambda entry: entry[0])
     with progress(len(atoms)) as show:
-        futures = [(None, executor.submit_baseline(seed)) for seed in range(seeds)]
-        ideas = [Idea(atom.id, idea_text([(atom, default_values(atom))])) for atom in atoms]
-        futures += [(idea, executor.submit(idea)) for idea in ideas]  # type: ignore[misc]
-        outcomes = []
-        for idea, future in futures:
-            outcomes.append(future.result())
-            show(idea or Idea(BASELINE, "", origin=BASELINE), outcomes[-1])
-    return outcomes[:seeds], outcomes[seeds:]
+        futures = [
+            executor.submit_baseline(number, priority=0)
+            if idea is unpatched
+            else executor.submit(idea)
+            for _, idea, number in order
+        ]
+        baselines: list[Outcome] = []
+        outcomes: list[Outcome] = []
+        for (_, idea, _), future in zip(order, futures, strict=True):
+            outcome = future.result()
+            (baselines if idea is unpatched else outcomes).append(outcome)
+            show(idea, outcome)
+    return baselines, outcomes
 
 
 def _say(held: bool, text: str) -> bool:
