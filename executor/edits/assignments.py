@@ -6,6 +6,7 @@ such place exists, a parameter with a literal default. It must be the only one o
 
 import ast
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -36,13 +37,18 @@ class Place(NamedTuple):
     line: int
 
 
+# CPython 3.11 builds a wrong tree, or fails, when two threads parse at once.
+_ast_lock = threading.Lock()
+
+
 # --- reading the edit -----------------------------------------------------------------------------
 
 
 def _literal(text: str) -> tuple[Any] | None:
     """The value of a Python literal, boxed; None if the text is not one."""
     try:
-        return (ast.literal_eval(text.strip()),)
+        with _ast_lock:
+            return (ast.literal_eval(text.strip()),)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
 
@@ -99,7 +105,8 @@ class Binding(NamedTuple):
 def _bindings(text: str) -> tuple[Binding, ...] | None:
     """Every binding in a Python text; None if it cannot be parsed."""
     try:
-        tree = ast.parse(text)
+        with _ast_lock:
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
     found = []
