@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--env", default="digits")
     parser.add_argument("--ideas", type=int, default=40)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--fresh", type=int, default=3)
     parser.add_argument("--slots", type=int)
     parser.add_argument("--store", default="store")
