@@ -1,8 +1,10 @@
 """Prepared data: what training may see, what only the examiner sees, made once.
 
 A problem's `prepare.py` has one function, `prepare(train, held_out, source=None)`, which fills two
-fresh folders, deterministically. They are kept under `$IDEATOR_RL_DATA` (default
-`~/.cache/ideator-rl`), one folder for each text of `prepare.py` and version of Python.
+fresh folders, deterministically. It may have a second, `hidden() -> list[Path]`: where else on the
+machine held-out data can be read, which the sandbox then hides. The folders are kept under
+`$IDEATOR_RL_DATA` (default `~/.cache/ideator-rl`), one for each text of `prepare.py` and version of
+Python.
 """
 
 from __future__ import annotations
@@ -14,21 +16,22 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from executor.errors import ProblemError
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Two folders and a hash of every file in them."""
+    """Two folders, a hash of every file in them, and where else held-out data lie."""
 
     train: Path | None
     held_out: Path | None
     fingerprint: str
+    hidden: tuple[Path, ...] = ()
 
 
 def data_root() -> Path:
@@ -50,7 +53,8 @@ def prepared_data(name: str, script: Path | None, *, auto: bool) -> PreparedData
             )
         prepare_data(name, script)
     fingerprint = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16]
-    return PreparedData(folder / "train", folder / "held_out", fingerprint)
+    hidden = tuple(getattr(_load_prepare(script), "hidden", list)())
+    return PreparedData(folder / "train", folder / "held_out", fingerprint, hidden)
 
 
 def data_folder(name: str, script: Path) -> Path:
@@ -90,7 +94,7 @@ def prepare_data(name: str, script: Path, source: str | None = None) -> Path:
 def _fill(fresh: Path, script: Path, source: str | None) -> None:
     (fresh / "train").mkdir()
     (fresh / "held_out").mkdir()
-    _load_prepare(script)(fresh / "train", fresh / "held_out", source)
+    _load_prepare(script).prepare(fresh / "train", fresh / "held_out", source)
     manifest = {
         path.relative_to(fresh).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(fresh.rglob("*"))
@@ -98,13 +102,17 @@ def _fill(fresh: Path, script: Path, source: str | None) -> None:
     }
     (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1))
     fresh.chmod(0o755)
+    (fresh / "held_out").chmod(0o700)
+    # The sandbox's user is another one.
+    for path in (fresh / "train", *(fresh / "train").rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _load_prepare(script: Path) -> Callable[[Path, Path, str | None], None]:
+def _load_prepare(script: Path) -> Any:
     spec = importlib.util.spec_from_file_location(f"prepare_{script.parent.name}", script)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "prepare"):
         raise ValueError(f"{script} has no function prepare(train, held_out, source=None)")
-    return module.prepare
+    return module

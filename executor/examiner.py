@@ -6,8 +6,10 @@ A problem's `evaluate.py` is trusted and has one function:
         labels_N = candidate.ask(images_ND, shape=(len(images_ND),), dtype="int64")
         return {"accuracy": float((labels_N == truth_N).mean())}
 
-It runs in a process of its own (a fork of the worker), starts the candidate as another process and
-talks to it through `exam_pipe` alone. Nothing of the candidate is imported or unpickled here.
+It runs in a process of its own (a fork of the worker), starts the candidate locked in and talks to
+it through `exam_pipe` alone. Nothing of the candidate is imported or unpickled here. What the
+candidate prints before it is asked anything goes to the trial's log; from then on it knows inputs
+of the examination, and no ideator may read what it prints.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from executor import processes
+from executor.log_tail import last_line, tail
 from executor.records import Status
 
 if TYPE_CHECKING:
@@ -43,76 +46,134 @@ class CandidateDied(Exception):
 
 
 class Candidate:
-    """The candidate as `evaluate.py` sees it. `folder` is what training left and nothing more."""
+    """The candidate as `evaluate.py` sees it. `folder` is what training left: plain files only."""
 
     def __init__(
-        self, folder: Path, command: Sequence[str], env: Mapping[str, str], log: int
+        self,
+        work: Path,
+        command: Sequence[str],
+        start: Callable[..., subprocess.Popen[bytes]],
+        log: int,
+        log_path: Path,
     ) -> None:
-        self.folder = folder / "candidate"
-        self._command, self._cwd, self._env, self._log = command, folder, dict(env), log
+        self.folder = work / "candidate"
+        self.first_log = ""
+        self._command, self._start_locked_in, self._log = command, start, log
+        self._log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, question: np.ndarray, *, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    def ask(
+        self,
+        question: np.ndarray,
+        *,
+        shape: tuple[int, ...],
+        dtype: str,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> np.ndarray:
         """Sends one array and returns the one array that answers it.
 
         The process is started by the first question. Raises Rejected when the answer is not a
-        frame of `shape` and `dtype` or holds a number that is not finite, CandidateDied when there
-        is none.
+        frame of `shape` and `dtype`, holds a number that is not finite, or one outside `low` to
+        `high`; CandidateDied when there is none.
         """
         import numpy as np
 
         from executor.exam_pipe import BrokenFrame, read_array, write_array
 
         if self._process is None:
-            self._process, self._questions, self._answers = self._start()
+            self._start()
         expected = math.prod(shape) * np.dtype(dtype).itemsize
         try:
             write_array(self._questions, question)
-            answer = read_array(self._answers, max_bytes=expected)
+            answer = read_array(self._answers, max_bytes=expected, shared=self._shared)
         except BrokenPipeError:
             answer = None
         except BrokenFrame as error:
-            if self._process.poll() not in (None, 0):
-                raise CandidateDied from None
+            if self._ended() not in (None, 0):
+                raise CandidateDied(self._how_it_ended()) from None
             raise Rejected(f"the candidate broke the protocol: {error}") from None
         if answer is None:
-            raise CandidateDied
-        if answer.shape != tuple(shape) or answer.dtype != dtype:
-            raise Rejected(
-                f"the candidate answered {answer.dtype}{list(answer.shape)} where "
-                f"{dtype}{list(shape)} was asked for"
-            )
-        if answer.dtype.kind == "f" and not np.isfinite(answer).all():
-            raise Rejected("the candidate answered with a number that is not finite")
+            raise CandidateDied(self._how_it_ended())
+        _validate(answer, shape, dtype, low, high)
         return answer
 
     def log_prints(self) -> None:
-        """From now on, what this process prints goes to the log, too."""
+        """From now on, what this process prints goes to the log of the examination, too."""
         os.dup2(self._log, 1)
         os.dup2(self._log, 2)
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], BinaryIO, BinaryIO]:
-        """The process and the two ends of its pipes; what it prints goes to the log."""
+    def _start(self) -> None:
+        """Starts the process and waits until it says that it is ready to be asked."""
+        from executor.exam_pipe import MAGIC
+
         reader, writer = os.pipe()
-        process = processes.start(
-            self._command,
-            cwd=self._cwd,
-            env=self._env | {"EXAM_ANSWERS": str(writer)},
-            output=self._log,
-            stdin=subprocess.PIPE,
-            pass_fds=(writer,),
+        self._shared = os.memfd_create("exam")
+        try:
+            self._process = self._start_locked_in(
+                self._command,
+                env={"EXAM_ANSWERS": str(writer), "EXAM_SHARED": str(self._shared)},
+                stdin=subprocess.PIPE,
+                pass_fds=(writer, self._shared),
+            )
+        except OSError as error:
+            raise CandidateDied(f"the candidate does not start: {error}") from None
+        finally:
+            os.close(writer)
+        self._questions = cast(BinaryIO, self._process.stdin)
+        self._answers = os.fdopen(reader, "rb")
+        ready = self._answers.read(len(MAGIC))
+        self.first_log = tail(self._log_path)
+        if not ready:
+            line = last_line(self.first_log) or self._how_it_ended()
+            raise CandidateDied(f"the candidate ended before the first question: {line}")
+        if ready != MAGIC:
+            raise Rejected("the candidate broke the protocol: it did not say that it is ready")
+
+    def _ended(self) -> int | None:
+        """The exit code; None when the process only closed its side."""
+        assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(1)
+        return None
+
+    def _how_it_ended(self) -> str:
+        code = self._ended()
+        how = "closed its pipe" if code is None else processes.how_it_ended(code)
+        return f"the candidate {how} without answering; its output is in exam_log.txt"
+
+
+def _validate(
+    answer: np.ndarray,
+    shape: tuple[int, ...],
+    dtype: str,
+    low: float | None,
+    high: float | None,
+) -> None:
+    import numpy as np
+
+    if answer.shape != tuple(shape) or answer.dtype != dtype:
+        raise Rejected(
+            f"the candidate answered {answer.dtype}{list(answer.shape)} where "
+            f"{dtype}{list(shape)} was asked for"
         )
-        os.close(writer)
-        return process, cast(BinaryIO, process.stdin), os.fdopen(reader, "rb")
+    if answer.dtype.kind == "f" and not np.isfinite(answer).all():
+        raise Rejected("the candidate answered with a number that is not finite")
+    if answer.size and low is not None and answer.min() < low:
+        raise Rejected(f"the candidate answered {answer.min()}, the least allowed is {low:g}")
+    if answer.size and high is not None and answer.max() > high:
+        raise Rejected(f"the candidate answered {answer.max()}, the most allowed is {high:g}")
 
 
 @dataclass(frozen=True)
 class Examination:
-    """How an examination ended: metrics, or a status with the reason."""
+    """How an examination ended: metrics, or a status with the reason. `log` is what the candidate
+    printed before it was asked anything."""
 
     status: Status
     metrics: Mapping[str, float]
     detail: str
+    log: str = ""
 
 
 def examine(
@@ -120,6 +181,7 @@ def examine(
     candidate: Candidate,
     held_out: Path | None,
     seconds: float,
+    meter: processes.Meter,
     stopped: Callable[[], bool],
 ) -> Examination:
     """Runs `evaluate.py` in a forked process for at most `seconds` of wall time."""
@@ -132,9 +194,11 @@ def examine(
             _examine_and_exit(evaluate, candidate, held_out, file)
         limits = processes.Limits("wall", seconds, startup_s=seconds, wall_s=seconds)
         try:
-            run = processes.watch(_Forked(pid), limits, stopped=stopped)  # type: ignore[arg-type]
+            run = processes.watch(_Forked(pid), limits, meter=meter, stopped=stopped)  # type: ignore[arg-type]
         finally:
             processes.end_tree()
+        if run.excess:
+            return Examination("crashed", {}, f"the candidate used {run.excess}")
         if run.exit_code is None:
             return Examination("timeout", {}, f"the examination took over {seconds:g} s")
         file.seek(0)
@@ -186,15 +250,15 @@ def _examine_and_exit(
             result = Examination("rejected", {}, f"the metric {bad[0]} is not finite")
         else:
             result = Examination("completed", metrics, "")
-    except CandidateDied:
-        result = Examination("crashed", {}, "the candidate ended without answering")
+    except CandidateDied as error:
+        result = Examination("crashed", {}, str(error)[:2000])
     except ValueError as error:
         result = Examination("rejected", {}, str(error)[:2000])
     except BaseException as error:
         result = Examination(
             "crashed", {}, f"evaluate.py raised {type(error).__name__}: {error}"[:2000]
         )
-    json.dump(result.__dict__, file)
+    json.dump({**result.__dict__, "log": candidate.first_log}, file)
     file.flush()
     sys.stdout.flush()
     os._exit(0)

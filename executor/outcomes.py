@@ -25,6 +25,7 @@ def trial_spec(
         evaluate=str(problem.evaluate),
         train_data=str(data.train) if data.train else None,
         held_out=str(data.held_out) if data.held_out else None,
+        hidden=[str(path) for path in (*data.hidden, problem.folder)],
         budget_kind=file.budget.kind,
         budget_seconds=file.budget.seconds,
         wall_limit=file.budget.wall_limit,
@@ -33,6 +34,9 @@ def trial_spec(
         seed=seed,
         cpus=file.resources.cpus,
         gpus=file.resources.gpus,
+        memory_mib=round(1024 * file.resources.memory_gb),
+        disk_mib=round(1024 * file.resources.disk_gb),
+        processes=file.resources.processes,
     )
 
 
@@ -54,6 +58,11 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
         duration_s=round(trial.ended - trial.started, 4),
         charged_s=round(trial.charged_s, 4),
         examine_s=round(trial.examine_s, 4),
+        cpu_s=round(trial.cpu_s, 4),
+        memory_mib=round(trial.memory_mib, 1),
+        disk_mib=round(trial.disk_mib, 2),
+        sandbox=trial.sandbox,
+        frozen=trial.frozen,
         detail=trial.detail,
         content_hash=content,
     )

@@ -40,7 +40,7 @@ from executor.typed import (
 
 MAX_FILE_BYTES = 1_000_000
 # Keys that change no result.
-_BESIDE_THE_POINT = ("title", "task", "library", "resources")
+_BESIDE_THE_POINT = ("title", "task", "library")
 
 
 RelativePath = Annotated[str, Meta(pattern=r"^[^/]")]
@@ -59,9 +59,14 @@ class Files(Settings, frozen=True):
 
 
 class Resources(Settings, frozen=True):
+    """What a trial may use. Memory holds for training and for the candidate, each by itself; disk
+    for everything that the trial writes, which lies in memory where the sandbox bounds it."""
+
     cpus: AtLeast1 = 1
     gpus: AtLeast0 = 0
     memory_gb: Positive = 2.0
+    disk_gb: Positive = 0.5
+    processes: AtLeast1 = 256
 
 
 class Budget(Settings, frozen=True):

@@ -17,9 +17,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 POLL_S = 0.05
 LINUX = sys.platform == "linux"
@@ -52,19 +52,32 @@ def start(
     output: int,
     stdin: int = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
+    before: Sequence[Callable[[], None]] = (),
 ) -> subprocess.Popen[bytes]:
-    """Starts a command in a session of its own that dies with this process."""
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=stdin,
-        stdout=output,
-        stderr=output,
-        pass_fds=pass_fds,
-        start_new_session=True,
-        preexec_fn=die_with_parent,
-    )
+    """Starts a command in a session of its own that dies with this process.
+
+    `before` is what the new process does first. Raises OSError where that or the command fails.
+    """
+
+    def prepare() -> None:
+        die_with_parent()
+        for step in before:
+            step()
+
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            pass_fds=pass_fds,
+            start_new_session=True,
+            preexec_fn=prepare,
+        )
+    except subprocess.SubprocessError:
+        raise OSError("the process could not be locked in") from None
 
 
 @dataclass(frozen=True)
@@ -77,9 +90,19 @@ class Limits:
     wall_s: float
 
 
+class Meter(Protocol):
+    """What is asked of a process tree while it runs."""
+
+    def cpu_seconds(self) -> float: ...
+
+    def excess(self) -> str:
+        """Which limit other than time was passed; empty for none."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """How a watched process ended. `exit_code` is None when a limit ended it, `reason` says which.
+    """How a watched process ended. `exit_code` is None when a limit ended it: `reason` says which
+    limit of time, `excess` which other one.
 
     Times in seconds: `startup_s` wall time until the clock started, `charged_s` what counted.
     """
@@ -89,23 +112,24 @@ class Run:
     startup_s: float
     charged_s: float
     wall_s: float
+    excess: str = ""
 
 
 def watch(
     process: subprocess.Popen[bytes],
     limits: Limits,
     *,
+    meter: Meter,
     clock_start: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Run:
-    """Waits for `process`, charging its whole tree; ends the tree at a limit.
+    """Waits for `process`, charging its whole tree by `meter`; returns at its end or at a limit.
 
     `clock_start` is a descriptor on which the prelude writes the CPU seconds spent so far when the
     clock starts; without one the clock runs from the beginning. Raises Interrupted when `stopped`
     says so; the caller ends the tree.
     """
     begun = time.monotonic()
-    meter = _CpuMeter()
     started, imports = (begun, 0.0) if clock_start is None else (None, 0.0)
     exit_fd = os.pidfd_open(process.pid) if LINUX else None
     try:
@@ -118,19 +142,21 @@ def watch(
                     started, imports = now, float(text)
                 elif now - begun > limits.startup_s:
                     started = now  # too slow a start is charged from here on
-                    imports = meter.read()
+                    imports = meter.cpu_seconds()
             charged = 0.0
             if started is not None:
                 wall = limits.kind == "wall"
-                charged = now - started if wall else max(0.0, meter.read() - imports)
+                charged = now - started if wall else max(0.0, meter.cpu_seconds() - imports)
             run = Run(None, "", (started or now) - begun, charged, now - begun)
             if charged > limits.seconds:
                 reason = f"the budget of {limits.seconds:g} {limits.kind} seconds was used up"
-                return _finished(run, reason=reason)
+                return replace(run, reason=reason)
             if started is not None and now - started > limits.wall_s:
-                return _finished(run, reason=f"still running after {limits.wall_s:g} wall seconds")
+                return replace(run, reason=f"still running after {limits.wall_s:g} wall seconds")
             if ended:
-                return _finished(run, exit_code=process.returncode)
+                return replace(run, exit_code=process.returncode)
+            if excess := meter.excess():
+                return replace(run, excess=excess)
             if stopped():
                 raise Interrupted
             _wait(exit_fd, clock_start if started is None else None, limits, charged)
@@ -146,11 +172,15 @@ def _wait(exit_fd: int | None, clock_start: int | None, limits: Limits, charged:
     select.select(watched, [], [], pause if exit_fd is not None else pause / 5)
 
 
-def _finished(run: Run, *, exit_code: int | None = None, reason: str = "") -> Run:
-    return Run(exit_code, reason, run.startup_s, run.charged_s, run.wall_s)
+def how_it_ended(code: int) -> str:
+    """An exit code in words; a shell's and bwrap's 128 + n stands for signal n, as -n does."""
+    number = code - 128 if code > 128 else -code
+    with suppress(ValueError):
+        return f"was ended by {signal.Signals(number).name}"
+    return f"ended with exit code {code}"
 
 
-class _CpuMeter:
+class CpuMeter:
     """CPU seconds of all descendants from now on, the ended ones included."""
 
     def __init__(self) -> None:

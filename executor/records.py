@@ -94,7 +94,10 @@ class Trial(Record):
     """What a worker measured of a job; the reward is not its business. Times are in seconds.
 
     `started` and `ended` are on the worker machine's monotonic clock, `charged_s` is what counted
-    against the budget, `log` the end of what training and candidate printed.
+    against the budget, `cpu_s`, `memory_mib` and `disk_mib` what was used (the last two: the most
+    at once). `log` is the end of what training printed and the candidate before its first question;
+    `exam_log`, what came later, can quote held-out data and is for people only. `sandbox` says how
+    the code was locked in, `frozen` maps the files laid over its tree to their sha256.
     """
 
     status: Status
@@ -102,12 +105,18 @@ class Trial(Record):
     metrics: Mapping[str, float] = field(default_factory=dict)
     detail: str = ""
     log: str = ""
+    exam_log: str = ""
     started: float = 0.0
     ended: float = 0.0
     startup_s: float = 0.0
     train_s: float = 0.0
     examine_s: float = 0.0
     charged_s: float = 0.0
+    cpu_s: float = 0.0
+    memory_mib: float = 0.0
+    disk_mib: float = 0.0
+    sandbox: str = ""
+    frozen: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,8 @@ class Outcome(Record):
 
     `stage` is where it ended, `detail` why in one line, `duration_s` the trial's wall time and
     `charged_s` what counted against the budget; `cached` is true where an identical codebase had
-    already run with this seed. `submitted_at` and `finished_at` are Unix times.
+    already run with this seed. `submitted_at` and `finished_at` are Unix times; the fields from
+    `cpu_s` to `frozen` are the trial's.
     """
 
     idea_id: str
@@ -128,6 +138,11 @@ class Outcome(Record):
     duration_s: float = 0.0
     charged_s: float = 0.0
     examine_s: float = 0.0
+    cpu_s: float = 0.0
+    memory_mib: float = 0.0
+    disk_mib: float = 0.0
+    sandbox: str = ""
+    frozen: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     content_hash: str = ""
     cached: bool = False

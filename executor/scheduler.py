@@ -18,6 +18,7 @@ from typing import Protocol
 
 from executor.errors import StoreError
 from executor.records import Job, Trial
+from executor.sandbox import Lock
 from executor.trial import TrialSpec
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 class Workers(Protocol):
     slots: int
+    lock: Lock
 
     async def start(self) -> None:
         """Makes the slots ready ahead of the first job."""
@@ -55,7 +57,8 @@ class Scheduler:
             try:
                 await self._find_work()
             except StoreError as error:
-                _log.warning("%s", error)
+                # Where it matters, a trial that cannot be kept ends the run with the same line.
+                _log.info("%s", error)
             await asyncio.sleep(self._period_s)
 
     async def run(self, job: Job, spec: TrialSpec) -> Trial:

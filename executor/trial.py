@@ -1,39 +1,40 @@
 """What one worker does with one codebase: train it, then examine what training left.
 
-    trial = run_trial(spec, folder, stopped=lambda: False)
+    trial = run_trial(spec, folder, lock, stopped=lambda: False)
     trial.status, trial.metrics          # ("completed", {"accuracy": 0.93})
 
-Training and candidate are separate processes that share nothing but the folder `candidate/`:
+Training and candidate are locked in separately and share nothing but the folder `candidate/`:
 training runs in one copy of the codebase, the candidate starts in a fresh one. Nothing that either
 prints is a metric. The same code runs under every kind of worker.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
-import site
-import sys
+import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from executor import processes
-from executor.examiner import Candidate, examine
-from executor.records import Record, Trial
+from executor.candidate_folder import ForbiddenEntry, NoCandidate, take_over
+from executor.command import PRELUDE, candidate_command, environment, training_command
+from executor.examiner import Candidate, Examination, examine
+from executor.log_tail import last_line, tail
+from executor.records import Record, Status, Trial
+from executor.sandbox import Box, Limits, Lock, box_uid, open_group, places, start
+from executor.sandbox.cgroup import Group
+from executor.sandbox.workspace import trial_folder
+from executor.usage import Meter
 
-LOG_BYTES = 256 * 1024
+# Enough for a compiler's caches, and few enough to be gone at once.
+MAX_FILES = 50_000
 _HERE = Path(__file__).parent
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class TrialSpec(Record):
     """Everything a worker needs to know of a job, as plain JSON. Budgets are in seconds.
 
     `files` is the patched tree and `frozen` what is laid over it; `train_data`, `held_out` and
-    `evaluate` are paths on the worker's machine.
+    `evaluate` are paths on the worker's machine, `hidden` those that a sandbox has to cover.
     """
 
     files: Mapping[str, str]
@@ -60,77 +61,162 @@ class TrialSpec(Record):
     seed: int
     cpus: int = 1
     gpus: int = 0
+    memory_mib: int = 2048
+    disk_mib: int = 512
+    processes: int = 256
+    hidden: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def limits(self) -> Limits:
+        longest = max(self.wall_limit + self.startup_seconds, self.examine_seconds)
+        # A backstop for single processes; the budget is the worker's business.
+        cpu_seconds = 10 + round(2 * self.cpus * longest)
+        return Limits(self.memory_mib, self.disk_mib, self.processes, cpu_seconds=cpu_seconds)
 
-def run_trial(spec: TrialSpec, folder: Path, stopped: Callable[[], bool]) -> Trial:
-    """Trains and examines in the new folder `folder`, which the caller removes.
+
+@dataclass(frozen=True)
+class _Half:
+    """One locked-in half of a trial, the training or the candidate."""
+
+    spec: TrialSpec
+    lock: Lock
+    box: Box
+    group: Group | None
+    meter: Meter
+    log: int
+    log_path: Path
+
+    def start(self, command: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
+        """`env` among `how` is added to the clean environment. Raises OSError."""
+        env = environment(
+            self.lock, self.box, cpus=self.spec.cpus, extra={**self.spec.env, **how.pop("env", {})}
+        )
+        return start(
+            self.lock, self.box, command, env=env, output=self.log, group=self.group, **how
+        )
+
+
+def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]) -> Trial:
+    """Trains and examines in the new folder `folder`, which is gone afterwards.
 
     Raises processes.Interrupted when `stopped()` becomes true. No process is left in any case.
     """
     started = time.monotonic()
-    folder.mkdir(parents=True)
-    log_path = folder / "log.txt"
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    try:
+    with trial_folder(folder, spec.disk_mib, MAX_FILES, mounted=lock.mounted):
         try:
-            trial = _train_then_examine(spec, folder, log, log_path, stopped)
+            trial = _train_then_examine(spec, folder, lock, stopped)
         except OSError as error:
             # Two names of the codebase that exclude each other, a full disk, ...
             trial = Trial("crashed", "train", detail=f"the trial could not be set up: {error}")
         return replace(
             trial,
-            log=_tail(log_path),
+            log=tail(folder / "train.log") + trial.log,
+            exam_log=tail(folder / "exam.log"),
             started=started,
             ended=time.monotonic(),
+            sandbox=str(lock),
+            frozen={name: _sha256(text) for name, text in spec.frozen.items()},
         )
-    finally:
-        os.close(log)
 
 
 def _train_then_examine(
-    spec: TrialSpec, folder: Path, log: int, log_path: Path, stopped: Callable[[], bool]
+    spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]
 ) -> Trial:
-    train, exam = folder / "train", folder / "exam"
-    run = _train(spec, _lay_out(spec, train), log, stopped)
-    timed = partial(Trial, startup_s=run.startup_s, train_s=run.wall_s, charged_s=run.charged_s)
-    if run.exit_code is None:
-        return timed("timeout", "train", detail=f"training: {run.reason}")
-    if run.exit_code != 0:
-        detail = _last_line(log_path) or f"training ended with exit code {run.exit_code}"
-        return timed("crashed", "train", detail=detail)
-    if not (train / "candidate").is_dir() or (train / "candidate").is_symlink():
-        detail = "training ended without leaving a folder candidate/"
-        return timed("crashed", "train", detail=detail)
+    with _half(spec, folder, "train", lock) as half:
+        run = _train(half, stopped)
+        trained = Trial(
+            "completed",
+            "train",
+            startup_s=run.startup_s,
+            train_s=run.wall_s,
+            charged_s=run.charged_s,
+            cpu_s=half.meter.cpu_seconds(),
+            memory_mib=half.meter.peak_mib,
+            disk_mib=half.meter.disk_mib,
+        )
+        if failure := _failure(run, half):
+            return replace(trained, status=failure[0], detail=failure[1])
 
     begun = time.monotonic()
-    # A codebase may have files in candidate/ itself; training has seen them.
-    shutil.rmtree(_lay_out(spec, exam) / "candidate", ignore_errors=True)
-    (train / "candidate").rename(exam / "candidate")
-    command, _ = _command(spec.candidate, preload=(), clock=None) if spec.candidate else ((), None)
-    candidate = Candidate(exam, command, _environment(spec, exam), log)
-    held_out = Path(spec.held_out) if spec.held_out else None
-    result = examine(Path(spec.evaluate), candidate, held_out, spec.examine_seconds, stopped)
-    detail = result.detail
-    if result.detail == "the candidate ended without answering":
-        detail = f"the candidate ended without answering: {_last_line(log_path)}"
-    return timed(
-        result.status,
-        "done" if result.status == "completed" else "examine",
-        metrics=result.metrics,
-        detail=detail,
-        examine_s=time.monotonic() - begun,
+    with _half(spec, folder, "exam", lock) as half:
+        try:
+            take_over(folder / "train" / "candidate", half.box.work / "candidate")
+        except NoCandidate:
+            detail = "training ended without leaving a folder candidate/"
+            return replace(trained, status="crashed", detail=detail)
+        except ForbiddenEntry as error:
+            return replace(trained, status="rejected", stage="examine", detail=str(error))
+        result = _examine(half, stopped)
+        return replace(
+            trained,
+            status=result.status,
+            stage="done" if result.status == "completed" else "examine",
+            metrics=result.metrics,
+            detail=result.detail,
+            log=result.log,
+            examine_s=time.monotonic() - begun,
+            cpu_s=trained.cpu_s + half.meter.cpu_seconds(),
+            memory_mib=max(trained.memory_mib, half.meter.peak_mib),
+            disk_mib=max(trained.disk_mib, half.meter.disk_mib),
+        )
+
+
+@contextmanager
+def _half(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Iterator[_Half]:
+    """Lays a half out; removes its control group afterwards."""
+    box = _lay_out(spec, folder, name, lock)
+    log_path = folder / f"{name}.log"
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    group = None
+    try:
+        group = open_group(lock, box)
+        limits = None if lock.level == "none" else box.limits
+        meter = Meter(folder, limits, group, lock.mounted)
+        yield _Half(spec, lock, box, group, meter, log, log_path)
+    finally:
+        os.close(log)
+        if group:
+            group.remove()
+
+
+def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
+    """Writes the patched tree, then the frozen files over it, then the pipe."""
+    work, scratch = folder / name, folder / f"{name}-scratch"
+    written = [work, scratch / "tmp", scratch / "shm"]
+    for path in written:
+        path.mkdir(parents=True)
+    for file, text in {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}.items():
+        if name == "exam" and file.startswith("candidate/"):
+            continue
+        path = work / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+        written += [path, *path.relative_to(work).parents]
+    if lock.isolates:
+        for path in written:
+            os.chown(work / path, box_uid(), -1)
+    return Box(
+        work=work,
+        scratch=scratch,
+        # The candidate has what training left, and nothing else to learn from.
+        data=Path(spec.train_data) if spec.train_data and name == "train" else None,
+        hidden=tuple(map(Path, spec.hidden)),
+        tools={PRELUDE.name: PRELUDE},
+        limits=spec.limits,
+        gpus=spec.gpus > 0,
     )
 
 
-def _train(spec: TrialSpec, folder: Path, log: int, stopped: Callable[[], bool]) -> processes.Run:
+def _train(half: _Half, stopped: Callable[[], bool]) -> processes.Run:
+    spec = half.spec
     reader, writer = os.pipe()
-    command, has_prelude = _command(spec.entry, spec.preload, clock=writer)
-    env = _environment(spec, folder) | {
+    command, has_prelude = training_command(spec.entry, spec.preload, writer, half.lock, half.box)
+    env = {
         "SEED": str(spec.seed),
+        "DATA_DIR": places(half.lock, half.box)[1],
         "BUDGET_KIND": spec.budget_kind,
         "BUDGET_SECONDS": repr(spec.budget_seconds),
-        "DATA_DIR": spec.train_data or "",
     }
     limits = processes.Limits(
         spec.budget_kind,  # type: ignore[arg-type]
@@ -140,16 +226,18 @@ def _train(spec: TrialSpec, folder: Path, log: int, stopped: Callable[[], bool])
     )
     process = None
     try:
-        process = processes.start(
-            command, cwd=folder, env=env, output=log, pass_fds=(writer,) if has_prelude else ()
-        )
+        process = half.start(command, env=env, pass_fds=(writer,) if has_prelude else ())
         os.close(writer)
         writer = -1
         return processes.watch(
-            process, limits, clock_start=reader if has_prelude else None, stopped=stopped
+            process,
+            limits,
+            meter=half.meter,
+            clock_start=reader if has_prelude else None,
+            stopped=stopped,
         )
     except OSError as error:
-        os.write(log, f"{command[0]}: {error.strerror}\n".encode())
+        os.write(half.log, f"{command[0]}: {error.strerror or error}\n".encode())
         return processes.Run(127, "", 0.0, 0.0, 0.0)
     finally:
         processes.end_tree(process)
@@ -158,41 +246,32 @@ def _train(spec: TrialSpec, folder: Path, log: int, stopped: Callable[[], bool])
                 os.close(descriptor)
 
 
-def _command(
-    words: Sequence[str], preload: Sequence[str], clock: int | None
-) -> tuple[list[str], bool]:
-    """The command line, and whether it is a Python script that starts through the prelude.
-
-    -P: modules of the codebase cannot stand in for the ones that are preloaded; -B: no bytecode.
-    """
-    if words[0] != "python":
-        return list(words), False
-    python = [sys.executable, "-P", "-B"]
-    if clock is None or words[1].startswith("-"):
-        # The candidate's own folder has to be importable, as for any script.
-        return [sys.executable, "-B", *words[1:]], False
-    return [*python, str(_HERE / "prelude.py"), str(clock), ",".join(preload), *words[1:]], True
+def _failure(run: processes.Run, half: _Half) -> tuple[Status, str] | None:
+    """The status and the reason of a training that did not end well."""
+    if run.excess:
+        return "crashed", f"training used {run.excess}"
+    if run.exit_code is None:
+        return "timeout", f"training: {run.reason}"
+    if run.exit_code == 0:
+        return None
+    if half.meter.out_of_memory():
+        return "crashed", f"training used over {half.box.limits.memory_mib} MiB of memory"
+    line = last_line(tail(half.log_path))
+    return "crashed", line or f"training {processes.how_it_ended(run.exit_code)}"
 
 
-def _environment(spec: TrialSpec, folder: Path) -> dict[str, str]:
-    """A clean environment: no key, token or setting of the parent."""
-    env = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    env |= dict.fromkeys(_THREAD_VARIABLES, str(spec.cpus))
-    env |= {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
-    if not spec.gpus:
-        env["CUDA_VISIBLE_DEVICES"] = ""
-    if site.ENABLE_USER_SITE:
-        env["PYTHONUSERBASE"] = site.getuserbase()
-    return env | dict(spec.env)
-
-
-def _lay_out(spec: TrialSpec, folder: Path) -> Path:
-    """Writes the patched tree, then the frozen files over it, then the pipe."""
-    for name, text in {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
-    return folder
+def _examine(half: _Half, stopped: Callable[[], bool]) -> Examination:
+    spec = half.spec
+    command = candidate_command(spec.candidate) if spec.candidate else []
+    candidate = Candidate(half.box.work, command, half.start, half.log, half.log_path)
+    held_out = Path(spec.held_out) if spec.held_out else None
+    result = examine(
+        Path(spec.evaluate), candidate, held_out, spec.examine_seconds, half.meter, stopped
+    )
+    if result.status == "crashed" and half.meter.out_of_memory():
+        limit = half.box.limits.memory_mib
+        return replace(result, detail=f"the candidate used over {limit} MiB of memory")
+    return result
 
 
 @cache
@@ -200,14 +279,5 @@ def _exam_pipe() -> str:
     return (_HERE / "exam_pipe.py").read_text()
 
 
-def _tail(path: Path) -> str:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - LOG_BYTES))
-        text = file.read().decode(errors="replace")
-    return text if size <= LOG_BYTES else f"[{size - LOG_BYTES} bytes left out]\n{text}"
-
-
-def _last_line(path: Path) -> str:
-    lines = [line for line in _tail(path).splitlines() if line.strip()]
-    return lines[-1].strip()[:500] if lines else ""
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import shutil
 import sys
@@ -11,7 +10,10 @@ import tempfile
 from pathlib import Path
 
 from executor import processes
+from executor.command import kept_environment
 from executor.records import Job, Trial
+from executor.sandbox import Lock
+from executor.sandbox.cgroup import remove_stale
 from executor.trial import TrialSpec
 
 STOP_S = 1.0
@@ -21,14 +23,16 @@ _LINE_LIMIT = 64 * 2**20
 
 
 class LocalWorkers:
-    """`slots` trials at a time. With enough cores every slot is pinned to cores of its own."""
+    """`slots` trials at a time, all behind `lock`. With enough cores every slot is pinned to cores
+    of its own."""
 
-    def __init__(self, slots: int, cpus_per_slot: int = 1) -> None:
-        self.slots = slots
+    def __init__(self, slots: int, lock: Lock, cpus_per_slot: int = 1) -> None:
+        self.slots, self.lock = slots, lock
         _remove_stale_folders()
+        remove_stale()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         cores = _share_cores(slots, cpus_per_slot)
-        self._slots = [_Slot(self._folder / f"slot-{i}", cores[i]) for i in range(slots)]
+        self._slots = [_Slot(self._folder / f"slot-{i}", lock, cores[i]) for i in range(slots)]
         self._free = list(self._slots)
 
     async def start(self) -> None:
@@ -64,11 +68,10 @@ class LocalWorkers:
 class _Slot:
     """One slot process, started when needed."""
 
-    def __init__(self, folder: Path, cores: str) -> None:
-        self._folder, self._cores = folder, cores
+    def __init__(self, folder: Path, lock: Lock, cores: str) -> None:
+        self._folder, self._lock, self._cores = folder, lock, cores
         self._process: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._trials = itertools.count()
 
     async def start(self) -> asyncio.subprocess.Process:
         await self._stopped()
@@ -79,8 +82,9 @@ class _Slot:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "executor.workers.slot", str(self._folder)),
-            *([self._cores] if self._cores else []),
+            *(sys.executable, "-P", "-m", "executor.workers.slot"),
+            *(str(self._folder), self._lock.to_json(), *filter(None, [self._cores])),
+            env=_slot_environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
@@ -91,14 +95,11 @@ class _Slot:
         """Raises EOFError or ConnectionError when the process dies."""
         process = await self.start()
         assert process.stdin and process.stdout
-        name = f"trial-{next(self._trials)}"
-        process.stdin.write(f"{name} {spec.to_json()}\n".encode())
+        process.stdin.write(f"{spec.to_json()}\n".encode())
         await process.stdin.drain()
         line = await process.stdout.readline()
         if not line:
             raise EOFError
-        loop = asyncio.get_running_loop()
-        loop.run_in_executor(None, shutil.rmtree, self._folder / name, True)
         return Trial.from_json(line)
 
     async def stop(self) -> None:
@@ -122,6 +123,14 @@ class _Slot:
             await process.communicate()
         if process.returncode != 0:
             processes.end_strays(self._folder)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_stale()
+
+
+def _slot_environment() -> dict[str, str]:
+    """No key or token of the controller's: a slot has no use for them."""
+    kept = {name: os.environ[name] for name in ("PYTHONPATH", "TMPDIR") if name in os.environ}
+    return kept | kept_environment()
 
 
 def available_cores() -> list[int]:

@@ -1,15 +1,16 @@
 """A slot: a small process that runs one trial after the other and outlives none of them.
 
-    python -m executor.workers.slot FOLDER [CORE,…]
+    python -m executor.workers.slot FOLDER LOCK [CORE,…]
 
-One line a trial comes in, `NAME SPEC`, and one goes out: the trial as JSON. NAME is a new folder in
-FOLDER, which the owner removes afterwards: that can take longer than a short trial. The slot ends,
-and ends everything it started and removes FOLDER, when its standard input closes, that is when the
-process that owns it closes, crashes or is killed.
+LOCK is the JSON of how trials are locked in. One line a trial comes in, its spec, and one goes out:
+the trial as JSON. Trials lie below FOLDER, in a mount namespace of the slot's own where the lock
+has one. The slot ends, and ends everything it started and removes FOLDER, when its standard input
+closes, that is when the process that owns it closes, crashes or is killed.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import shutil
@@ -18,13 +19,17 @@ import sys
 from pathlib import Path
 
 from executor import processes
+from executor.sandbox import Lock
+from executor.sandbox.workspace import enter_private_mounts
 from executor.trial import TrialSpec, run_trial
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    if len(sys.argv) > 2 and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {int(core) for core in sys.argv[2].split(",")})
+    folder, lock = Path(sys.argv[1]), Lock.from_json(sys.argv[2])
+    if len(sys.argv) > 3 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(core) for core in sys.argv[3].split(",")})
+    if lock.mounted:
+        enter_private_mounts()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Our own environment must not leak into a forked examiner's libraries either.
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
@@ -32,10 +37,12 @@ def main() -> None:
     # The trials have a descriptor of their own: an evaluate.py that prints disturbs nobody.
     answers = os.dup(1)
     os.dup2(2, 1)
-    while line := _read_line():
-        name, _, spec = line.decode().partition(" ")
+    for number in itertools.count():
+        if not (line := _read_line()):
+            break
+        spec = TrialSpec.from_json(line)
         try:
-            trial = run_trial(TrialSpec.from_json(spec), folder / name, stopped=_stdin_moved)
+            trial = run_trial(spec, folder / f"trial-{number}", lock, stopped=_stdin_moved)
         except processes.Interrupted:
             break
         _write(answers, trial.to_json().encode() + b"\n")

@@ -1,10 +1,11 @@
 """The Python standard library's own sources as a byte-level corpus: always there, no download.
 
 The split is by file and the same on every CPython from 3.11 on. The held-out modules are ones
-that PyTorch does not import, so that a sandbox can hide them from training.
+that PyTorch does not import, so that the sandbox can hide them from training.
 """
 
 import json
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def prepare(train: Path, held_out: Path, source: str | None = None) -> None:
     meta = {"dtype": "uint8", "vocab_size": 256}
     write(train, "train.bin", root, [n for n in names if n not in HELD_OUT], meta)
     write(held_out, "held_out.bin", root, [n for n in names if n in HELD_OUT], meta | EXAM)
+
+
+def hidden() -> list[Path]:
+    """The held-out modules, source and bytecode, in every Python of this machine."""
+    roots = [Path(sysconfig.get_path("stdlib"))]
+    for folder in ("/usr", "/usr/local", sys.base_prefix, sys.prefix):
+        roots += Path(folder).glob("lib*/python3*")
+    found = []
+    for root in roots:
+        for module in map(Path, HELD_OUT):
+            cached = (root / module.parent / "__pycache__").glob(f"{module.stem}.*.pyc")
+            found += [root / module, *cached]
+    return [path for path in found if path.is_file()]
 
 
 def corpus(root: Path) -> list[str]:

@@ -7,14 +7,26 @@ from pathlib import Path
 import pytest
 
 from executor import Executor, Problem
+from executor.errors import UserError
+from executor.sandbox import LOCKS, Lock, choose
 from tests.executor.runs import tiny
 from tests.executor.trials import Slot, all_gone
 
 
+@pytest.fixture(scope="module", params=LOCKS)
+def lock(request: pytest.FixtureRequest) -> Lock:
+    """Every lock that this machine gives, one after the other."""
+    try:
+        return choose("best-effort", (request.param,))
+    except UserError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="module")
-def slot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slot]:
+def slot(tmp_path_factory: pytest.TempPathFactory, lock: Lock) -> Iterator[Slot]:
     """A slot for one trial after the other; its parent's environment holds a secret."""
-    slot = Slot(tmp_path_factory.mktemp("slot"), {"API_KEY": "very-secret", "PYTHONPATH": "/no"})
+    env = {"API_KEY": "very-secret", "PYTHONPATH": "/no"}
+    slot = Slot(tmp_path_factory.mktemp("slot"), lock, env)
     yield slot
     assert slot.close() == 0
     assert not slot.folder.exists()
@@ -43,4 +55,11 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def executor(problem: Problem, store: Path) -> Iterator[Executor]:
     with Executor(problem, store=store, slots=1) as executor:
+        yield executor
+
+
+@pytest.fixture
+def open_executor(problem: Problem, store: Path) -> Iterator[Executor]:
+    """One whose training can leave signs on the host."""
+    with Executor(problem, store=store, slots=1, sandbox="none") as executor:
         yield executor

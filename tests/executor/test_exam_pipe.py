@@ -139,17 +139,20 @@ def test_questions_and_answers_pass_whatever_the_candidate_prints(tmp_path: Path
         "    question += 1\n    answer(question.sum(keepdims=True))\n"
     )
     reader, writer = os.pipe()
+    shared = os.memfd_create("exam")
     process = subprocess.Popen(
         [sys.executable, "-c", "import serve"],
         cwd=tmp_path,
-        env={**os.environ, "EXAM_ANSWERS": str(writer)},
+        env={**os.environ, "EXAM_ANSWERS": str(writer), "EXAM_SHARED": str(shared)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        pass_fds=[writer],
+        pass_fds=[writer, shared],
     )
     os.close(writer)
     printed, _ = process.communicate(frame(np.arange(3)) + frame(np.ones((2, 2), "float32")), 60)
+    os.close(shared)
     with os.fdopen(reader, "rb") as answers:
+        assert answers.read(4) == b"XAM1", "ready"
         np.testing.assert_array_equal(read_array(answers, MEGABYTE), np.array([6]))
         np.testing.assert_array_equal(read_array(answers, MEGABYTE), np.array([[8]], "float32"))
         assert read_array(answers, MEGABYTE) is None

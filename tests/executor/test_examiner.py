@@ -49,7 +49,58 @@ def test_whatever_is_printed_does_not_break_the_protocol(slot: Slot, tmp_path: P
     serve = "print('loading 124M parameters')\n" + SERVE.format(reply=reply)
     trial = examined(slot, tmp_path, serve)
     assert trial.status == "completed", trial.detail
-    assert {"loading 124M parameters", "XAM1", "child", "raw"} == set(trial.log.split("\n")[:-1])
+    assert trial.log == "loading 124M parameters\n"
+    printed = set(trial.exam_log.split("\n")[:-1])
+    assert printed == {"loading 124M parameters", "XAM1", "child", "raw"}
+
+
+def test_what_is_printed_during_the_examination_is_not_in_the_log(
+    slot: Slot, tmp_path: Path
+) -> None:
+    reply = (
+        "sys.stdout.truncate = os.ftruncate(1, 0); print('question', x, flush=True); os._exit(3)"
+    )
+    serve = "print('loaded')\n" + SERVE.format(reply=reply)
+    trial = examined(slot, tmp_path, serve)
+    assert trial.log == "loaded\n" and "question" not in trial.detail
+    assert trial.exam_log.startswith("question [0.")
+
+
+def test_a_candidate_must_say_that_it_is_ready(slot: Slot, tmp_path: Path) -> None:
+    serve = "import os\nos.write(int(os.environ['EXAM_ANSWERS']), b'go!!')\ninput()\n"
+    trial = examined(slot, tmp_path, serve)
+    assert (trial.status, trial.stage) == ("rejected", "examine")
+    assert "did not say that it is ready" in trial.detail
+
+
+@pytest.mark.parametrize("size", [3, 2**20])
+def test_a_large_answer_crosses_like_a_small_one(slot: Slot, tmp_path: Path, size: int) -> None:
+    evaluate = f"""
+    import numpy as np
+    def examine(candidate, held_out):
+        x_N = np.arange({size}, dtype="float32")
+        for i in range(3):
+            y_N = candidate.ask(x_N + i, shape=({size},), dtype="float32", low=0)
+            assert (y_N == 2 * (x_N + i)).all() and y_N.flags.writeable
+        return {{"value": 1.0}}
+    """
+    trial = examined(slot, tmp_path, SERVE.format(reply="answer(2 * x)"), evaluate=evaluate)
+    assert (trial.status, trial.detail) == ("completed", "")
+
+
+@pytest.mark.parametrize(("answer", "detail"), [("x - 1", "the least"), ("x + 9", "the most")])
+def test_an_answer_out_of_range_is_rejected(
+    slot: Slot, tmp_path: Path, answer: str, detail: str
+) -> None:
+    evaluate = """
+    import numpy as np
+    def examine(candidate, held_out):
+        candidate.ask(np.arange(9), shape=(9,), dtype="int64", low=0, high=8)
+        return {"value": 1.0}
+    """
+    serve = SERVE.format(reply=f"answer({answer})")
+    trial = examined(slot, tmp_path, serve, evaluate=evaluate)
+    assert trial.status == "rejected" and detail in trial.detail
 
 
 @pytest.mark.parametrize(
@@ -90,15 +141,17 @@ def test_a_candidate_that_ends_without_an_answer_crashed(
 ) -> None:
     trial = examined(slot, tmp_path, SERVE.format(reply=reply))
     assert (trial.status, trial.stage) == ("crashed", "examine")
-    assert trial.detail.startswith("the candidate ended without answering: ")
-    assert last_line in trial.detail
+    assert trial.detail.startswith("the candidate ")
+    assert "without answering" in trial.detail
+    assert last_line in trial.exam_log
 
 
 @pytest.mark.parametrize("serve", ["raise SystemExit('no model')\n", "def f(:\n", "pass\n"])
 def test_a_candidate_that_never_starts_crashed(slot: Slot, tmp_path: Path, serve: str) -> None:
     trial = examined(slot, tmp_path, serve)
     assert (trial.status, trial.stage) == ("crashed", "examine")
-    assert "the candidate ended without answering" in trial.detail
+    assert "the candidate ended before the first question" in trial.detail
+    assert trial.log == trial.exam_log
 
 
 def test_a_candidate_whose_command_is_not_there_crashed(slot: Slot, tmp_path: Path) -> None:
@@ -144,11 +197,11 @@ def test_a_candidate_that_never_listens_is_a_timeout(slot: Slot, tmp_path: Path)
 
 def test_the_candidate_gets_no_seed_no_data_and_no_secret(slot: Slot, tmp_path: Path) -> None:
     reply = "print(sorted(os.environ), os.listdir('.'), flush=True); answer(2 * x)"
-    trial = examined(slot, tmp_path, SERVE.format(reply=reply), train_data="/the/train/part")
+    trial = examined(slot, tmp_path, SERVE.format(reply=reply), train_data=str(tmp_path))
     assert trial.status == "completed"
     for name in ("SEED", "DATA_DIR", "BUDGET", "API_KEY", "PYTHONPATH"):
-        assert name not in trial.log
-    assert "'OMP_NUM_THREADS'" in trial.log and "'serve.py'" in trial.log
+        assert name not in trial.exam_log
+    assert "'OMP_NUM_THREADS'" in trial.exam_log and "'serve.py'" in trial.exam_log
 
 
 @pytest.mark.parametrize(
@@ -177,7 +230,7 @@ def test_what_examine_does_becomes_a_status(
     trial = slot.run(make_spec(tmp_path, evaluate=evaluate, examine_seconds=limit))
     assert trial.status == status
     assert detail in trial.detail and len(trial.detail) <= 2000
-    assert trial.log == ("a remark\n" if "remark" in body else "")
+    assert trial.exam_log == ("a remark\n" if "remark" in body else "")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,17 +19,24 @@ import pytest
 from executor import Problem, Store
 from executor.processes import descendants
 from tests.executor.runs import examined, idea, outcome_files, tiny, wait_until
-from tests.executor.trials import all_gone, marked
+from tests.executor.trials import all_gone
 
 IDEAS, SLOTS, KILLS = 12, 2, 7
+# Seconds that no other sleep on this machine lasts.
+LONG = 600 + os.getpid() / 2**22
 CONTROLLER = """
 import sys
 from executor import Executor, load_problem
 from tests.executor.runs import idea
-problem, store, count, sleep = sys.argv[1:]
+problem, store, count, sleep, sandbox = sys.argv[1:]
 batch = [idea(f"i{n:02}", 20 + n, sleep=float(sleep)) for n in range(int(count) + 3)]
 with Executor(
-    load_problem(problem), store=store, slots=2, max_ideas=int(count), period_s=0.1
+    load_problem(problem),
+    store=store,
+    slots=2,
+    max_ideas=int(count),
+    period_s=0.1,
+    sandbox=sandbox,
 ) as executor:
     print("ready", flush=True)
     outcomes = executor.execute(batch)
@@ -42,10 +51,14 @@ def problem(tmp_path: Path) -> Problem:
 
 
 def start(
-    problem: Problem, tmp_path: Path, sleep: float, store: str = "store"
+    problem: Problem,
+    tmp_path: Path,
+    sleep: float,
+    store: str = "store",
+    sandbox: str = "strict",
 ) -> subprocess.Popen[str]:
     """A controller that has its executor open; every process of it knows the folder `tmp`."""
-    arguments = [str(problem.folder), str(tmp_path / store), str(IDEAS), str(sleep)]
+    arguments = [str(problem.folder), str(tmp_path / store), str(IDEAS), str(sleep), sandbox]
     process = subprocess.Popen(
         [sys.executable, "-c", CONTROLLER, *arguments],
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
@@ -53,8 +66,19 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
     )
+    started.append(process)
     assert process.stdout and process.stdout.readline() == "ready\n"
     return process
+
+
+started: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_controller_is_left() -> Iterator[None]:
+    yield
+    while started:
+        started.pop().kill()
 
 
 def test_nothing_is_lost_and_nothing_finished_runs_again(problem: Problem, tmp_path: Path) -> None:
@@ -132,22 +156,53 @@ def test_an_interrupt_ends_a_run_at_once_and_keeps_what_is_finished(
     assert {name: now[name] for name in kept} == kept
 
 
-def test_what_survives_a_controller_and_its_slots_ends_with_the_next_run(
-    problem: Problem, tmp_path: Path
-) -> None:
-    process = start(problem, tmp_path, sleep=600)
-    wait_until(lambda: len(marked(tmp_path / "tmp")) >= 5)
+def kill_controller_and_slots(process: subprocess.Popen[str]) -> None:
     slots = [
         pid
         for pid in descendants(process.pid)
         if b"workers.slot" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+    wait_until(lambda: all(descendants(slot) for slot in slots))
     for pid in (process.pid, *slots):
         os.kill(pid, signal.SIGKILL)
     process.communicate()
-    # Nobody was left to end them; the next run on this machine does.
+
+
+def test_locked_in_training_does_not_survive_its_controller_and_slots(
+    problem: Problem, tmp_path: Path
+) -> None:
+    process = start(problem, tmp_path, sleep=LONG)
+    wait_until(lambda: sleeps() >= SLOTS)
+    kill_controller_and_slots(process)
+    wait_until(lambda: sleeps() == 0)
+    # The next run on this machine removes the rest: folders and control groups.
     start(problem, tmp_path, sleep=0, store="another").communicate(timeout=60)
     assert all_gone(tmp_path / "tmp")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert not [path for path in Path("/sys/fs/cgroup").rglob("ideator-rl-*") if is_stale(path)]
+
+
+def test_open_training_that_survives_ends_with_the_next_run(
+    problem: Problem, tmp_path: Path
+) -> None:
+    process = start(problem, tmp_path, sleep=LONG, sandbox="none")
+    wait_until(lambda: sleeps() >= SLOTS)
+    kill_controller_and_slots(process)
+    start(problem, tmp_path, sleep=0, store="another").communicate(timeout=60)
+    assert all_gone(tmp_path / "tmp") and sleeps() == 0
+
+
+def sleeps() -> int:
+    """Trials of ours that sleep, in whatever box."""
+    count = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            count += path.read_bytes() == f"sleep\0{LONG}\0".encode()
+    return count
+
+
+def is_stale(group: Path) -> bool:
+    return not Path(f"/proc/{group.name.split('-')[2]}").exists()
 
 
 def test_ideas_have_different_values() -> None:

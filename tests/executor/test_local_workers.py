@@ -17,11 +17,14 @@ import pytest
 
 from executor.processes import descendants
 from executor.records import Job, Trial
+from executor.sandbox import Lock
 from executor.trial import TrialSpec
 from executor.workers.local import TRIES, LocalWorkers, available_cores
 from tests.executor.trials import TRAIN, all_gone, is_alive, make_spec, marked
 
 JOB = Job("a", "hash")
+# Here training has to be able to leave signs on the host.
+OPEN = Lock("process", "none")
 NAP = "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
 
 
@@ -54,7 +57,7 @@ def test_every_slot_runs_a_trial_of_its_own_at_the_same_time(tmp_path: Path) -> 
     meeting.mkdir()
 
     async def scene() -> list[Trial]:
-        workers = LocalWorkers(3)
+        workers = LocalWorkers(3, OPEN)
         specs = [
             make_spec(tmp_path / name, train, entry=["python", "train.py", str(meeting), name])
             for name in "abc"
@@ -75,7 +78,7 @@ if first: time.sleep(600)
 {TRAIN}"""
 
     async def scene() -> Trial:
-        workers = LocalWorkers(1)
+        workers = LocalWorkers(1, OPEN)
         entry = ["python", "train.py", str(tmp_path / "pid")]
         running = asyncio.create_task(
             workers.run(JOB, make_spec(tmp_path / "s", train, entry=entry))
@@ -92,7 +95,7 @@ def test_a_training_that_kills_its_slot_every_time_crashed(tmp_path: Path) -> No
     train = "import os, sys\nopen(sys.argv[1], 'a').write('x')\nos.kill(os.getppid(), 9)\n"
 
     async def scene() -> tuple[Trial, Trial]:
-        workers = LocalWorkers(1)
+        workers = LocalWorkers(1, OPEN)
         entry = ["python", "train.py", str(tmp_path / "tries")]
         deadly = await workers.run(JOB, make_spec(tmp_path / "deadly", train, entry=entry))
         healthy = await workers.run(JOB, make_spec(tmp_path / "healthy"))
@@ -108,7 +111,7 @@ def test_a_training_that_kills_its_slot_every_time_crashed(tmp_path: Path) -> No
 
 def test_cancelling_ends_the_trial_and_the_slot_is_used_again(tmp_path: Path) -> None:
     async def scene() -> None:
-        workers = LocalWorkers(1)
+        workers = LocalWorkers(1, OPEN)
         running = asyncio.create_task(workers.run(JOB, nap(tmp_path)))
         pid = int(await written(tmp_path / "pid"))
         running.cancel()
@@ -123,7 +126,7 @@ def test_cancelling_ends_the_trial_and_the_slot_is_used_again(tmp_path: Path) ->
 
 def test_closing_ends_what_runs_at_once(tmp_path: Path) -> None:
     async def scene() -> float:
-        workers = LocalWorkers(2)
+        workers = LocalWorkers(2, OPEN)
         await workers.start()
         running = asyncio.create_task(workers.run(JOB, nap(tmp_path)))
         pid = int(await written(tmp_path / "pid"))
@@ -139,7 +142,7 @@ def test_closing_ends_what_runs_at_once(tmp_path: Path) -> None:
 
 def test_closing_waits_for_a_slot_that_is_already_ending(tmp_path: Path) -> None:
     async def scene() -> None:
-        workers = LocalWorkers(1)
+        workers = LocalWorkers(1, OPEN)
         running = asyncio.create_task(workers.run(JOB, nap(tmp_path)))
         await written(tmp_path / "pid")
         for _ in range(3):
@@ -156,7 +159,7 @@ def test_slots_that_have_enough_cores_are_pinned_to_cores_of_their_own(tmp_path:
     cores = available_cores()
 
     async def scene(slots: int) -> list[list[int]]:
-        workers = LocalWorkers(slots)
+        workers = LocalWorkers(slots, OPEN)
         specs = [make_spec(tmp_path / f"{slots}-{i}", train) for i in range(slots)]
         trials = await asyncio.gather(*(workers.run(JOB, spec) for spec in specs))
         await workers.close()
@@ -177,7 +180,7 @@ def test_what_a_killed_run_left_in_the_temporary_folder_is_removed(
         (folder / "slot-0").mkdir(parents=True)
 
     async def scene() -> None:
-        await LocalWorkers(1).close()
+        await LocalWorkers(1, OPEN).close()
 
     asyncio.run(scene())
     assert not stale.exists() and used.exists() and other.exists()
@@ -188,7 +191,7 @@ def test_what_a_killed_run_left_in_the_temporary_folder_is_removed(
 
 def test_slots_start_ahead_of_the_first_job_and_end_on_closing(tmp_path: Path) -> None:
     async def scene() -> None:
-        workers = LocalWorkers(2)
+        workers = LocalWorkers(2, OPEN)
         assert marked(tmp_path) == []
         await workers.start()
         slots = marked(tmp_path)

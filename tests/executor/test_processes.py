@@ -20,13 +20,14 @@ HOST = """
 import dataclasses, json, os, sys
 from pathlib import Path
 from executor import processes
+from executor.usage import Meter
 processes.adopt_orphans()
 folder, kind, seconds, wall_s = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 command = [sys.executable, "-S", "-c", sys.argv[5]]
 process = processes.start(command, cwd=Path(folder), env=dict(os.environ), output=2)
 try:
     limits = processes.Limits(kind, seconds, startup_s=60.0, wall_s=wall_s)
-    run = processes.watch(process, limits)
+    run = processes.watch(process, limits, meter=Meter(Path.cwd(), None, None, False))
 finally:
     processes.end_tree(process)
 print(json.dumps(dataclasses.asdict(run) | {"left": processes.descendants()}))

@@ -184,8 +184,9 @@ def test_priority_then_submission_decides_who_is_next(executor: Executor, store:
 
 
 def test_a_cancelled_idea_frees_its_slot_and_leaves_no_outcome(
-    executor: Executor, store: Path, tmp_path: Path
+    open_executor: Executor, store: Path, tmp_path: Path
 ) -> None:
+    executor = open_executor
     running = executor.submit(idea("running", 30, shell=f"echo > {tmp_path}/here; sleep 600"))
     waiting = executor.submit(idea("waiting", 31))
     wait_until((tmp_path / "here").exists)
@@ -206,7 +207,8 @@ def test_there_is_at_least_one_slot(problem: Problem, store: Path, slots: int) -
         assert executor.execute([idea("a", 30)])[0].completed
 
 
-def test_a_trial_whose_slot_is_killed_runs_again(executor: Executor, tmp_path: Path) -> None:
+def test_a_trial_whose_slot_is_killed_runs_again(open_executor: Executor, tmp_path: Path) -> None:
+    executor = open_executor
     once = f"test -e {tmp_path}/here || {{ echo > {tmp_path}/here; sleep 600; }}"
     future = executor.submit(idea("a", 30, shell=once))
     wait_until((tmp_path / "here").exists)
@@ -223,7 +225,7 @@ def test_a_trial_whose_slot_is_killed_runs_again(executor: Executor, tmp_path: P
 
 
 def test_closing_is_quick_whatever_runs(problem: Problem, store: Path, tmp_path: Path) -> None:
-    executor = Executor(problem, store=store, slots=2)
+    executor = Executor(problem, store=store, slots=2, sandbox="none")
     stubborn = f"trap '' TERM INT HUP; echo > {tmp_path}/here; sleep 600; sleep 600"
     running = [executor.submit(idea(f"i{n}", 20 + n, shell=stubborn)) for n in range(4)]
     wait_until((tmp_path / "here").exists)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from executor.trial import LOG_BYTES
-from tests.executor.trials import TRAIN, Slot, is_alive, make_spec
+from executor.log_tail import LOG_BYTES
+from executor.sandbox import Lock
+from tests.executor.runs import wait_until
+from tests.executor.trials import TRAIN, Slot, make_spec, marked
 
 BUSY = "while True: pass\n"
 SLEEP = "import time\ntime.sleep(600)\n"
@@ -42,12 +45,16 @@ def printed(slot: Slot, tmp_path: Path, code: str, **fields: object) -> dict:
 
 
 def test_training_gets_a_clean_environment(slot: Slot, tmp_path: Path) -> None:
+    train_data = tmp_path / "data"
+    train_data.mkdir()
+    (train_data / "x").write_text("the train part")
     env = printed(
         slot,
         tmp_path,
-        "print(json.dumps(dict(os.environ, cwd=os.getcwd(), argv=sys.argv)))\n",
+        "data = open(os.environ['DATA_DIR'] + '/x').read()\n"
+        "print(json.dumps(dict(os.environ, cwd=os.getcwd(), argv=sys.argv, data=data)))\n",
         entry=["python", "train.py", "--fast"],
-        train_data="/the/train/part",
+        train_data=str(train_data),
         budget_kind="cpu",
         budget_seconds=12.5,
         seed=7,
@@ -56,8 +63,8 @@ def test_training_gets_a_clean_environment(slot: Slot, tmp_path: Path) -> None:
     )
     assert "API_KEY" not in env and "PYTHONPATH" not in env
     assert (env["SEED"], env["BUDGET_KIND"], env["BUDGET_SECONDS"]) == ("7", "cpu", "12.5")
-    assert (env["DATA_DIR"], env["EXTRA"]) == ("/the/train/part", "1")
-    assert env["HOME"] == env["TMPDIR"] == env["cwd"]
+    assert (env["data"], env["EXTRA"]) == ("the train part", "1")
+    assert env["HOME"] == env["cwd"] != env["TMPDIR"]
     assert env["argv"] == ["train.py", "--fast"]
     for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
         assert env[f"{name}_NUM_THREADS"] == "3"
@@ -136,7 +143,7 @@ def test_a_budget_that_is_overrun_just_before_the_end_is_a_timeout(
         ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("raise SystemExit('out of ideas')\n", "out of ideas"),
         ("import os\nos._exit(3)\n", "training ended with exit code 3"),
-        ("import os\nos.kill(os.getpid(), 11)\n", "training ended with exit code -11"),
+        ("import os\nos.kill(os.getpid(), 11)\n", "training was ended by SIGSEGV"),
         ("import sys\nsys.stderr.buffer.write(b'\\xff\\n \\n')\nsys.exit(1)\n", "\ufffd"),
     ],
 )
@@ -170,15 +177,37 @@ def test_a_command_that_cannot_run_is_a_crash(
     [
         "pass\n",
         "open('candidate', 'w').close()\n",
-        "import os\nos.mkdir('c')\nos.symlink('c', 'candidate')\n",
-        "import os\nos.symlink('/', 'candidate')\n",
-        "import os\nos.symlink('nowhere', 'candidate')\n",
     ],
 )
 def test_training_must_leave_a_folder(slot: Slot, tmp_path: Path, train: str) -> None:
     trial = slot.run(make_spec(tmp_path, train))
     assert (trial.status, trial.stage) == ("crashed", "train")
     assert trial.detail == "training ended without leaving a folder candidate/"
+
+
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        ("os.mkdir('c'); os.symlink('c', 'candidate')", "candidate is a link"),
+        ("os.symlink('/', 'candidate')", "candidate is a link"),
+        ("os.symlink('nowhere', 'candidate')", "candidate is a link"),
+        ("os.mkdir('candidate'); os.symlink('/etc/passwd', 'candidate/w')", "neither a file"),
+        ("os.makedirs('candidate/a'); os.symlink('../..', 'candidate/a/w')", "neither a file"),
+        ("os.mkdir('candidate'); os.mkfifo('candidate/w')", "neither a file"),
+        ("os.mkdir('candidate'); os.link('train.py', 'candidate/w')", "hard link"),
+        ("os.makedirs('candidate/' + 30 * 'd/')", "over 16 folders deep"),
+        (
+            "os.mkdir('candidate'); [open(f'candidate/{i}', 'w').close() for i in range(10_001)]",
+            "over 10000 files and folders",
+        ),
+    ],
+)
+def test_a_candidate_is_plain_files_and_folders(
+    slot: Slot, tmp_path: Path, code: str, detail: str
+) -> None:
+    trial = slot.run(make_spec(tmp_path, f"import os\n{code}\n"))
+    assert (trial.status, trial.stage) == ("rejected", "examine")
+    assert detail in trial.detail
 
 
 def test_frozen_files_are_laid_over_the_tree_and_again_before_the_examination(
@@ -242,6 +271,7 @@ def test_a_long_log_keeps_its_end(slot: Slot, tmp_path: Path) -> None:
     assert "bytes left out" in trial.log.splitlines()[0]
 
 
+# Leaves a process that has forked twice and is called as the first argument says.
 DAEMON = """
 import os, signal, sys, time
 if os.fork() == 0:
@@ -249,30 +279,38 @@ if os.fork() == 0:
     if os.fork() == 0:
         for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(name, signal.SIG_IGN)
-        os.chdir("/")
-        open(sys.argv[1], "w").write(str(os.getpid()))
-        time.sleep(600)
+        open("started", "w").close()
+        os.execvp("sleep", [sys.argv[1], "600"])
     os._exit(0)
 os.wait()
-while not os.path.exists(sys.argv[1]) or not open(sys.argv[1]).read():
+while not os.path.exists("started"):
     time.sleep(0.01)
+print("the daemon runs", flush=True)
 """
 
 
 @pytest.mark.parametrize("end", [TRAIN, "raise SystemExit(1)\n", BUSY])
 def test_a_daemon_ends_with_the_training_that_left_it(slot: Slot, tmp_path: Path, end: str) -> None:
-    entry = ["python", "train.py", str(tmp_path / "pid")]
+    entry = ["python", "train.py", f"daemon-of-{tmp_path}"]
     trial = slot.run(make_spec(tmp_path, DAEMON + end, entry=entry, budget_seconds=1.5))
     assert trial.status in ("completed", "crashed", "timeout")
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert "the daemon runs" in trial.log
+    assert not marked(f"daemon-of-{tmp_path}")
 
 
-def test_a_slot_whose_owner_hangs_up_ends_its_trial_and_removes_its_folder(tmp_path: Path) -> None:
-    slot = Slot(tmp_path / "slot")
-    entry = ["python", "train.py", str(tmp_path / "pid")]
+def test_a_slot_whose_owner_hangs_up_ends_its_trial_and_removes_its_folder(
+    lock: Lock, tmp_path: Path
+) -> None:
+    slot = Slot(tmp_path / "slot", lock)
+    entry = ["python", "train.py", f"daemon-of-{tmp_path}"]
     slot.send(make_spec(tmp_path / "spec", DAEMON + SLEEP, entry=entry))
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        time.sleep(0.02)
+    wait_until(lambda: any(_is_sleep(pid) for pid in marked(f"daemon-of-{tmp_path}")))
     assert slot.close() == 0
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert not marked(f"daemon-of-{tmp_path}")
     assert not slot.folder.exists()
+
+
+def _is_sleep(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
+    return False

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 from executor.processes import descendants
 from executor.records import Trial
+from executor.sandbox import Lock
 from executor.trial import TrialSpec
 
 TRAIN = "import os; os.mkdir('candidate')\n"
@@ -58,11 +58,10 @@ def make_spec(
 class Slot:
     """A slot process; `run` gives it one order and waits for the trial."""
 
-    def __init__(self, folder: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, lock: Lock, env: dict[str, str] | None = None) -> None:
         self.folder = folder
-        self._names = count()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "executor.workers.slot", str(folder)],
+            [sys.executable, "-P", "-m", "executor.workers.slot", str(folder), lock.to_json()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **(env or {})},
@@ -70,7 +69,7 @@ class Slot:
 
     def send(self, spec: TrialSpec) -> None:
         assert self.process.stdin
-        self.process.stdin.write(f"trial-{next(self._names)} {spec.to_json()}\n".encode())
+        self.process.stdin.write(f"{spec.to_json()}\n".encode())
         self.process.stdin.flush()
 
     def run(self, spec: TrialSpec) -> Trial:

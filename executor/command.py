@@ -1,0 +1,62 @@
+"""How a problem's command is started in its box: the words, and an environment without secrets."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from executor.sandbox import Box, Lock, places, tool
+
+PRELUDE = Path(__file__).parent / "prelude.py"
+_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def kept_environment() -> dict[str, str]:
+    """The variables of this process that say nothing but where the system is."""
+    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+
+
+def environment(lock: Lock, box: Box, *, cpus: int, extra: Mapping[str, str]) -> dict[str, str]:
+    """A clean environment: no key, token or setting of the parent."""
+    work, _, small = places(lock, box)
+    env = kept_environment()
+    # torchrun and its like lie beside the interpreter.
+    env["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), env.get("PATH"))))
+    env |= dict.fromkeys(_THREAD_VARIABLES, str(cpus))
+    env |= {"HOME": work, "TMPDIR": small, "USER": "ideator", "LOGNAME": "ideator"}
+    env["PYTHONUNBUFFERED"] = "1"
+    if not box.gpus:
+        env["CUDA_VISIBLE_DEVICES"] = ""
+    if site.ENABLE_USER_SITE:
+        env["PYTHONUSERBASE"] = site.getuserbase()
+    else:
+        env["PYTHONNOUSERSITE"] = "1"
+    return env | dict(extra)
+
+
+def training_command(
+    words: Sequence[str], preload: Sequence[str], clock: int, lock: Lock, box: Box
+) -> tuple[list[str], bool]:
+    """The command line, and whether it is a Python script that starts through the prelude.
+
+    -P: modules of the codebase cannot stand in for the ones that are preloaded; -B: no bytecode.
+    """
+    if words[0] != "python" or words[1].startswith("-"):
+        return candidate_command(words), False
+    prelude = [tool(lock, box, PRELUDE.name), str(clock), ",".join(preload)]
+    return [sys.executable, "-P", "-B", *prelude, *words[1:]], True
+
+
+def candidate_command(words: Sequence[str]) -> list[str]:
+    """The command line; a script's own folder is importable, as for any script."""
+    return [sys.executable, "-B", *words[1:]] if words[0] == "python" else list(words)

@@ -1,0 +1,185 @@
+"""Control groups: limits and accounts for a whole process tree, kept by the kernel (v1 and v2).
+
+    group = create("123-0", memory_mib=1024, processes=256)     # None where none can be made
+    os.fork() -> group.enter()
+    group.cpu_seconds(), group.peak_mib(), group.ran_out_of_memory()
+    group.remove()
+
+Groups are named after the process that makes them, so that `remove_stale()` finds what a killed
+one left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+PREFIX = "ideator-rl-"
+_MIB = 2**20
+_V1 = ("memory", "pids", "cpuacct")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group: by controller its folder; with version 2 it is the same one three times."""
+
+    version: int
+    folders: Mapping[str, Path]
+
+    def enter(self) -> None:
+        """Moves the calling process, and with it what it starts, into the group."""
+        for folder in set(self.folders.values()):
+            _write(folder / "cgroup.procs", "0")
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all that ever ran in the group."""
+        folder = self.folders["cpuacct"]
+        if self.version == 1:
+            return int((folder / "cpuacct.usage").read_text()) / 1e9
+        return _field(folder / "cpu.stat", "usage_usec") / 1e6
+
+    def peak_mib(self) -> float:
+        """The most memory that was in use at once, files in memory included."""
+        folder = self.folders["memory"]
+        name = "memory.max_usage_in_bytes" if self.version == 1 else "memory.peak"
+        try:
+            return int((folder / name).read_text()) / _MIB
+        except FileNotFoundError:  # before Linux 5.19
+            return int((folder / "memory.current").read_text()) / _MIB
+
+    def ran_out_of_memory(self) -> bool:
+        name = "memory.oom_control" if self.version == 1 else "memory.events"
+        return _field(self.folders["memory"] / name, "oom_kill") > 0
+
+    def remove(self) -> None:
+        """Ends whatever is left in the group and removes it."""
+        for folder in set(self.folders.values()):
+            _remove(folder)
+
+
+def create(name: str, *, memory_mib: int, processes: int) -> Group | None:
+    """A fresh group with these limits; None where this machine lets us make none."""
+    found = _parents()
+    if found is None:
+        return None
+    version, parents = found
+    folders = {controller: parent / f"{PREFIX}{name}" for controller, parent in parents.items()}
+    group = Group(version, folders)
+    limit = str(memory_mib * _MIB)
+    try:
+        for folder in set(folders.values()):
+            folder.mkdir()
+        if version == 1:
+            _write(folders["memory"] / "memory.limit_in_bytes", limit)
+            # Only where the kernel counts swap.
+            with suppress(FileNotFoundError):
+                _write(folders["memory"] / "memory.memsw.limit_in_bytes", limit)
+        else:
+            _write(folders["memory"] / "memory.max", limit)
+            with suppress(FileNotFoundError):
+                _write(folders["memory"] / "memory.swap.max", "0")
+        _write(folders["pids"] / "pids.max", str(processes))
+    except OSError:
+        group.remove()
+        return None
+    return group
+
+
+def remove_stale() -> None:
+    """Removes the groups of processes that are no more."""
+    found = _parents()
+    for parent in set(found[1].values()) if found else ():
+        for folder in parent.glob(f"{PREFIX}*"):
+            pid = folder.name.removeprefix(PREFIX).split("-")[0]
+            if pid.isdigit() and _has_ended(pid):
+                _remove(folder)
+
+
+@cache
+def _parents() -> tuple[int, Mapping[str, Path]] | None:
+    """The cgroup version and, by controller, the folder where groups can be made."""
+    own = _own_paths()
+    if (ROOT / "cgroup.controllers").exists():
+        parent = ROOT / own.get("", "/").lstrip("/")
+        # Groups below one that holds processes get no controllers: ask higher up, too.
+        for folder in (parent, *parent.parents):
+            if _offers_controllers(folder):
+                return 2, dict.fromkeys(_V1, folder)
+            if folder == ROOT:
+                break
+        return None
+    parents = {}
+    for controller in _V1:
+        places = (ROOT / controller / own.get(controller, "/").lstrip("/"), ROOT / controller)
+        writable = [place for place in places if os.access(place, os.W_OK)]
+        if not writable:
+            return None
+        parents[controller] = writable[0]
+    return 1, parents
+
+
+def _offers_controllers(folder: Path) -> bool:
+    try:
+        offered = (folder / "cgroup.subtree_control").read_text().split()
+    except OSError:
+        return False
+    return {"memory", "pids"} <= set(offered) and os.access(folder, os.W_OK)
+
+
+def _own_paths() -> dict[str, str]:
+    """This process's group, by v1 controller; under the empty name that of version 2."""
+    paths = {}
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            for controller in controllers.split(","):
+                paths[controller] = path
+    return paths
+
+
+def _has_ended(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state in "ZX"
+
+
+def _remove(folder: Path) -> None:
+    for _ in range(200):
+        try:
+            folder.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            # Still in use: end what is in it and give it a moment.
+            with suppress(OSError):
+                for pid in (folder / "cgroup.procs").read_text().split():
+                    with suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+            time.sleep(0.005)
+
+
+def _field(path: Path, name: str) -> int:
+    for line in path.read_text().splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    # Unbuffered: the kernel's answer belongs to this very write.
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)

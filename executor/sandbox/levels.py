@@ -1,0 +1,90 @@
+"""Which lock a machine gives: the best of those that reach the level asked for, or a clear refusal.
+
+    lock = choose("strict")     # UserError where this machine cannot give it
+    str(lock)                   # strict: bubblewrap 0.11.0, memory by control groups, disk by tmpfs
+
+`strict` is for whatever a language model or a stranger wrote; `best-effort` takes what there is and
+is for ideas that the project itself ships; `none` locks nothing in. A lock is tested before it is
+used, and nothing weaker than asked is ever chosen.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+
+from executor.errors import UserError
+from executor.processes import LINUX
+from executor.sandbox.bubblewrap import find_binary
+from executor.sandbox.lock import LEVELS, Level, Lock, LockName
+
+LOCKS: tuple[LockName, ...] = ("bubblewrap", "namespaces", "process")
+
+
+def choose(level: Level = "strict", names: Sequence[LockName] = LOCKS) -> Lock:
+    """The first lock among `names` that holds here and reaches `level`. Raises UserError."""
+    if level == "none":
+        return Lock("process", "none")
+    reasons = []
+    for name in names:
+        if name == "process":
+            if level == "best-effort":
+                return Lock("process", "best-effort")
+            continue
+        lock, why = _tested(name)
+        if lock:
+            return lock
+        reasons.append(f"{name}: {why}")
+    raise UserError(
+        f"a {level} sandbox cannot be had here ({'; '.join(reasons)}): install bubblewrap (apt "
+        "install bubblewrap), allow user namespaces (sysctl kernel.unprivileged_userns_clone=1; "
+        "for a container: --security-opt seccomp=unconfined --security-opt systempaths=unconfined)"
+        ", or, for code that you trust, ask for less with --sandbox best-effort"
+    )
+
+
+def meets(reached: str, asked: Level) -> bool:
+    """Whether what an outcome says of its sandbox is at least the level asked for."""
+    level = reached.partition(":")[0]
+    return level in LEVELS and LEVELS.index(level) <= LEVELS.index(asked)
+
+
+def guarantees(lock: Lock) -> tuple[tuple[str, bool], ...]:
+    """What holds under a lock on this machine, and what does not."""
+    held = lock.isolates
+    return (
+        ("the system and the interpreter can only be read, other files are not there", held),
+        ("held-out data, examiner, store and other trials are not there", held),
+        ("no network, own processes, own shared memory", held),
+        ("an unprivileged user without capabilities, filtered system calls", held),
+        ("no key or variable of the parent", lock.level != "none"),
+        ("limits on single processes (open files, file size, CPU)", lock.level != "none"),
+        ("memory and processes of a trial bounded by the kernel (control groups)", lock.grouped),
+        ("bytes and files of a trial bounded by the kernel (tmpfs)", lock.mounted),
+        ("the whole process tree ends with the trial, and with the worker", LINUX),
+    )
+
+
+@cache
+def _tested(name: LockName) -> tuple[Lock | None, str]:
+    """The lock as it holds on this machine, or None and why it does not."""
+    if not LINUX:
+        return None, "it needs Linux"
+    lock = Lock(name, "strict")
+    if name == "bubblewrap":
+        binary, why = find_binary()
+        if binary is None:
+            return None, why
+        version = subprocess.run([binary, "--version"], capture_output=True, text=True)
+        if version.returncode != 0:
+            return None, f"{binary} does not run: {version.stderr.strip()}"
+        lock = Lock(name, "strict", version.stdout.split()[-1], str(binary))
+    probe = [sys.executable, "-P", "-m", "executor.sandbox.probe", lock.to_json()]
+    result = subprocess.run(probe, capture_output=True, text=True)
+    if result.returncode != 0:
+        return None, (result.stderr.strip().splitlines() or ["its test crashed"])[-1]
+    answer = json.loads(result.stdout)
+    return (None, answer["why"]) if answer["why"] else (Lock.from_json(answer["lock"]), "")

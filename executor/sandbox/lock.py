@@ -1,0 +1,143 @@
+"""A lock: one way to lock a process tree in, as tested on this machine, and how to start with it.
+
+group = open_group(lock, box)
+process = start(lock, box, ["python", "train.py"], env=env, output=log, group=group)
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Literal, get_args
+
+from executor import processes
+from executor.records import Record
+from executor.sandbox import bubblewrap, cgroup, namespaces, seccomp, syscalls
+from executor.sandbox.box import DATA, TOOLS, WORK, Box
+from executor.sandbox.rlimits import set_rlimits
+
+Level = Literal["strict", "best-effort", "none"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+LockName = Literal["bubblewrap", "namespaces", "process"]
+# Users of this range own nothing; each worker of root's has one to itself.
+_FIRST_UID, _UIDS = 61184, 4096
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class Lock(Record):
+    """`level` is what it reaches, `binary` bwrap's path, `grouped` and `mounted` whether control
+    groups and a tmpfs of its own bound a trial; without them the worker watches and ends it."""
+
+    name: LockName
+    level: Level
+    version: str = ""
+    binary: str = ""
+    grouped: bool = False
+    mounted: bool = False
+
+    @property
+    def isolates(self) -> bool:
+        return self.name != "process"
+
+    def __str__(self) -> str:
+        if self.level == "none":
+            return "none"
+        memory = "control groups" if self.grouped else "watching"
+        disk = "tmpfs" if self.mounted else "watching"
+        name = f"{self.name} {self.version}".strip()
+        return f"{self.level}: {name}, memory by {memory}, disk by {disk}"
+
+
+def box_uid() -> int:
+    """The user that this worker's boxes run as."""
+    return _FIRST_UID + os.getpid() % _UIDS if os.geteuid() == 0 else os.geteuid()
+
+
+def open_group(lock: Lock, box: Box) -> cgroup.Group | None:
+    """A control group for one box; None where the lock has none."""
+    if not lock.grouped:
+        return None
+    group = cgroup.create(
+        f"{os.getpid()}-{next(_numbers)}",
+        memory_mib=box.limits.memory_mib,
+        processes=box.limits.processes,
+    )
+    if group is None:
+        raise OSError("the control groups that this worker was started with are gone")
+    return group
+
+
+def start(
+    lock: Lock,
+    box: Box,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    output: int,
+    stdin: int = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+    group: cgroup.Group | None = None,
+) -> subprocess.Popen[bytes]:
+    """Starts a command locked in; it ends with this process, whatever it has started too.
+
+    Raises OSError where the command or the lock does not start.
+    """
+    words, descriptors = list(command), list(pass_fds)
+    steps = []
+    if group:
+        steps.append(group.enter)
+    if lock.level != "none":
+        steps.append(partial(set_rlimits, box.limits, box_uid(), grouped=lock.grouped))
+    code = None
+    if lock.name == "bubblewrap":
+        options = bubblewrap.arguments(box, box_uid())
+        if (code := _filter_descriptor()) is not None:
+            options = ["--seccomp", str(code), *options]
+            descriptors.append(code)
+        words = [lock.binary, *options, *words]
+    elif lock.name == "namespaces":
+        root = box.scratch / "root"
+        root.mkdir(exist_ok=True)
+        steps.append(partial(namespaces.enter, box, box_uid(), root))
+    elif lock.level != "none" and processes.LINUX:
+        steps.append(partial(syscalls.prctl, syscalls.PR_SET_NO_NEW_PRIVS, 1))
+    try:
+        return processes.start(
+            words,
+            cwd=box.work,
+            env=dict(env),
+            output=output,
+            stdin=stdin,
+            pass_fds=descriptors,
+            before=steps,
+        )
+    finally:
+        if code is not None:
+            os.close(code)
+
+
+def _filter_descriptor() -> int | None:
+    program = seccomp.program()
+    if program is None:
+        return None
+    descriptor = os.memfd_create("seccomp")
+    os.write(descriptor, program)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def places(lock: Lock, box: Box) -> tuple[str, str, str]:
+    """Where the command finds its work folder, the data (or "") and a folder for small files."""
+    if lock.isolates:
+        return str(WORK), str(DATA) if box.data else "", "/tmp"
+    return str(box.work), str(box.data or ""), str(box.scratch / "tmp")
+
+
+def tool(lock: Lock, box: Box, name: str) -> str:
+    """The path under which the command finds a tool of its box."""
+    return str(TOOLS / name if lock.isolates else box.tools[name])

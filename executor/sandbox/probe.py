@@ -1,0 +1,140 @@
+"""Tests a lock on this machine: locks a small script in and compares what it finds with the claim.
+
+    python -P -m executor.sandbox.probe LOCK-JSON
+
+Prints one JSON object: the lock with what bounds memory and disk here, or `why` it does not hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from executor import processes
+from executor.sandbox.box import Box, Limits
+from executor.sandbox.lock import Lock, box_uid, open_group, places, start
+from executor.sandbox.workspace import enter_private_mounts, trial_folder
+from executor.usage import Meter
+
+_DISK_MIB = 4
+_SECONDS = 20
+# A module that every Python has, which nothing imports: stands for held-out data.
+_HIDDEN = Path(json.__file__).parent.parent / "this.py"
+_SCRIPT = """
+import json, os, socket, sys
+secret, hidden, parent = sys.argv[1:]
+def fails(action, *arguments):
+    try:
+        action(*arguments)
+    except OSError:
+        return True
+status = dict(line.split(":\\t", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "the host's files are out of sight": fails(open, secret),
+    "hidden files are out of sight": fails(open, hidden) or not open(hidden).read(),
+    "data can only be read": fails(open, os.environ["DATA_DIR"] + "/x", "w"),
+    "the system can only be read": fails(open, "/usr/x", "w") and fails(open, "/x", "w"),
+    "there is no network": [name for _, name in socket.if_nameindex()] == ["lo"],
+    "other processes are out of sight": len([p for p in os.listdir("/proc") if p.isdigit()]) < 6,
+    "the user is an ordinary one": os.getuid() != 0 and fails(os.setuid, 0),
+    "there are no capabilities": int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0,
+    "there are no new privileges": status["NoNewPrivs"].strip() == "1",
+    "system calls are filtered": status["Seccomp"].strip() == "2",
+    "the environment is clean": "PROBE_SECRET" not in os.environ,
+    "the work folder can be written": not fails(open, "x", "w"),
+}))
+"""
+
+
+def main() -> None:
+    lock = Lock.from_json(sys.argv[1])
+    processes.adopt_orphans()
+    os.environ["PROBE_SECRET"] = "secret"
+    with tempfile.TemporaryDirectory(prefix="ideator-rl-probe-") as name:
+        folder = Path(name)
+        lock = _with_bounds(lock, folder / "bounds")
+        try:
+            why = _what_does_not_hold(lock, folder)
+        except OSError as error:
+            why = str(error)
+    print(json.dumps({"why": why, "lock": lock.to_json()}))
+
+
+def _with_bounds(lock: Lock, folder: Path) -> Lock:
+    """The lock with the bounds on memory and disk that this machine gives."""
+    if not lock.isolates:
+        return lock
+    try:
+        enter_private_mounts()
+        with trial_folder(folder, _DISK_MIB, 100, mounted=True):
+            lock = replace(lock, mounted=True)
+    except OSError:
+        # A user who may make no namespaces here: bwrap can still be allowed to.
+        lock = replace(lock, mounted=False)
+    try:
+        group = open_group(replace(lock, grouped=True), _box(folder))
+    except OSError:
+        return lock
+    if group:
+        group.remove()
+    return replace(lock, grouped=group is not None)
+
+
+def _box(folder: Path) -> Box:
+    limits = Limits(memory_mib=512, disk_mib=_DISK_MIB, processes=64)
+    return Box(
+        work=folder / "work",
+        scratch=folder / "scratch",
+        data=folder / "data",
+        hidden=(_HIDDEN,),
+        limits=limits,
+    )
+
+
+def _what_does_not_hold(lock: Lock, folder: Path) -> str:
+    """The first promise that is broken here; empty when all hold."""
+    (folder / "secret").write_text("secret")
+    with trial_folder(folder / "trial", _DISK_MIB, 100, mounted=lock.mounted):
+        box = _box(folder / "trial")
+        for path in (box.work, box.scratch, box.data, box.scratch / "tmp", box.scratch / "shm"):
+            assert path
+            path.mkdir()
+            os.chown(path, box_uid(), -1)
+        _, data, _ = places(lock, box)
+        script = [sys.executable, "-I", "-S", "-c", _SCRIPT]
+        reader, writer = os.pipe()
+        group = open_group(lock, box)
+        try:
+            process = start(
+                lock,
+                box,
+                [*script, str(folder / "secret"), str(_HIDDEN), str(os.getpid())],
+                env={"DATA_DIR": data},
+                output=writer,
+                group=group,
+            )
+            os.close(writer)
+            meter = Meter(folder, box.limits, group, lock.mounted)
+            limits = processes.Limits("wall", _SECONDS, _SECONDS, _SECONDS)
+            processes.watch(process, limits, meter=meter)
+            processes.end_tree(process)
+            with os.fdopen(reader, errors="replace") as stream:
+                text = stream.read()
+        finally:
+            processes.end_tree()
+            if group:
+                group.remove()
+    try:
+        facts = json.loads(text.splitlines()[-1])
+    except (ValueError, IndexError):
+        return text.strip().splitlines()[-1] if text.strip() else "its test does not end"
+    broken = [fact for fact, holds in facts.items() if not holds]
+    return f"it does not hold that {broken[0]}" if broken and lock.isolates else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Which of the host's files are in a box: an allow-list of the system, and the interpreter.
+
+Left out by not being named: homes, keys, stores, prepared data, sockets, /etc but for a few files.
+Left out below what is named: this project's own packages, and what the box hides.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+)
+_PROJECT = ("executor", "gym_envs", "ideator_rl")
+_GPU_DEVICES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+
+
+@cache
+def visible_paths() -> tuple[Path, ...]:
+    """What is bound read-only, outer folders first, none below another; links among them."""
+    interpreter = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    interpreter |= {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    interpreter |= {str(Path(sys.executable).parent), str(Path(sys.executable).resolve().parent)}
+    if site.ENABLE_USER_SITE:
+        interpreter.add(site.getusersitepackages())
+    for name in ("LD_LIBRARY_PATH", "CUDA_HOME"):
+        interpreter |= {path for path in os.environ.get(name, "").split(":") if path}
+    found: list[Path] = []
+    for path in sorted({Path(name) for name in (*_SYSTEM, *interpreter)}):
+        if path.exists() and path != Path("/") and not _is_below(path, found):
+            found.append(path)
+    return tuple(found)
+
+
+def parent_folders(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The folders that must be made before the paths can be bound, outer ones first."""
+    return tuple(sorted({parent for path in paths for parent in path.parents[:-1]}))
+
+
+def masked_paths(hidden: Iterable[Path]) -> tuple[Path, ...]:
+    """The files and folders to cover: the project's packages and `hidden`, where visible."""
+    packages = Path(__file__).parents[2]
+    found: list[Path] = []
+    for path in sorted(_seen_as([*(packages / name for name in _PROJECT), *hidden])):
+        if not _is_below(path, found):
+            found.append(path)
+    return tuple(found)
+
+
+def _seen_as(paths: Iterable[Path]) -> set[Path]:
+    """Every name under which a path can be seen in a box, links followed."""
+    names = set()
+    for path in paths:
+        for name in (path, path.resolve()):
+            for shown in visible_paths():
+                for outer in (shown, shown.resolve()):
+                    if name.exists() and _is_below(name, [outer]):
+                        names.add(shown / name.relative_to(outer))
+    return {name for name in names if not name.is_symlink()}
+
+
+def gpu_devices() -> tuple[Path, ...]:
+    """The device nodes of the GPUs that CUDA_VISIBLE_DEVICES names, and those they share."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    every = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
+    own = [f"nvidia{i}" for i in named.split(",")] if named and "-" not in named else every
+    names = (*own, *_GPU_DEVICES, "nvidia-caps")
+    return tuple(path for name in names if (path := Path("/dev") / name).exists())
+
+
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path == folder or folder in path.parents for folder in folders)
