@@ -61,8 +61,13 @@ def start(
 
     def prepare() -> None:
         die_with_parent()
-        for step in before:
-            step()
+        try:
+            for step in before:
+                step()
+        except OSError as error:
+            # The parent is told only that something went wrong.
+            os.write(2, f"{error.strerror or error}\n".encode())
+            raise
 
     try:
         return subprocess.Popen(

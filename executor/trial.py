@@ -111,8 +111,8 @@ def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], b
             trial = Trial("crashed", "train", detail=f"the trial could not be set up: {error}")
         return replace(
             trial,
-            log=tail(folder / "train.log") + trial.log,
-            exam_log=tail(folder / "exam.log"),
+            log=tail(folder / "logs" / "train") + trial.log,
+            exam_log=tail(folder / "logs" / "exam"),
             started=started,
             ended=time.monotonic(),
             sandbox=str(lock),
@@ -166,7 +166,7 @@ def _train_then_examine(
 def _half(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Iterator[_Half]:
     """Lays a half out; removes its control group afterwards."""
     box = _lay_out(spec, folder, name, lock)
-    log_path = folder / f"{name}.log"
+    log_path = folder / "logs" / name
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     group = None
     try:

@@ -17,6 +17,7 @@ from typing import Any
 import gymnasium
 
 from executor import Executor, Idea, Outcome, Problem
+from executor.sandbox import Level
 from gym_envs.prompt import history_prompt, problem_prompt, summary
 from gym_envs.registration import find_problem
 from gym_envs.text_space import UnicodeText
@@ -40,9 +41,12 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
     Args:
         problem: a Problem, or what `find_problem` understands.
         executor: an executor to share; without one the environment opens its own with `store`,
-            `run` (by default a new one), `slots` and `trial_seed`, and closes it with itself.
+            `run` (by default a new one), `slots`, `trial_seed` and `sandbox`, and closes it with
+            itself.
         max_turns: ideas an episode.
         trial_seed: the seed that training runs get from an executor of its own.
+        sandbox: how code is locked in by an executor of its own; `best-effort` and `none` are for
+            code that you trust.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}
@@ -57,12 +61,18 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
         slots: int | None = None,
         max_turns: int = 1,
         trial_seed: int = 0,
+        sandbox: Level = "strict",
         render_mode: str | None = None,
     ) -> None:
         self.problem = problem if isinstance(problem, Problem) else find_problem(problem)
         self._owned = executor is None
         self.executor = executor or Executor(
-            self.problem, store=store, run=run or _new_run(), slots=slots, seed=trial_seed
+            self.problem,
+            store=store,
+            run=run or _new_run(),
+            slots=slots,
+            seed=trial_seed,
+            sandbox=sandbox,
         )
         self.max_turns = max_turns
         self.render_mode = render_mode

@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from executor import Executor, Idea, Problem
+from executor.sandbox import Level
 from gym_envs.research_env import ResearchEnv, as_idea
 
 
@@ -46,6 +47,7 @@ class ResearchVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Idea], np.ndar
         slots: int | None = None,
         max_turns: int = 1,
         trial_seed: int = 0,
+        sandbox: Level = "strict",
         render_mode: str | None = None,
     ) -> None:
         first = ResearchEnv(
@@ -56,6 +58,7 @@ class ResearchVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Idea], np.ndar
             slots=slots,
             max_turns=max_turns,
             trial_seed=trial_seed,
+            sandbox=sandbox,
             render_mode=render_mode,
         )
         self.num_envs = num_envs

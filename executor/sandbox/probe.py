@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ _SECONDS = 20
 _HIDDEN = Path(json.__file__).parent.parent / "this.py"
 _SCRIPT = """
 import json, os, socket, sys
-secret, hidden, parent = sys.argv[1:]
+secret, hidden = sys.argv[1:]
 def fails(action, *arguments):
     try:
         action(*arguments)
@@ -100,40 +101,35 @@ def _what_does_not_hold(lock: Lock, folder: Path) -> str:
     (folder / "secret").write_text("secret")
     with trial_folder(folder / "trial", _DISK_MIB, 100, mounted=lock.mounted):
         box = _box(folder / "trial")
-        for path in (box.work, box.scratch, box.data, box.scratch / "tmp", box.scratch / "shm"):
-            assert path
-            path.mkdir()
+        for path in (box.work, box.scratch / "tmp", box.scratch / "shm", folder / "trial" / "data"):
+            path.mkdir(parents=True)
             os.chown(path, box_uid(), -1)
-        _, data, _ = places(lock, box)
-        script = [sys.executable, "-I", "-S", "-c", _SCRIPT]
-        reader, writer = os.pipe()
-        group = open_group(lock, box)
-        try:
-            process = start(
-                lock,
-                box,
-                [*script, str(folder / "secret"), str(_HIDDEN), str(os.getpid())],
-                env={"DATA_DIR": data},
-                output=writer,
-                group=group,
-            )
-            os.close(writer)
-            meter = Meter(folder, box.limits, group, lock.mounted)
-            limits = processes.Limits("wall", _SECONDS, _SECONDS, _SECONDS)
-            processes.watch(process, limits, meter=meter)
-            processes.end_tree(process)
-            with os.fdopen(reader, errors="replace") as stream:
-                text = stream.read()
-        finally:
-            processes.end_tree()
-            if group:
-                group.remove()
+        lines = _printed_in(lock, box, folder).splitlines()
     try:
-        facts = json.loads(text.splitlines()[-1])
+        facts = json.loads(lines[-1])
     except (ValueError, IndexError):
-        return text.strip().splitlines()[-1] if text.strip() else "its test does not end"
+        return lines[-1] if lines else "its test does not end"
     broken = [fact for fact, holds in facts.items() if not holds]
-    return f"it does not hold that {broken[0]}" if broken and lock.isolates else ""
+    return f"it does not hold that {broken[0]}" if broken else ""
+
+
+def _printed_in(lock: Lock, box: Box, folder: Path) -> str:
+    """What the script prints in the box, or why it does not start."""
+    words = [sys.executable, "-I", "-S", "-c", _SCRIPT, str(folder / "secret"), str(_HIDDEN)]
+    group = open_group(lock, box)
+    output = folder / "output"
+    try:
+        with output.open("wb") as file, suppress(OSError):
+            env = {"DATA_DIR": places(lock, box)[1]}
+            process = start(lock, box, words, env=env, output=file.fileno(), group=group)
+            limits = processes.Limits("wall", _SECONDS, _SECONDS, _SECONDS)
+            meter = Meter(folder, box.limits, group, lock.mounted)
+            processes.watch(process, limits, meter=meter)
+    finally:
+        processes.end_tree()
+        if group:
+            group.remove()
+    return output.read_text(errors="replace").strip()
 
 
 if __name__ == "__main__":

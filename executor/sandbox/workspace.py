@@ -17,6 +17,8 @@ from pathlib import Path
 
 from executor.sandbox import syscalls
 
+LOGS_MIB = 64
+
 
 def enter_private_mounts() -> None:
     """What is mounted from here on is seen by this process and its children only.
@@ -38,17 +40,29 @@ def enter_private_mounts() -> None:
 
 @contextmanager
 def trial_folder(path: Path, disk_mib: int, files: int, *, mounted: bool) -> Iterator[None]:
-    """Makes the folder `path`, a tmpfs if `mounted`, and removes it with all that is in it."""
+    """Makes the folder `path`, a tmpfs if `mounted`, and removes it with all that is in it.
+
+    Its subfolder `logs` is another tmpfs: where the disk is full, a log can still say so.
+    """
     path.mkdir(parents=True)
+    logs = path / "logs"
     if mounted:
-        options = f"size={disk_mib}m,nr_inodes={files},mode=0755"
-        syscalls.mount("tmpfs", str(path), "tmpfs", syscalls.NOSUID | syscalls.NODEV, options)
+        _mount_tmpfs(path, disk_mib, files)
+    logs.mkdir()
+    if mounted:
+        _mount_tmpfs(logs, LOGS_MIB, 100)
     try:
         yield
     finally:
         if mounted:
+            syscalls.unmount(str(logs))
             syscalls.unmount(str(path))
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _mount_tmpfs(path: Path, size_mib: int, files: int) -> None:
+    options = f"size={size_mib}m,nr_inodes={files},mode=0755"
+    syscalls.mount("tmpfs", str(path), "tmpfs", syscalls.NOSUID | syscalls.NODEV, options)
 
 
 def used_mib(folder: Path) -> float:

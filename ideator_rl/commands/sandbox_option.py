@@ -1,0 +1,29 @@
+"""The option `--sandbox`, and the line that says how code is locked in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from executor.sandbox import Level, Lock
+from executor.sandbox.lock import LEVELS
+
+
+def add_sandbox(parser: argparse.ArgumentParser, default: Level) -> None:
+    parser.add_argument(
+        "--sandbox",
+        choices=LEVELS,
+        default=default,
+        help=f"how the ideas' code is locked in (default: {default})",
+    )
+
+
+def say_sandbox(lock: Lock) -> None:
+    """Says it on stderr, with a warning for whatever is weaker than strict."""
+    print(f"sandbox {lock}", file=sys.stderr)
+    if lock.level != "strict":
+        print(
+            "warning: code is not isolated: it can read what you can read; do not run ideas or "
+            "code of language models or strangers like this",
+            file=sys.stderr,
+        )

@@ -1,0 +1,107 @@
+"""Control groups: made, counted, emptied and removed, on this machine's kernel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from executor.sandbox import cgroup
+from executor.sandbox.cgroup import Group, create, remove_stale
+
+
+@pytest.fixture
+def group() -> Iterator[Group]:
+    made = create(f"{os.getpid()}-test", memory_mib=64, processes=8)
+    if made is None:
+        pytest.skip("control groups cannot be made here")
+    yield made
+    made.remove()
+    assert not any(folder.exists() for folder in made.folders.values())
+
+
+def run(group: Group, code: str) -> int:
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-c", code], preexec_fn=group.enter, stderr=subprocess.DEVNULL
+    )
+    return process.wait(30)
+
+
+def test_cpu_time_counts_children_that_nobody_waited_for(group: Group) -> None:
+    spin = "import os, time\nif os.fork() == 0:\n while time.process_time() < 0.3: pass\n"
+    assert run(group, f"import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n{spin}") == 0
+    deadline = time.monotonic() + 10
+    while group.cpu_seconds() < 0.3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert 0.3 < group.cpu_seconds() < 2
+
+
+def test_a_process_that_takes_too_much_memory_is_ended(group: Group) -> None:
+    assert not group.ran_out_of_memory()
+    assert run(group, "x = bytearray(200 * 2**20)") == -9
+    assert group.ran_out_of_memory() and 32 < group.peak_mib() < 65
+
+
+def test_no_more_processes_start_than_are_allowed(group: Group) -> None:
+    code = (
+        "import os, time\nfor _ in range(20):\n if os.fork() == 0:\n  time.sleep(5); os._exit(0)\n"
+    )
+    begun = time.monotonic()
+    assert run(group, code) == 1
+    assert time.monotonic() - begun < 5
+
+
+def test_removing_a_group_ends_what_is_left_in_it(group: Group) -> None:
+    left = subprocess.Popen(["sleep", "600"], preexec_fn=group.enter)
+    group.remove()
+    assert left.wait(10) == -9
+
+
+def test_the_group_of_a_process_that_is_gone_is_stale(group: Group) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    stale = create(f"{ended.pid}-0", memory_mib=64, processes=8)
+    assert stale
+    remove_stale()
+    assert not any(folder.exists() for folder in stale.folders.values())
+    assert all(folder.exists() for folder in group.folders.values())
+
+
+# The layout of the unified hierarchy, as a kernel lays it out; what it enforces is the kernel's.
+V2 = {
+    "cgroup.controllers": "cpu memory pids\n",
+    "cgroup.subtree_control": "cpu memory pids\n",
+    "cgroup.procs": "",
+}
+
+
+def test_a_unified_hierarchy_is_used_where_it_offers_controllers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in V2.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "user.slice").mkdir()
+    (tmp_path / "user.slice" / "cgroup.subtree_control").write_text("\n")
+    monkeypatch.setattr(cgroup, "ROOT", tmp_path)
+    monkeypatch.setattr(cgroup, "_own_paths", lambda: {"": "/user.slice"})
+    cgroup._parents.cache_clear()
+    try:
+        version, parents = cgroup._parents() or (0, {})
+        assert version == 2 and set(parents.values()) == {tmp_path}
+    finally:
+        cgroup._parents.cache_clear()
+
+
+def test_a_unified_group_is_read_by_its_own_files(tmp_path: Path) -> None:
+    (tmp_path / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1000000\n")
+    (tmp_path / "memory.events").write_text("low 0\nmax 3\noom 1\noom_kill 1\n")
+    (tmp_path / "memory.current").write_text(f"{5 * 2**20}\n")
+    group = Group(2, dict.fromkeys(("memory", "pids", "cpuacct"), tmp_path))
+    assert (group.cpu_seconds(), group.ran_out_of_memory(), group.peak_mib()) == (1.5, True, 5.0)
+    (tmp_path / "memory.peak").write_text(f"{9 * 2**20}\n")
+    assert group.peak_mib() == 9.0
