@@ -57,6 +57,8 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
         seed=seed,
         duration_s=round(trial.ended - trial.started, 4),
         charged_s=round(trial.charged_s, 4),
+        startup_s=round(trial.startup_s, 4),
+        train_s=round(trial.train_s, 4),
         examine_s=round(trial.examine_s, 4),
         cpu_s=round(trial.cpu_s, 4),
         memory_mib=round(trial.memory_mib, 1),

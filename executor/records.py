@@ -93,9 +93,10 @@ class Job(Record):
 class Trial(Record):
     """What a worker measured of a job; the reward is not its business. Times are in seconds.
 
-    `started` and `ended` are on the worker machine's monotonic clock, `charged_s` is what counted
-    against the budget, `cpu_s`, `memory_mib` and `disk_mib` what was used (the last two: the most
-    at once). `log` is the end of what training printed and the candidate before its first question;
+    `started` and `ended` are on the worker machine's monotonic clock, both 0 where no worker saw
+    the end: then nothing was learnt about the codebase. `charged_s` is what counted against the
+    budget, `cpu_s`, `memory_mib` and `disk_mib` what was used (the last two: the most at once).
+    `log` is the end of what training printed and the candidate before its first question;
     `exam_log`, what came later, can quote held-out data and is for people only. `sandbox` says how
     the code was locked in, `frozen` maps the files laid over its tree to their sha256.
     """
@@ -126,7 +127,7 @@ class Outcome(Record):
     `stage` is where it ended, `detail` why in one line, `duration_s` the trial's wall time and
     `charged_s` what counted against the budget; `cached` is true where an identical codebase had
     already run with this seed. `submitted_at` and `finished_at` are Unix times; the fields from
-    `cpu_s` to `frozen` are the trial's.
+    `charged_s` to `frozen` are the trial's.
     """
 
     idea_id: str
@@ -137,6 +138,8 @@ class Outcome(Record):
     seed: int = 0
     duration_s: float = 0.0
     charged_s: float = 0.0
+    startup_s: float = 0.0
+    train_s: float = 0.0
     examine_s: float = 0.0
     cpu_s: float = 0.0
     memory_mib: float = 0.0

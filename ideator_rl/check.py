@@ -2,37 +2,73 @@
 
 from __future__ import annotations
 
-import statistics
 import warnings
 
 from gymnasium.utils.env_checker import check_env
 
 from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
+from executor.sandbox import guarantees
 from gym_envs import ResearchEnv
+from ideator_rl.card import Card, IdeaRow, this_machine
 from ideator_rl.ideators.library import Atom, default_values, idea_text, load_library
 from ideator_rl.progress import progress
 
 
-def check_environment(executor: Executor, seeds: int) -> bool:
-    """Runs all checks, prints a line for each, and says whether every one of them held.
+def check_environment(executor: Executor, seeds: int) -> tuple[bool, Card]:
+    """Runs all checks, prints a line for each; whether every one of them held, and the card.
 
     The baseline runs with `seeds` seeds; every idea of the library once, with its first values.
     """
     problem = executor.problem
+    for text, holds in guarantees(executor.lock):
+        print(_guarantee(text, holds))
     atoms = load_library(problem.library) if problem.library.is_file() else []
     baselines, outcomes = run_library(executor, atoms, seeds)
 
     checks = [_baseline_completes(baselines), _budget_is_used(executor, baselines)]
-    rewards = [outcome.reward for outcome in baselines]
-    mean, noise = statistics.fmean(rewards), statistics.stdev(rewards) if seeds > 1 else 0.0
-    print(f"baseline reward {mean:.5f}, noise between {seeds} seeds {noise:.5f} (s.d.)\n")
+    card = _card(executor, baselines, atoms, outcomes)
+    if card.mean is not None:
+        noise = "unknown with one seed" if card.sd is None else f"{card.sd:.5f} (s.d.)"
+        print(f"baseline reward {card.mean:.5f}, noise between {seeds} seeds {noise}\n")
     for atom, outcome in zip(atoms, outcomes, strict=True):
-        checks.append(_as_expected(atom, outcome, mean, noise))
+        checks.append(_as_expected(atom, outcome, card))
     checks.append(_gymnasium_accepts(executor))
     held = all(checks)
     print(f"\n{problem.name}: {'all checks hold' if held else f'{checks.count(False)} failed'}")
-    return held
+    return held, card
+
+
+def _card(
+    executor: Executor, baselines: list[Outcome], atoms: list[Atom], outcomes: list[Outcome]
+) -> Card:
+    problem, completed = executor.problem, [o for o in baselines if o.completed]
+    return Card(
+        problem=problem.name,
+        title=problem.file.title,
+        version=problem.version,
+        machine=this_machine(),
+        slots=executor.slots,
+        sandbox=str(executor.lock),
+        budget_kind=problem.file.budget.kind,
+        budget_seconds=problem.file.budget.seconds,
+        seeds=len(baselines),
+        rewards=[outcome.reward for outcome in completed],
+        charged_s=[outcome.charged_s for outcome in completed],
+        trial_s=[outcome.duration_s for outcome in completed],
+        startup_s=[outcome.startup_s for outcome in completed],
+        train_s=[outcome.train_s for outcome in completed],
+        examine_s=[outcome.examine_s for outcome in completed],
+        guarantees=[_guarantee(text, held) for text, held in guarantees(executor.lock)],
+        ideas=[
+            IdeaRow(atom.id, o.status, atom.expect, o.reward if o.completed else None)
+            for atom, o in zip(atoms, outcomes, strict=True)
+        ],
+    )
+
+
+def _guarantee(text: str, holds: bool) -> str:
+    return f"{'holds' if holds else 'DOES NOT HOLD'}: {text}"
 
 
 def run_library(
@@ -84,11 +120,13 @@ def _budget_is_used(executor: Executor, baselines: list[Outcome]) -> bool:
     return _say(most <= budget.seconds, text)
 
 
-def _as_expected(atom: Atom, outcome: Outcome, mean: float, noise: float) -> bool:
+def _as_expected(atom: Atom, outcome: Outcome, card: Card) -> bool:
     text = f"{atom.id:24} {outcome.status:15}"
     if outcome.completed:
-        text += f" reward {outcome.reward:.5f} ({outcome.reward - mean:+.5f}"
-        text += f", {(outcome.reward - mean) / noise:+.1f} s.d.)" if noise else ")"
+        text += f" reward {outcome.reward:.5f}"
+        if card.mean is not None:
+            gain = outcome.reward - card.mean
+            text += f" ({gain:+.5f}" + (f", {gain / card.sd:+.1f} s.d.)" if card.sd else ")")
     else:
         text += f" {outcome.detail:.90}"
     if outcome.status != atom.expect:

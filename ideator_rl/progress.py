@@ -17,10 +17,13 @@ Show = Callable[[Idea, Outcome], None]
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Show]:
-    """`total` is the number of ideas; baselines are shown and not counted. Writes to stderr."""
+def progress(total: int, begin: str = "baseline") -> Iterator[Show]:
+    """`total` is the number of ideas; baselines are shown and not counted. Writes to stderr.
+
+    `begin` is what stands beside the bar until the first idea is there.
+    """
     if sys.stderr.isatty():
-        with _bar(total) as show:
+        with _bar(total, begin) as show:
             yield show
     else:
         yield _lines(total)
@@ -43,7 +46,7 @@ def _lines(total: int) -> Show:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Show]:
+def _bar(total: int, begin: str) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -54,7 +57,7 @@ def _bar(total: int) -> Iterator[Show]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("baseline", total=total)
+        task = bar.add_task(begin, total=total)
         best = float("-inf")
 
         def show(idea: Idea, outcome: Outcome) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from executor.errors import UserError
+from executor.sandbox import Level
 from executor.typed import (
     AtLeast0,
     AtLeast1,
@@ -40,18 +41,30 @@ class SearchSettings(Settings, frozen=True):
 
 
 class BudgetSettings(Settings, frozen=True):
-    """What the run may use, resumed sessions included; the baseline's trials are extra."""
+    """What the run may use, resumed sessions included.
+
+    `ideas` counts neither the baseline nor the confirmation, `seconds` counts everything.
+    """
 
     ideas: AtLeast1 = 24
     seconds: Positive | None = None
 
 
 class ExecutorSettings(Settings, frozen=True):
-    """`slots`: trials at a time, by default as many as the cores allow."""
+    """`slots`: trials at a time, by default as many as the cores allow. `sandbox`: by default
+    best-effort for the library's ideas, which the problem's author wrote, and strict for others."""
 
+    sandbox: Level | None = None
     slots: AtLeast1 | None = None
     period_s: Positive = 10.0
     baseline_seeds: AtLeast1 = 3
+
+
+class ConfirmSettings(Settings, frozen=True):
+    """How many of the best ideas run again when the search has ended, on how many fresh seeds."""
+
+    top: AtLeast0 = 3
+    seeds: AtLeast1 = 3
 
 
 class TrackingSettings(Settings, frozen=True):
@@ -73,10 +86,16 @@ class SearchRecipe(Settings, frozen=True):
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
     executor: ExecutorSettings = ExecutorSettings()
+    confirm: ConfirmSettings = ConfirmSettings()
     tracking: TrackingSettings = TrackingSettings()
 
+    @property
+    def sandbox(self) -> Level:
+        trusted = self.ideator.kind == "library"
+        return self.executor.sandbox or ("best-effort" if trusted else "strict")
+
     def science(self) -> dict[str, Any]:
-        """What may not change when a run is resumed, by dotted key; budget and slots may."""
+        """What may not change when a run is resumed, by dotted key; the others change no idea."""
         kept = to_dict(self)
         sections = {name: kept[name] for name in ("problem", "ideator", "search")}
         dotted = {

@@ -1,4 +1,4 @@
-"""The table that ends a search: the best ideas beside the baseline."""
+"""The tables that end a search: the best ideas beside the baseline, and what fresh seeds say."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ideator_rl.analysis.confirmed import Confirmation
 from ideator_rl.analysis.run_data import idea_title
 from ideator_rl.search.loop import SearchResult
 
@@ -43,9 +44,34 @@ def print_result(result: SearchResult) -> None:
     table.add_row(
         "baseline", f"{result.baseline:.4f}", *(f"{mean:.4f}" for mean in means), seconds, note
     )
+    _print(table, _verdict(result))
+
+
+def print_confirmation(found: Confirmation) -> None:
+    """Prints the confirmed gains with their intervals, and what that means in one line."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("on fresh seeds", no_wrap=True)
+    for name in ("first", "confirmed", "winner's curse", "gain", "95 % interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for idea in found.ideas:
+        gain = idea.gain
+        table.add_row(
+            idea.idea_id,
+            f"{idea.first:.4f}",
+            f"{idea.mean:.4f}",
+            f"{idea.winners_curse:+.4f}",
+            f"{gain.value:+.4f}" if gain else "–",
+            "–" if gain is None or gain.low is None else f"{gain.low:+.4f} to {gain.high:+.4f}",
+            f"{idea.verdict}: {idea.reason}" if idea.failures else idea.verdict,
+        )
+    _print(table if found.ideas else "", str(found))
+
+
+def _print(table: Table | str, line: str) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=110)
     console.print(table, highlight=False)
-    console.print(_verdict(result), highlight=False, soft_wrap=True)
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _verdict(result: SearchResult) -> str:

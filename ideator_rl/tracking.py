@@ -19,12 +19,18 @@ class Tracker(Protocol):
     def log(self, figures: Mapping[str, float | str], step: int) -> None:
         """Records figures at a step; steps only grow."""
 
+    def summarize(self, figures: Mapping[str, float | str]) -> None:
+        """Records figures of the run as a whole."""
+
     def finish(self) -> None:
         """Ends the run and waits until everything is written."""
 
 
 class NoTracker:
     def log(self, figures: Mapping[str, float | str], step: int) -> None:
+        pass
+
+    def summarize(self, figures: Mapping[str, float | str]) -> None:
         pass
 
     def finish(self) -> None:
@@ -57,6 +63,9 @@ class WandbTracker:
 
     def log(self, figures: Mapping[str, float | str], step: int) -> None:
         self._run.log(dict(figures), step=step)
+
+    def summarize(self, figures: Mapping[str, float | str]) -> None:
+        self._run.summary.update(dict(figures))
 
     def finish(self) -> None:
         self._run.finish()

@@ -18,6 +18,6 @@ def examine(candidate: Candidate, held_out: Path) -> dict[str, float]:
     correct = 0
     for start in range(0, len(labels_N), BATCH):
         images_BD, labels_B = images_ND[start : start + BATCH], labels_N[start : start + BATCH]
-        answer_B = candidate.ask(images_BD, shape=labels_B.shape, dtype="int64")
+        answer_B = candidate.ask(images_BD, shape=labels_B.shape, dtype="int64", low=0, high=9)
         correct += int(np.sum(answer_B == labels_B))
     return {"accuracy": correct / len(labels_N)}

@@ -1,7 +1,8 @@
 """Examines a candidate: it is asked about the held-out points, and their values stay here.
 
 examine() returns the metrics, finite numbers by name; problem.toml says which one is the reward.
-Raise ValueError with the reason to reject a candidate. ask() checks shape, dtype and finiteness.
+Raise ValueError with the reason to reject a candidate. ask() checks shape, dtype and finiteness,
+and a range if you give it `low` and `high`.
 """
 
 from __future__ import annotations

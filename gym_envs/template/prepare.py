@@ -2,6 +2,8 @@
 
 Must be deterministic. `source` is what a user may give to `envs prepare --source`, for example the
 path of a file; for an error that the user can mend, raise ValueError with one line that says how.
+If the held-out data can be read elsewhere among the system's or the interpreter's files, add
+`hidden() -> list[Path]`: the sandbox covers what it names.
 """
 
 from pathlib import Path

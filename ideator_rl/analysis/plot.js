@@ -1,5 +1,5 @@
 "use strict";
-// The plot: every idea's reward, the best so far, the baseline. Comes before report.js in one script.
+// The plot: every idea's reward, what fresh seeds made of the best, the best so far, the noise floor. Comes before report.js in one script.
 let points = [], current = null, selected = null;
 
 function ticks(low, high, count) {
@@ -13,7 +13,8 @@ function ticks(low, high, count) {
 function rewardRange() {
   const rewards = ideas.filter((i) => i.reward !== null).map((i) => i.reward).sort((a, b) => a - b);
   const base = baseline ? [baseline.mean - 2 * (baseline.sd ?? 0), baseline.mean + 2 * (baseline.sd ?? 0)] : [];
-  const high = Math.max(...rewards.slice(-1), ...base), low = Math.min(...rewards.slice(0, 1), ...base);
+  const means = ideas.filter((i) => i.confirmed).map((i) => i.confirmed.mean);
+  const high = Math.max(...rewards.slice(-1), ...means, ...base), low = Math.min(...rewards.slice(0, 1), ...base);
   // A few hopeless ideas must not squash the rest: they are drawn as arrows at the lower edge.
   const quartile = rewards[Math.floor(rewards.length / 4)] ?? low;
   const spread = Math.max(high - quartile, high - (base[0] ?? high));
@@ -71,8 +72,14 @@ function draw() {
     text("label", right, y(measured.at(-1).best) - 8, "end", "best so far " + number(measured.at(-1).best));
   }
   if (baseline) {
-    const label = "baseline " + number(baseline.mean) + (baseline.sd && !narrow ? ` ± 2 s.d., ${baseline.n} seeds` : "");
+    const spread = baseline.sd ? (narrow ? " ± " + number(2 * baseline.sd) : ` ± 2 s.d., ${baseline.n} seeds`) : "";
+    const label = (spread ? "noise floor: " : "") + "baseline " + number(baseline.mean) + spread;
     text("label base", right, y(baseline.mean - 2 * (baseline.sd ?? 0)) + 15, "end", label);
+  }
+  for (const { idea, px, py } of points.filter((p) => p.idea.confirmed)) {
+    const kind = kindOf(idea.confirmed), below = idea.confirmed.mean < low, at = below ? bottom - 6 : y(idea.confirmed.mean);
+    line("whisker " + kind, px, py, px, at);
+    add("path", { class: "mean " + kind, d: below ? "M-4-3H4L0 5z" : "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0z", transform: `translate(${px} ${at})` });
   }
   const scale = ideas.length > 400 ? 0.7 : 1;
   for (const { idea, px, py, shape } of points) {
@@ -94,7 +101,8 @@ function mark(point) {
   if (!point) return;
   const { idea } = point, delta = gain(idea);
   const value = idea.reward === null ? words(idea.status) : number(idea.reward) + (delta === null ? "" : ` (${signed(delta)})`);
-  tip.replaceChildren(make("span", { class: "id" }, idea.id), " ", make("b", {}, value), make("p", {}, idea.detail || idea.title));
+  const fresh = idea.confirmed && make("p", {}, `on fresh seeds ${number(idea.confirmed.mean)}: ${idea.confirmed.verdict}`);
+  tip.replaceChildren(make("span", { class: "id" }, idea.id), " ", make("b", {}, value), fresh ?? "", make("p", {}, idea.detail || idea.title));
   tip.style.left = Math.max(0, Math.min(point.px + 14, plot.clientWidth - tip.offsetWidth)) + "px";
   tip.style.top = (point.py > 170 ? point.py - tip.offsetHeight - 12 : point.py + 14) + "px";
 }

@@ -19,6 +19,7 @@ const words = (name) => name.replaceAll("_", " ");
 const number = (x) => (Math.abs(x) < 10 ? x.toFixed(4) : String(+x.toPrecision(5)));
 const signed = (x) => (x < 0 ? "−" : "+") + number(Math.abs(x));
 const gain = (idea) => (baseline && idea.reward !== null ? idea.reward - baseline.mean : null);
+const kindOf = ({ survives }) => (survives === null ? "undecided" : survives ? "yes" : "no");
 const href = (id) => "#idea-" + encodeURIComponent(id);
 const glyph = (status) => make("svg", { class: "glyph s-" + status, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
   make("path", { d: shapes[status] }));
@@ -42,12 +43,17 @@ function cell(kind, ...content) {
   return make("td", { class: kind }, ...content);
 }
 
+function badge({ confirmed }) {
+  if (!confirmed) return null;
+  return make("span", { class: "badge " + kindOf(confirmed), title: confirmed.reason }, confirmed.verdict);
+}
+
 function row(idea) {
   const delta = gain(idea);
   const button = make("button", { type: "button", class: "open-row id", "aria-expanded": "false" }, idea.id);
   const lineage = idea.parents.length ? make("span", { class: "lineage" }, "from ", ...links(idea.parents)) : null;
   const line = make("tr", { class: "row" },
-    cell("", button, lineage, make("p", { class: "about" }, idea.title)),
+    cell("", button, badge(idea), lineage, make("p", { class: "about" }, idea.title)),
     cell("", glyph(idea.status), " ", words(idea.status)),
     cell("n", idea.reward === null ? "–" : number(idea.reward)),
     cell("n wide" + (delta > 0 ? " up" : ""), delta === null ? "–" : signed(delta)),
@@ -67,6 +73,7 @@ function detail(idea) {
   const facts = { ...idea.metrics, "ended in": idea.stage, "budget charged": idea.charged.toFixed(2) + " s", origin: idea.origin };
   if (idea.cached) facts.known = "an identical codebase had run before";
   if (baseline?.sd && idea.reward !== null) facts["vs. baseline"] = `${signed(gain(idea))}, ${(gain(idea) / baseline.sd).toFixed(1)} s.d.`;
+  if (idea.confirmed) facts["on fresh seeds"] = [number(idea.confirmed.mean), idea.confirmed.verdict, idea.confirmed.reason].filter(Boolean).join(", ");
   for (const again of idea.repeats) facts["seed " + again.seed] = again.reward === null ? words(again.status) : number(again.reward);
   const list = make("dl", { class: "facts" });
   for (const [name, value] of Object.entries(facts)) {
@@ -147,7 +154,8 @@ order();
 filter();
 follow();
 addEventListener("hashchange", follow);
-new ResizeObserver(draw).observe(plot);
+// A page that is put away has no width.
+new ResizeObserver(() => plot.clientWidth && draw()).observe(plot);
 plot.addEventListener("pointermove", (event) => mark(nearest(event)));
 plot.addEventListener("pointerleave", () => mark(null));
 plot.addEventListener("blur", () => mark(null));

@@ -25,6 +25,7 @@ from executor.records import STATUSES
 from executor.storage import open_storage
 from executor.store import RunFolder
 from ideator_rl.analysis import metrics
+from ideator_rl.analysis.forest import forest
 from ideator_rl.analysis.run_data import CUT, RunData, load_run
 
 REPORT = "report.html"
@@ -59,7 +60,8 @@ def render_report(data: RunData) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "duration": duration, "share": share, "words": words}
+    filters = (number, signed, duration, share, words)
+    environment.filters |= {function.__name__: function for function in filters}
     policy = (
         f"default-src 'none'; script-src {_source(js)}; style-src {_source(css)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -83,11 +85,16 @@ def summary(data: RunData) -> dict[str, Any]:
     baseline = baseline_spread(data)
     lives = metrics.sessions(data.events)
     again = data.repeats.get(best.idea_id, ()) if best else ()
+    found = data.confirmation
     return {
         "best": best,
         "metric": metrics.reward_metric((t.reward, t.metrics) for t in measured),
         "again": metrics.spread([trial.reward for trial in again if trial.measured]),
         "baseline": baseline,
+        "confirmation": found,
+        "best_confirmed": found.of(best.idea_id) if found and best else None,
+        "forest": forest(found, baseline.sd if baseline else None) if found else None,
+        "titles": {trial.idea_id: trial.title for trial in ideas},
         "gain": best.reward - baseline.mean if best and baseline else None,
         "gain_sd": metrics.improvement_in_sd(best.reward, baseline) if best else None,
         "counts": {s: c for s in STATUSES if (c := metrics.status_counts(ideas).get(s))},
@@ -116,6 +123,9 @@ def payload(data: RunData) -> dict[str, Any]:
     baseline = baseline_spread(data)
     lives = metrics.sessions(data.events)
     curve = metrics.best_so_far(t.reward if t.measured else None for t in data.ideas)
+    found = data.confirmation.ideas if data.confirmation else ()
+    told = ("mean", "survives", "verdict", "reason")
+    confirmed = {idea.idea_id: {name: getattr(idea, name) for name in told} for idea in found}
     texts = [x for t in data.ideas for x in (t.text, t.detail, t.diff, t.log_tail)]
     cap = fair_cap([len(_json(text)) for text in texts], MAX_DETAIL_BYTES)
     return {
@@ -137,6 +147,7 @@ def payload(data: RunData) -> dict[str, Any]:
                 "duration": trial.duration_s,
                 "charged": trial.charged_s,
                 "cached": trial.cached,
+                "confirmed": confirmed.get(trial.idea_id),
                 "detail": cut(trial.detail, cap),
                 "text": cut(trial.text, cap),
                 "diff": cut(trial.diff, cap),
@@ -179,6 +190,11 @@ def words(name: str) -> str:
 def number(value: float) -> str:
     """A reward or metric, to four decimals or five digits."""
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
+
+
+def signed(value: float) -> str:
+    """A difference, always with its sign."""
+    return ("−" if value < 0 else "+") + number(abs(value))
 
 
 def share(value: float) -> str:

@@ -21,6 +21,7 @@ from executor.errors import UserError
 from executor.records import Idea, Outcome, Stage, Status
 from executor.service import BASELINE
 from executor.store import RunFolder
+from ideator_rl.analysis.confirmed import EVENT, Confirmation, Ended, Plan, judge
 
 MAX_LOG_LINES = 40
 MAX_LOG_BYTES = 6_000
@@ -95,6 +96,17 @@ class RunData:
             if trial.key not in first:
                 found[trial.idea_id] = (*found.get(trial.idea_id, ()), trial)
         return found
+
+    @cached_property
+    def confirmation(self) -> Confirmation | None:
+        """What the confirmation that began last found; None where none began."""
+        begun = [event for event in self.events if event.get("event") == EVENT]
+        if not begun:
+            return None
+        trials: dict[tuple[str, int], Ended] = {(t.idea_id, t.seed): t for t in self.trials}
+        trials |= {(BASELINE, seed): outcome for seed, outcome in self.baseline.items()}
+        first = {trial.idea_id: trial.reward for trial in self.ideas}
+        return judge(Plan.from_event(begun[-1]), first, trials)
 
     @property
     def problem(self) -> str:

@@ -13,9 +13,12 @@ from pathlib import Path
 from executor import Executor, Problem, load_problem
 from executor.data import prepare_data
 from executor.errors import UserError
+from executor.storage import open_storage
 from gym_envs import find_problem, problem_paths
 from gym_envs.registration import TEMPLATE, gymnasium_id
+from ideator_rl.card import CARD
 from ideator_rl.check import check_environment
+from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -51,7 +54,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action.add_argument("--seeds", type=int, default=3, help="baseline seeds (default: 3)")
         action.add_argument("--store", default="store", help="where results are kept")
         action.add_argument("--slots", type=int, help="trials at a time")
+        add_sandbox(action, "best-effort")
         action.set_defaults(execute=function)
+        if function is check:
+            action.add_argument(
+                "--card", metavar="FILE", help="where the card goes (default: the run's folder)"
+            )
 
 
 def list_environments(args: argparse.Namespace) -> int:
@@ -103,7 +111,15 @@ def prepare_environment(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     problem = find_problem(args.env)
     with _executor(problem, args) as executor:
-        return 0 if check_environment(executor, args.seeds) else 1
+        held, card = check_environment(executor, args.seeds)
+        url = executor.run.url
+    page = card.markdown()
+    if args.card:
+        Path(args.card).write_text(page)
+    else:
+        open_storage(url).write(CARD, page.encode())
+    print(f"card: {args.card or f'{url}/{CARD}'}")
+    return 0 if held else 1
 
 
 def baseline(args: argparse.Namespace) -> int:
@@ -128,4 +144,6 @@ def _executor(problem: Problem, args: argparse.Namespace) -> Executor:
     # The version is in the name: a changed problem is checked anew.
     run = f"check-{problem.name}-{problem.version}"
     print(f"{problem.name}: results in {args.store}/runs/{run}", file=sys.stderr)
-    return Executor(problem, store=args.store, run=run, slots=args.slots)
+    executor = Executor(problem, store=args.store, run=run, slots=args.slots, sandbox=args.sandbox)
+    say_sandbox(executor.lock)
+    return executor

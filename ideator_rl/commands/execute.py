@@ -13,6 +13,7 @@ import yaml
 from executor import Executor, Idea, Outcome, Store
 from executor.errors import UserError
 from gym_envs import find_problem
+from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.progress import outcome_line, progress
 from ideator_rl.recipe import parse_recipe
 
@@ -35,6 +36,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", metavar="RUN", default="store/runs/execute", help="STORE/runs/RUN")
     parser.add_argument("--slots", type=int, help="trials at a time")
     parser.add_argument("--seed", type=int, help="seed of the trials (default: 0, or the run's)")
+    add_sandbox(parser, "strict")
     parser.add_argument("--json", action="store_true", help="print outcomes as JSON lines")
     parser.set_defaults(execute=run)
 
@@ -51,9 +53,12 @@ def run(args: argparse.Namespace) -> int:
     store, name = split_run(args.out)
     seed = args.seed or 0
     with (
-        Executor(problem, store=store, run=name, slots=args.slots, seed=seed) as executor,
+        Executor(
+            problem, store=store, run=name, slots=args.slots, seed=seed, sandbox=args.sandbox
+        ) as executor,
         progress(len(ideas)) as show,
     ):
+        say_sandbox(executor.lock)
         by_id = {idea.id: idea for idea in ideas}
         outcomes = {}
         for outcome in executor.as_completed(ideas):
@@ -83,8 +88,11 @@ def _again(args: argparse.Namespace) -> int:
     seed = outcome.seed if args.seed is None else args.seed
     with (
         tempfile.TemporaryDirectory(prefix="ideator-rl-again-") as scratch,
-        Executor(problem, store=scratch, run="again", slots=1, seed=seed) as executor,
+        Executor(
+            problem, store=scratch, run="again", slots=1, seed=seed, sandbox=args.sandbox
+        ) as executor,
     ):
+        say_sandbox(executor.lock)
         again = executor.submit_codebase(idea, files).result()
     print(f"before: seed {outcome.seed:<4} {_figures(outcome)}", file=sys.stderr)
     print(f"again:  seed {again.seed:<4} {_figures(again)}", file=sys.stderr)

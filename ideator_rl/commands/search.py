@@ -7,6 +7,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -14,11 +16,16 @@ from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
 from executor.errors import UserError
 from gym_envs import find_problem
+from ideator_rl.commands.sandbox_option import say_sandbox
+from ideator_rl.ideators.ideator import Ideator
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 from ideator_rl.progress import progress
 from ideator_rl.recipe import SearchRecipe, load_recipe, parse_recipe
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.tracking import Tracker, open_tracker
+
+if TYPE_CHECKING:
+    from ideator_rl.analysis.confirmed import Confirmation
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -46,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         store=recipe.store,
         run=recipe.run,
         slots=settings.slots,
+        sandbox=recipe.sandbox,
         seed=recipe.seed,
         period_s=settings.period_s,
         max_ideas=recipe.budget.ideas,
@@ -55,14 +63,8 @@ def run(args: argparse.Namespace) -> int:
         tracker = open_tracker(recipe)
         _say_start(executor, recipe)
         try:
-            with progress(recipe.budget.ideas) as show:
-                tracked = _Tracked(tracker)
-
-                def on_outcome(idea: Idea, outcome: Outcome) -> None:
-                    show(idea, outcome)
-                    tracked.log(idea, outcome)
-
-                result = asyncio.run(search(recipe, executor, ideator, on_outcome))
+            result = asyncio.run(_search(recipe, executor, ideator, tracker))
+            confirmation = asyncio.run(_confirm(recipe, executor, result, tracker))
         except KeyboardInterrupt:
             _say_interrupted(executor, recipe)
             return 1
@@ -72,8 +74,50 @@ def run(args: argparse.Namespace) -> int:
     from ideator_rl.analysis.report import write_report
 
     page = write_report(run_folder)
-    _say_result(result, recipe, str(page), as_json=args.json)
+    _say_result(result, confirmation, recipe, str(page), as_json=args.json)
     return 0
+
+
+async def _search(
+    recipe: SearchRecipe, executor: Executor, ideator: Ideator, tracker: Tracker
+) -> SearchResult:
+    with progress(recipe.budget.ideas) as show:
+        tracked = _Tracked(tracker)
+
+        def on_outcome(idea: Idea, outcome: Outcome) -> None:
+            show(idea, outcome)
+            tracked.log(idea, outcome)
+
+        return await search(recipe, executor, ideator, on_outcome)
+
+
+async def _confirm(
+    recipe: SearchRecipe, executor: Executor, result: SearchResult, tracker: Tracker
+) -> Confirmation | None:
+    """Confirms the winners, unless the recipe has it switched off."""
+    # Not at the top: what reads and judges runs is loaded while no trial waits for it.
+    from ideator_rl.confirmation import confirm, make_plan
+
+    if not recipe.confirm.top:
+        return None
+    plan = make_plan(recipe, result)
+    trials = len(list(plan.order()))
+    if trials:
+        print(
+            f"confirming {len(plan.ideas)} of the ideas on {len(plan.seeds)} fresh seeds, side by "
+            f"side with the baseline: {trials} trials",
+            file=sys.stderr,
+        )
+    with progress(trials, "confirming") as show:
+
+        def on_outcome(idea: Idea, outcome: Outcome) -> None:
+            if outcome.status != "cancelled":
+                show(replace(idea, origin=f"seed {outcome.seed}"), outcome)
+
+        found = await confirm(executor, plan, result, on_outcome)
+    if found.state == "done":
+        tracker.summarize(found.figures())
+    return found
 
 
 def parse_overrides(words: Sequence[str]) -> dict[str, str]:
@@ -144,6 +188,7 @@ def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
         + (f", going on after {kept} finished trials" if kept else ""),
         file=sys.stderr,
     )
+    say_sandbox(executor.lock)
 
 
 def _say_interrupted(executor: Executor, recipe: SearchRecipe) -> None:
@@ -155,7 +200,14 @@ def _say_interrupted(executor: Executor, recipe: SearchRecipe) -> None:
     )
 
 
-def _say_result(result: SearchResult, recipe: SearchRecipe, page: str, *, as_json: bool) -> None:
+def _say_result(
+    result: SearchResult,
+    confirmation: Confirmation | None,
+    recipe: SearchRecipe,
+    page: str,
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         best = result.best
         print(
@@ -166,12 +218,16 @@ def _say_result(result: SearchResult, recipe: SearchRecipe, page: str, *, as_jso
                     "completed": sum(e.outcome.completed for e in result.executed),
                     "baseline_rewards": [outcome.reward for outcome in result.baselines],
                     "best": json.loads(best.outcome.to_json()) if best else None,
+                    "confirmation": confirmation
+                    and {"state": confirmation.state, **asdict(confirmation)},
                     "report": page,
                 }
             )
         )
         return
-    from ideator_rl.result_table import print_result
+    from ideator_rl.result_table import print_confirmation, print_result
 
     print_result(result)
+    if confirmation is not None:
+        print_confirmation(confirmation)
     print(f"\nreport: {page}")

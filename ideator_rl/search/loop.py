@@ -67,7 +67,7 @@ async def search(
     baseline = math.nan
     executed: list[Executed] = []
     epoch = 0
-    while len(executed) < recipe.budget.ideas and executor.seconds_left() > 0:
+    while len(executed) < recipe.budget.ideas:
         size = min(recipe.search.epoch_size, recipe.budget.ideas - len(executed))
         ideas = await _next_ideas(recipe, executor, ideator, epoch, size, executed, baseline)
         if not ideas:
@@ -113,13 +113,16 @@ async def _next_ideas(
     executed: Sequence[Executed],
     baseline: float,
 ) -> list[Idea]:
-    """The ideas of an epoch: those that the store has, and new ones for the empty places."""
+    """The ideas of an epoch: those that the store has, and others for the empty places.
+
+    When the run's time is up there are no others, so that what it had can still be read.
+    """
     rng = Random(f"{recipe.seed}/{epoch}")
     method = METHODS[recipe.search.method]
     parts = method(epoch, size, executed, baseline, rng)
     names = [f"{epoch:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
     stored = [executor.run.idea(name) for name in names]
-    if all(stored):
+    if all(stored) or executor.seconds_left() <= 0:
         return [idea for idea in stored if idea is not None]
 
     proposals: list[tuple[str, Proposal]] = []

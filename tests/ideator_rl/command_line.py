@@ -22,6 +22,9 @@ budget:
 executor:
   slots: 2
   baseline_seeds: 2
+confirm:
+  top: 2
+  seeds: 2
 """
 
 

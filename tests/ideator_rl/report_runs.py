@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from executor.records import Idea, Implementation, Job, Outcome, Stage, Status
@@ -117,6 +118,38 @@ def sample_run(
     for event in events:
         fields = {k: v for k, v in event.items() if k not in ("event", "time")}
         run.record(str(event["event"]), **fields, time=event["time"])
+    return run
+
+
+def write_confirmation(
+    run: RunFolder, fresh: Mapping[str, Sequence[float | None]], first_seed: int = 700_000
+) -> None:
+    """The trials and the event of a confirmation; `fresh` are rewards by seed, None a crash."""
+    seeds = range(first_seed, first_seed + len(fresh["baseline"]))
+    for name, rewards in fresh.items():
+        for seed, reward in zip(seeds, rewards, strict=True):
+            outcome = completed(name, reward or 0.0, seed, at=99.0)
+            if reward is None:
+                outcome = replace(outcome, status="crashed", stage="train", metrics={})
+            write_trial(run, run.idea(name) or Idea(name, ""), outcome)
+    executed = sum("." not in key and run.outcome(key) is not None for key in run.trials()) - 1
+    ideas = [name for name in fresh if name != "baseline"]
+    plan = {"ideas": ideas, "seeds": list(seeds), "executed": executed}
+    run.record("confirmation", **plan, time=START + 99)
+
+
+def confirmed_run(store: Path | str, ideas: int = 60) -> RunFolder:
+    """`sample_run` whose best three ideas ran again: one survives, one does not, one crashes."""
+    run = sample_run(store, ideas)
+    outcomes = [run.outcome(key) for key in run.trials() if "." not in key]
+    ranked = sorted((o for o in outcomes if o and o.completed), key=lambda o: -o.reward)
+    fresh = {
+        "baseline": (0.8971, 0.9034, 0.9002),
+        ranked[0].idea_id: (0.9392, 0.9341, 0.9378),
+        ranked[1].idea_id: (0.9106, 0.8954, 0.9077),
+        ranked[2].idea_id: (0.9306, None, 0.9267),
+    }
+    write_confirmation(run, fresh)
     return run
 
 

@@ -27,6 +27,25 @@ def test_a_new_environment_checks_and_can_be_searched(tmp_path: Path) -> None:
     assert result["best"]["reward"] > 2 * max(result["baseline_rewards"])
 
 
+def test_a_check_writes_a_card(tmp_path: Path) -> None:
+    make_workplace(tmp_path)
+    done = ideator_rl(tmp_path, "envs", "check", "tiny", "--seeds", "2")
+    (line,) = [line for line in done.out.split("\n") if line.startswith("card: ")]
+    page = (tmp_path / line.removeprefix("card: ")).read_text()
+    assert page.startswith("# tiny: Name a large number\n") and "| mean reward | 10.0" in page
+    assert "| larger | completed | 12.00000 | +2.00000 |" in page
+    done = ideator_rl(tmp_path, "envs", "check", "tiny", "--seeds", "2", "--card", "tiny.md")
+    assert done.out.endswith("card: tiny.md\n") and (tmp_path / "tiny.md").read_text() == page
+
+
+def test_a_baseline_that_crashes_has_a_card(tmp_path: Path) -> None:
+    make_workplace(tmp_path)
+    (tmp_path / "tiny/codebase/run.sh").write_text("exit 3\n")
+    done = ideator_rl(tmp_path, "envs", "check", "tiny", "--card", "tiny.md")
+    assert done.code == 1 and "FAIL  the baseline: crashed" in done.out
+    assert "None of 3 baseline trials completed" in (tmp_path / "tiny.md").read_text()
+
+
 def test_a_check_fails_where_an_idea_does_not_end_as_stated(tmp_path: Path) -> None:
     make_workplace(tmp_path)
     ideas = tmp_path / "tiny/ideas.yaml"

@@ -28,6 +28,12 @@ def test_overrides_reach_every_level() -> None:
     assert recipe.run == "digits-evolution-seed3"
 
 
+def test_a_resumed_run_may_confirm_otherwise() -> None:
+    path = RECIPES / "digits/search/config_evolution.yaml"
+    recipes = [load_recipe(path, {"confirm.top": top}) for top in ("0", "9")]
+    assert recipes[0] != recipes[1] and recipes[0].science() == recipes[1].science()
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -35,6 +41,8 @@ def test_overrides_reach_every_level() -> None:
         ("env: digits\nbudget: {idea: 3}", "budget.idea: unknown key.*did you mean budget.ideas"),
         ("env: digits\nbudget: {ideas: 0}", "budget.ideas: expected `int` >= 1"),
         ("env: digits\nbudget: {ideas: many}", "budget.ideas: expected `int`, got `str`"),
+        ("env: digits\nconfirm: {top: -1}", "confirm.top: expected `int` >= 0"),
+        ("env: digits\nconfirm: {seeds: 0}", "confirm.seeds: expected `int` >= 1"),
         (
             "env: digits\nsearch: {method: magic}",
             "search.method: expected one of evolution, best_of_n, sequential",

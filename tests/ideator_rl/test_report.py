@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_runs import completed, sample_run, write_trial
+from report_runs import completed, confirmed_run, sample_run, write_confirmation, write_trial
 
 from executor.errors import UserError
 from executor.records import Idea
@@ -69,8 +69,55 @@ def test_the_report_names_the_figures_that_count(tmp_path):
     assert "1 unfinished" in words
 
 
-def test_nothing_is_fetched(tmp_path):
+def section(page: str, name: str) -> str:
+    """The words of a section."""
+    html = page.partition(f'<section id="{name}"')[2].partition("</section>")[0]
+    return " ".join(re.sub(r"<[^>]*>", " ", html.partition(">")[2]).split())
+
+
+def test_confirmed_gains_are_told_with_their_intervals(tmp_path):
+    page = render_report(load_run(confirmed_run(tmp_path)))
+    words = section(page, "confirmed")
+    assert "1 of 3 winners survives on 3 fresh seeds each" in words
+    assert "+0.0368 +0.0272 to +0.0464 0.9341 0.9370 −0.0029 survives" in words
+    assert "does not survive crashed with seed 700001" in words
+    assert "noise floor: baseline ± 2 s.d., 6 seeds" in words
+    verdicts = {i["id"]: i["confirmed"] for i in embedded(page)["ideas"] if i["confirmed"]}
+    assert sorted(v["survives"] for v in verdicts.values()) == [False, False, True]
+
+
+def test_without_a_confirmation_there_is_no_section(tmp_path):
     page = render_report(load_run(sample_run(tmp_path, ideas=8)))
+    assert 'id="confirmed"' not in page
+
+
+def test_an_unfinished_or_empty_confirmation_is_said(tmp_path):
+    run = sample_run(tmp_path, ideas=8)
+    run.record("confirmation", ideas=["00-000"], seeds=[7, 8], executed=3)
+    words = section(render_report(load_run(run)), "confirmed")
+    assert "Not confirmed: 4 of 4 trials" in words
+    assert "The run has gone on since, from 3 ideas to 8." in words
+    run.record("confirmation", ideas=[], seeds=[], executed=8)
+    words = section(render_report(load_run(run)), "confirmed")
+    assert (
+        words == "What fresh seeds confirm Nothing to confirm: no idea was measured above the "
+        "baseline."
+    )
+
+
+@pytest.mark.parametrize("fresh", [(0.8,), (0.5, 0.5)])
+def test_one_seed_or_no_spread_are_shown(tmp_path, fresh):
+    run = sample_run(tmp_path, ideas=8)
+    best = max(load_run(run).ideas, key=lambda trial: trial.reward).idea_id
+    write_confirmation(run, {"baseline": (0.4,) * len(fresh), best: fresh})
+    page = render_report(load_run(run))
+    words = section(page, "confirmed")
+    assert ("undecided" if len(fresh) == 1 else "survives") in words
+    assert "nan" not in page.partition('<script type="application')[0].partition("<main>")[2]
+
+
+def test_nothing_is_fetched(tmp_path):
+    page = render_report(load_run(confirmed_run(tmp_path, ideas=30)))
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page.replace(str(tmp_path), ""))
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:,)""", page)
     assert "default-src &#39;none&#39;" in page
@@ -79,14 +126,18 @@ def test_nothing_is_fetched(tmp_path):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_texts_stay_data(tmp_path, text):
-    page = render_report(load_run(hostile_run(tmp_path, text)))
+    run = hostile_run(tmp_path, text)
+    write_confirmation(run, {"baseline": (0.1, 0.1), "a": (0.5, 0.5)})
+    page = render_report(load_run(run))
     assert page.count("<script") == page.count("</script") == 2
     assert "<img" not in page
     (idea,) = embedded(page)["ideas"]
+    assert idea["confirmed"]["survives"] is True
     assert idea["diff"] == f"+{text}"
     assert idea["log"] == "\n".join(text.splitlines())
 
 
+@settings(deadline=None)  # a busy machine is not slow code
 @given(st.text())
 def test_any_text_comes_back_from_the_page(text):
     page = render_report(load_run(hostile_run("memory://report-any", text)))

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from report_runs import completed, sample_run, write_trial
+from report_runs import completed, confirmed_run, sample_run, write_confirmation, write_trial
 from test_report import HOSTILE
 
 from executor.records import Idea
@@ -55,7 +55,7 @@ def show(browser):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return sample_run(tmp_path_factory.mktemp("store"), ideas=60)
+    return confirmed_run(tmp_path_factory.mktemp("store"), ideas=60)
 
 
 def click_point(page, number):
@@ -88,6 +88,31 @@ def test_a_point_tells_about_its_idea_and_opens_it(show, run):
     assert idea.log_tail.splitlines()[-1] in detail.inner_text()
     page.locator(f"[id='idea-{idea.idea_id}'] .open-row").click()
     assert not detail.is_visible()
+
+
+def test_winners_are_marked_by_what_fresh_seeds_say(show, run):
+    page, found = show(run), load_run(run).confirmation.ideas
+    badges = page.locator(".row .badge").all_inner_texts()
+    assert sorted(badges) == sorted(idea.verdict for idea in found)
+    assert page.locator("#plot .mean").count() == len(found) == 3
+    assert "noise floor: baseline 0.9000" in page.locator("#plot").inner_text()
+    lost = page.locator(f"[id='idea-{found[1].idea_id}']")
+    lost.locator(".open-row").click()
+    assert "0.9046, does not survive" in lost.locator(".facts").inner_text()
+
+
+def test_whiskers_end_where_the_intervals_do(show, run):
+    page, found = show(run), load_run(run).confirmation.ideas
+    rows = page.locator("#confirmed tbody tr")
+    assert rows.count() == 3
+    whisker = rows.first.locator(".whisker").first.bounding_box()
+    mean, zero = (rows.first.locator(s).bounding_box() for s in (".mean", ".baseline"))
+    gain, base = found[0].gain, zero["x"] + zero["width"] / 2
+    pixels = (mean["x"] + mean["width"] / 2 - base) / gain.value
+    assert whisker["x"] - base == pytest.approx(gain.low * pixels, abs=2)
+    assert whisker["x"] + whisker["width"] - base == pytest.approx(gain.high * pixels, abs=2)
+    rows.first.locator("a").click()
+    assert page.locator(f"[id='idea-{found[0].idea_id}'] .detail").is_visible()
 
 
 def test_failures_do_not_squash_the_scale(show, run):
@@ -169,6 +194,7 @@ def test_hostile_texts_are_only_ever_text(show, tmp_path):
         outcome = completed(idea.id, 0.5 + number / 100)
         outcome.metrics[text] = 1.0
         write_trial(run, idea, outcome, diff=f"+{text}\n-{text}", log=text * 20_000)
+    write_confirmation(run, {"baseline": (0.1, 0.2), "i0": (0.5, 0.6), "i1": (0.1, None)})
     page = show(run)
     for button in page.locator(".open-row").all():
         button.click()

@@ -21,8 +21,40 @@ def test_a_search_fills_its_budget_and_writes_a_report(workplace: Path) -> None:
     assert result["executed"] == 12 and result["baseline_rewards"] == [10.0, 10.0]
     assert result["best"]["reward"] > 10.0 and Path(result["report"]).is_file()
     run = Store(workplace / "store").run("first")
-    outcomes = [run.outcome(key) for key in run.trials() if not key.startswith("baseline")]
+    outcomes = [run.outcome(key) for key in run.trials() if "." not in key and key != "baseline"]
     assert len(outcomes) == 12 and None not in outcomes
+
+
+@pytest.mark.parametrize("method", ["evolution", "best_of_n", "sequential"])
+def test_every_search_ends_with_a_confirmation(workplace: Path, method: str) -> None:
+    words = ("search", "--config", "config.yaml", "--search.method", method)
+    found = json.loads(ideator_rl(workplace, *words, "--json").out)["confirmation"]
+    assert found["state"] == "done" and len(found["baseline"]) == 2
+    best = max(found["ideas"], key=lambda idea: idea["first"])
+    assert best == found["ideas"][0] and best["survives"] and best["gain"]["low"] > 0
+    done = ideator_rl(workplace, *words)
+    assert "winner's curse" in done.out and "survives" in done.out
+    assert f"{len(found['ideas'])} of" in done.out and "fresh seeds each" in done.out
+
+
+def test_a_confirmation_can_be_switched_off_and_on_again(workplace: Path) -> None:
+    words = ("search", "--config", "config.yaml", "--json", "--confirm.top")
+    run = Store(workplace / "store").run("first")
+    assert json.loads(ideator_rl(workplace, *words, "0").out)["confirmation"] is None
+    assert len(run.trials()) == 12 + 2
+    assert len(json.loads(ideator_rl(workplace, *words, "1").out)["confirmation"]["ideas"]) == 1
+    assert len(run.trials()) == 12 + 2 + 4
+
+
+def test_where_no_idea_beats_the_baseline_there_is_nothing_to_confirm(workplace: Path) -> None:
+    (workplace / "tiny/ideas.yaml").write_text(
+        '- id: smaller\n  experiment: Write {value}.\n  changes: "value: 10 -> {value}"\n'
+        "  params: {value: [9, 8, 7]}\n"
+    )
+    done = ideator_rl(workplace, "search", "--config", "config.yaml")
+    assert done.code == 0 and "nothing to confirm: no idea was measured above" in done.out
+    done = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+    assert json.loads(done.out)["confirmation"]["state"] == "nothing to confirm"
 
 
 def test_off_a_terminal_progress_is_plain_lines(workplace: Path) -> None:
@@ -52,11 +84,9 @@ def test_two_searches_with_one_seed_are_the_same_search(workplace: Path) -> None
     words = ("search", "--config", "config.yaml", "--run")
     for name in ("a", "b"):
         assert ideator_rl(workplace, *words, name, "--store", f"store-{name}").code == 0
-    texts = [
-        {p.parent.name: p.read_bytes() for p in (workplace / f"store-{name}").rglob("idea.json")}
-        for name in ("a", "b")
-    ]
-    assert texts[0] == texts[1]
+    runs = [Store(workplace / f"store-{name}").run(name) for name in ("a", "b")]
+    ideas = [{key: run.idea(key) for key in run.trials() if "." not in key} for run in runs]
+    assert len(ideas[0]) == 12 + 1 and ideas[0] == ideas[1]
 
 
 def test_a_changed_recipe_does_not_mix_with_a_run(workplace: Path) -> None:
@@ -78,9 +108,13 @@ def test_a_changed_problem_does_not_mix_with_a_run(workplace: Path) -> None:
 
 
 def test_wall_time_is_a_budget_too(workplace: Path) -> None:
+    run = workplace / "tiny/codebase/run.sh"
+    run.write_text(run.read_text() + "sleep 0.5\n")
     words = ("search", "--config", "config.yaml", "--json", "--budget.ideas", "2000")
     done = ideator_rl(workplace, *words, "--budget.seconds", "5")
     assert done.code == 0 and 0 < json.loads(done.out)["executed"] < 2000
+    assert json.loads(done.out)["confirmation"]["state"] == "incomplete"
+    assert "cancelled" not in done.err.partition("confirming")[2]
     again = ideator_rl(workplace, *words, "--budget.seconds", "5")
     assert json.loads(again.out) == json.loads(done.out)
 
@@ -124,3 +158,4 @@ def test_figures_go_to_wandb_offline(workplace: Path) -> None:
     (record,) = workplace.glob("wandb/offline-run-*/*.wandb")
     kept = record.read_bytes()
     assert b"best_reward" in kept and b"completion_rate" in kept
+    assert b"confirmed/gain_low" in kept and b"confirmed/survivors" in kept

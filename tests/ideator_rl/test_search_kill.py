@@ -71,8 +71,10 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(workplace: Path)
     assert result["executed"] == 12, err
     now = outcomes(workplace)
     assert all(now[path] == text for path, text in kept.items())
-    ideas = [path.parent.name for path in now if not path.parent.name.startswith("baseline")]
-    assert len(ideas) == 12
+    names = [path.parent.name for path in now]
+    assert sum("." not in name and name != "baseline" for name in names) == 12
+    # The two baseline seeds, and two ideas and the baseline on two fresh seeds.
+    assert result["confirmation"]["state"] == "done" and len(names) == 12 + 2 + 6
     statuses = [json.loads(text)["status"] for text in now.values()]
     assert set(statuses) <= {"completed", "crashed", "not_implemented"}
 
@@ -86,13 +88,16 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(workplace: Path)
     assert wait_until_gone(str(workplace), 2.0) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [(signal.SIGINT, "baseline"), (signal.SIGTERM, "baseline"), (signal.SIGINT, "1/6 ")],
+)
 def test_ctrl_c_ends_within_two_seconds_and_says_how_to_resume(
-    workplace: Path, number: signal.Signals
+    workplace: Path, number: signal.Signals, moment: str
 ) -> None:
     process = start(workplace)
     assert process.stderr is not None
-    while "baseline" not in process.stderr.readline():
+    while moment not in process.stderr.readline():
         pass
     time.sleep(0.3)
     process.send_signal(number)
@@ -102,5 +107,8 @@ def test_ctrl_c_ends_within_two_seconds_and_says_how_to_resume(
     assert process.returncode == 1
     assert "The same command goes on from there." in err and "Traceback" not in err
     assert wait_until_gone(str(workplace), 0.2) == []
+    kept = outcomes(workplace)
     out, _ = start(workplace).communicate(timeout=120)
-    assert json.loads(out)["executed"] == 12
+    result = json.loads(out)
+    assert result["executed"] == 12 and result["confirmation"]["state"] == "done"
+    assert kept.items() <= outcomes(workplace).items()

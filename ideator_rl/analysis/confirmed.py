@@ -1,0 +1,202 @@
+"""What fresh seeds say about the winners of a search: a pure function of the plan and its trials.
+
+    found = judge(Plan(("000-004",), seeds=(7, 8, 9)), {"000-004": 0.46}, trials)
+    found.ideas[0].gain, found.ideas[0].survives
+
+`trials` maps (idea id or BASELINE, seed) to what ended. The first measurement of a winner is too
+high on the average, since it was chosen for it: the winner's curse. Fresh seeds are free of it.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, Self
+
+from executor.budget import BASELINE
+from executor.records import Status
+from ideator_rl.analysis.gain import Gain, welch
+
+EVENT = "confirmation"
+VERDICTS = {True: "survives", False: "does not survive", None: "undecided"}
+
+
+class Ended(Protocol):
+    """What is asked of a trial: an `Outcome` has it, and so has a `TrialData`."""
+
+    @property
+    def status(self) -> Status: ...
+    @property
+    def reward(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which ideas, the best first, run again on which seeds; `executed` is of how many."""
+
+    ideas: tuple[str, ...]
+    seeds: tuple[int, ...]
+    executed: int = 0
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """The plan that a run recorded as an event of the kind EVENT."""
+        return cls(tuple(event["ideas"]), tuple(event["seeds"]), event["executed"])
+
+    def order(self) -> Iterator[tuple[str, int]]:
+        """Seed by seed, the baseline and the ideas side by side.
+
+        Their order rotates from seed to seed, so that a machine that slows down or speeds up
+        favours nobody.
+        """
+        contenders = (BASELINE, *self.ideas) if self.ideas else ()
+        for block, seed in enumerate(self.seeds):
+            first = block % len(contenders) if contenders else 0
+            for name in contenders[first:] + contenders[:first]:
+                yield name, seed
+
+
+@dataclass(frozen=True)
+class ConfirmedIdea:
+    """One idea on fresh seeds.
+
+    `first` is the reward for which it was chosen, `rewards` are by seed, a failed trial with the
+    failure reward; `failures` names each of those, and `winners_curse` is first - mean. `gain` is
+    None where no baseline completed, and has no interval after a failure, which is no normal value.
+    `survives` is None where nothing can be said: one seed has no spread.
+    """
+
+    idea_id: str
+    first: float
+    rewards: tuple[float, ...]
+    mean: float
+    winners_curse: float
+    gain: Gain | None
+    failures: tuple[str, ...]
+    survives: bool | None
+
+    @property
+    def verdict(self) -> str:
+        return VERDICTS[self.survives]
+
+    @property
+    def reason(self) -> str:
+        """Which trials failed; empty when all completed."""
+        return ", ".join(self.failures)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What a confirmation found; `missing` trials have not ended, and without them no verdicts.
+
+    `baseline` are the rewards of its fresh trials that completed.
+    """
+
+    plan: Plan
+    missing: int
+    baseline: tuple[float, ...]
+    ideas: tuple[ConfirmedIdea, ...]
+
+    @property
+    def state(self) -> Literal["nothing to confirm", "incomplete", "done"]:
+        if not self.plan.ideas:
+            return "nothing to confirm"
+        return "incomplete" if self.missing else "done"
+
+    @property
+    def survivors(self) -> int:
+        return sum(idea.survives is True for idea in self.ideas)
+
+    def of(self, idea_id: str) -> ConfirmedIdea | None:
+        return next((idea for idea in self.ideas if idea.idea_id == idea_id), None)
+
+    def figures(self) -> dict[str, float]:
+        """For a tracker: how many ideas survive, and what became of the best one's gain."""
+        found: dict[str, float] = {"confirmed/ideas": len(self.ideas)}
+        found["confirmed/survivors"] = self.survivors
+        for idea in self.ideas[:1]:
+            found["confirmed/winners_curse"] = idea.winners_curse
+            for name, value in asdict(idea.gain).items() if idea.gain else ():
+                if value is not None:
+                    found[f"confirmed/gain_{name}"] = value
+        return found
+
+    def __str__(self) -> str:
+        """All of it in one or two sentences."""
+        plan = self.plan
+        if self.state == "nothing to confirm":
+            return "nothing to confirm: no idea was measured above the baseline"
+        if self.state == "incomplete":
+            trials = len(list(plan.order()))
+            return (
+                f"not confirmed: {self.missing} of {trials} trials on fresh seeds have not ended; "
+                "the same command runs them (with a larger budget.seconds if that was used up)"
+            )
+        winners = _count(len(plan.ideas), "winner")
+        seeds = f"on {_count(len(plan.seeds), 'fresh seed')} each, side by side with the baseline"
+        if failed := len(plan.seeds) - len(self.baseline):
+            seeds += f" (which failed on {failed} of them)"
+        if len(self.baseline) < 2:
+            return f"{winners} ran again {seeds}: too few for an interval"
+        return (
+            f"{self.survivors} of {winners} survive{'s' if self.survivors == 1 else ''} {seeds}: "
+            f"a 95 % interval above 0 (Welch's\u00a0t{_correction(len(plan.ideas))})"
+        )
+
+
+def judge(
+    plan: Plan, first: Mapping[str, float], trials: Mapping[tuple[str, int], Ended]
+) -> Confirmation:
+    """The verdicts on a plan's ideas; `first` are the rewards for which they were chosen.
+
+    An idea survives when all its fresh trials completed and the 95 % interval of its gain over the
+    baseline's fresh trials lies above 0. The intervals are Bonferroni-corrected over the ideas:
+    "these k are better" is one claim, and this is the correction that gives intervals, and that
+    holds although the ideas share their baseline. A failed trial of an idea counts with the failure
+    reward; one of the baseline is left out, since it would only flatter the ideas.
+    """
+    ended = {at: t for at, t in trials.items() if t.status != "cancelled"}
+    missing = sum(at not in ended for at in plan.order())
+    missing += sum(name not in first for name in plan.ideas)
+    if missing or not plan.ideas:
+        return Confirmation(plan, missing, (), ())
+    baseline = [ended[BASELINE, seed] for seed in plan.seeds]
+    completed = tuple(trial.reward for trial in baseline if trial.status == "completed")
+    ideas = tuple(
+        _judge_one(name, first[name], [ended[name, s] for s in plan.seeds], completed, plan)
+        for name in plan.ideas
+    )
+    return Confirmation(plan, 0, completed, ideas)
+
+
+def _judge_one(
+    name: str,
+    first: float,
+    trials: Sequence[Ended],
+    baseline: Sequence[float],
+    plan: Plan,
+) -> ConfirmedIdea:
+    rewards = tuple(trial.reward for trial in trials)
+    failures = tuple(
+        f"{trial.status.replace('_', ' ')} with seed {seed}"
+        for seed, trial in zip(plan.seeds, trials, strict=True)
+        if trial.status != "completed"
+    )
+    gain = welch(rewards, baseline, comparisons=len(plan.ideas)) if baseline else None
+    survives: bool | None = None
+    if failures:
+        survives = False
+        gain = gain and Gain(gain.value)
+    elif gain and gain.low is not None:
+        survives = gain.low > 0
+    mean = statistics.mean(rewards)
+    return ConfirmedIdea(name, first, rewards, mean, first - mean, gain, failures, survives)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def _correction(ideas: int) -> str:
+    return f", Bonferroni-corrected for {ideas}" if ideas > 1 else ""
