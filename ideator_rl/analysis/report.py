@@ -22,6 +22,7 @@ import jinja2
 from markupsafe import Markup
 
 from executor.records import STATUSES
+from executor.sandbox import meets
 from executor.storage import open_storage
 from executor.store import RunFolder
 from ideator_rl.analysis import metrics
@@ -102,6 +103,7 @@ def summary(data: RunData) -> dict[str, Any]:
         "completion": metrics.completion_rate(ideas),
         "beat": sum(t.reward > baseline.mean for t in measured) if baseline else None,
         "wall_s": metrics.wall_seconds(lives),
+        "open": not all(meets(sandbox, "strict") for sandbox in data.sandboxes),
         "sessions": len(lives),
         "slots": lives[-1].slots if lives else None,
         "busy": metrics.busy_share(data.events),

@@ -115,6 +115,12 @@ class RunData:
         return str(starts[-1].get("problem", "")) if starts else ""
 
     @cached_property
+    def sandboxes(self) -> tuple[str, ...]:
+        """How code was locked in, in the order of the sessions; each way once."""
+        starts = [event for event in self.events if event.get("event") == "start"]
+        return tuple(dict.fromkeys(clean(str(event.get("sandbox", "none"))) for event in starts))
+
+    @cached_property
     def idea_budget(self) -> int | None:
         """`budget.ideas` of the recipe."""
         try:

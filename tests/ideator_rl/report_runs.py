@@ -13,6 +13,7 @@ from executor.store import RunFolder, Store, trial_key
 
 START = 1_790_000_000.0
 SLOTS = 4
+SANDBOX = "strict: bubblewrap 0.11.0, memory by control groups, disk by tmpfs"
 BASE = {
     "train.py": "".join(f"setting_{n}: float = {n / 10}\n" for n in range(12))
     + "for epoch in range(200):\n    step(learning_rate)\n",
@@ -73,7 +74,8 @@ def sample_run(
     """A search like the real ones: epochs of 8, lineage, every status, three baseline seeds."""
     run, rng = Store(store).run(name), random.Random(0)
     run.write_recipe(f"env: digits\nrun: {name}\nbudget:\n  ideas: {ideas}\n")
-    events = [{"time": START, "event": "start", "slots": SLOTS, "problem": "digits"}]
+    begin = {"time": START, "event": "start", "slots": SLOTS}
+    events = [begin | {"problem": "digits", "sandbox": SANDBOX}]
     for seed, reward in enumerate((0.8962, 0.9041, 0.8991)):
         write_trial(
             run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)

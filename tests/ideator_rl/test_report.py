@@ -75,6 +75,14 @@ def section(page: str, name: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", html.partition(">")[2]).split())
 
 
+def test_the_report_says_how_code_was_locked_in(tmp_path):
+    run = sample_run(tmp_path, ideas=3)
+    page = render_report(load_run(run))
+    assert "sandbox strict: bubblewrap 0.11.0" in page and "without isolation" not in page
+    run.record("start", slots=1, problem="digits", sandbox="best-effort: process")
+    assert "Measured without isolation" in render_report(load_run(run))
+
+
 def test_confirmed_gains_are_told_with_their_intervals(tmp_path):
     page = render_report(load_run(confirmed_run(tmp_path)))
     words = section(page, "confirmed")
