@@ -50,7 +50,7 @@ def counts(key: str) -> bool:
 
 
 def seconds_used(run: RunFolder) -> float:
-    """Wall seconds of a run's sessions so far."""
+    """Wall seconds of a run's sessions so far; within one, event times come from an even clock."""
     used, begun, last = 0.0, None, 0.0
     for event in run.events():
         if event["event"] == "start":

@@ -45,6 +45,10 @@ class CandidateDied(Exception):
     """The candidate ended without answering."""
 
 
+class ExaminerDied(Exception):
+    """The examiner itself was ended: nothing was learnt about the candidate."""
+
+
 class Candidate:
     """The candidate as `evaluate.py` sees it. `folder` is what training left: plain files only."""
 
@@ -184,13 +188,18 @@ def examine(
     meter: processes.Meter,
     stopped: Callable[[], bool],
 ) -> Examination:
-    """Runs `evaluate.py` in a forked process for at most `seconds` of wall time."""
+    """Runs `evaluate.py` in a forked process for at most `seconds` of wall time.
+
+    Raises ExaminerDied.
+    """
     with suppress(Exception, SystemExit):
         # Loaded here for all trials to come; what goes wrong is reported by the fork.
         load_evaluate(evaluate)
     with tempfile.TemporaryFile("w+") as file:
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
+            processes.die_with_parent(parent)
             _examine_and_exit(evaluate, candidate, held_out, file)
         limits = processes.Limits("wall", seconds, startup_s=seconds, wall_s=seconds)
         try:
@@ -204,7 +213,7 @@ def examine(
         file.seek(0)
         text = file.read()
     if not text:
-        return Examination("crashed", {}, f"the examiner ended with code {run.exit_code}")
+        raise ExaminerDied(f"the examiner {processes.how_it_ended(run.exit_code)}")
     return Examination(**json.loads(text))
 
 
@@ -239,7 +248,6 @@ def _examine_and_exit(
     file: IO[str],
 ) -> None:
     """The forked examiner's whole life; never returns."""
-    processes.die_with_parent()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     candidate.log_prints()
     try:

@@ -13,7 +13,6 @@ import asyncio
 import concurrent.futures
 import re
 import threading
-import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,12 +22,14 @@ from typing import Self, TypeVar
 from weakref import WeakValueDictionary
 
 from executor.budget import BASELINE, RunBudget
+from executor.clock import now
 from executor.edits import canonical_diff
 from executor.errors import StoreError, UserError
 from executor.implementer import DirectImplementer, Implementer
 from executor.outcomes import cancelled, outcome_of, trial_spec
 from executor.problem import Problem
 from executor.records import Idea, Implementation, Job, Outcome, Trial
+from executor.sandbox import Level, Lock, choose, meets
 from executor.scheduler import Scheduler, Workers
 from executor.store import Store, repeat_seed, trial_key
 from executor.workers.local import LocalWorkers, available_cores
@@ -49,14 +50,15 @@ class Executor:
         slots: trials at a time; by default as many as this machine's cores allow.
         implementer: turns ideas into code; by default ideas carry their own edits.
         workers: where trials run; by default processes on this machine.
+        sandbox: how code is locked in there: a level, or a lock that `sandbox.choose` gave.
         seed: the seed that trials get unless `submit` is told another.
         period_s: how often the store is searched for codebases that another process left there.
         max_ideas: ideas the run may hold, resumed ones included; more are `cancelled`.
         max_seconds: wall time of the run, earlier sessions included; what is unfinished then is
             `cancelled` and leaves no outcome.
 
-    Raises UserError for no slots, StoreError when the store cannot be written, or the run is in use
-    or belongs to another version of the problem or another seed.
+    Raises UserError for no slots or a sandbox that cannot be had, StoreError when the store cannot
+    be written, or the run is in use or belongs to another version of the problem or another seed.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Executor:
         slots: int | None = None,
         implementer: Implementer | None = None,
         workers: Workers | None = None,
+        sandbox: Level | Lock = "strict",
         seed: int = 0,
         period_s: float = 10.0,
         max_ideas: int | None = None,
@@ -75,21 +78,36 @@ class Executor:
     ) -> None:
         if slots is not None and slots < 1:
             raise UserError(f"slots: must be at least 1 (got {slots})")
+        lock = (
+            workers.lock if workers else sandbox if isinstance(sandbox, Lock) else choose(sandbox)
+        )
         self.problem = problem
-        self.seed = seed
+        self.seed, self.lock = seed, lock
+        named = workers is None and not isinstance(sandbox, Lock)
+        self._asked: Level = sandbox if named else lock.level  # type: ignore[assignment]
         self._data = problem.data()
         self.store = Store(store)
         self.run = self.store.run(run)
         self._lock = self.run.lock()
-        self._check_run()
         cpus = problem.file.resources.cpus
-        self._workers = workers or LocalWorkers(
-            slots or max(1, len(available_cores()) // cpus), cpus
-        )
-        self.slots = self._workers.slots
+        self.slots = workers.slots if workers else slots or max(1, len(available_cores()) // cpus)
+        try:
+            self._check_run()
+            self._budget = RunBudget(self.run, max_ideas, max_seconds)
+            self.run.record(
+                "start",
+                slots=self.slots,
+                problem=problem.name,
+                version=problem.version,
+                seed=seed,
+                sandbox=str(lock),
+            )
+        except BaseException:
+            self._lock.release()
+            raise
+        self._workers = workers or LocalWorkers(self.slots, lock, cpus)
         self._implementer = implementer or DirectImplementer(problem)
         self._scheduler = Scheduler(self._workers, period_s, self._adopt)
-        self._budget = RunBudget(self.run, max_ideas, max_seconds)
         self._seen: set[str] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task] = set()
@@ -97,9 +115,6 @@ class Executor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor", daemon=True)
         self._thread.start()
-        self.run.record(
-            "start", slots=self.slots, problem=problem.name, version=problem.version, seed=seed
-        )
         self._start(self._workers.start())
         self._start(self._scheduler.tick_forever())
 
@@ -111,8 +126,9 @@ class Executor:
                 other = f"another version of the problem {self.problem.name}"
             elif event["event"] == "start" and event["seed"] != self.seed:
                 other = f"the seed {event['seed']}"
+            elif event["event"] == "start" and not meets(event.get("sandbox", ""), self._asked):
+                other = f"a weaker sandbox ({event.get('sandbox', 'none')})"
         if other:
-            self._lock.release()
             raise StoreError(f"the run {self.run.name} belongs to {other}; choose another run name")
 
     # ---- ideas in, outcomes out
@@ -168,6 +184,9 @@ class Executor:
     def execute(self, ideas: Iterable[Idea]) -> list[Outcome]:
         """Runs a batch and returns its outcomes in the same order."""
         futures = [self.submit(idea) for idea in ideas]
+        # A store that fails ends the batch at once, whatever still runs.
+        for future in concurrent.futures.as_completed(futures):
+            future.result()
         return [future.result() for future in futures]
 
     async def aexecute(self, ideas: Iterable[Idea]) -> list[Outcome]:
@@ -200,9 +219,11 @@ class Executor:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self.run.record("stop")
-        self.run.flush()
-        self._lock.release()
+        try:
+            self.run.record("stop")
+            self.run.flush()
+        finally:
+            self._lock.release()
 
     async def _shut_down(self) -> None:
         for task in set(self._tasks):
@@ -244,7 +265,7 @@ class Executor:
     async def _execute_new(
         self, key: str, idea: Idea, seed: int, priority: int, made: Implementation | None
     ) -> Outcome:
-        submitted = time.time()
+        submitted = now()
         if not self._budget.admit(key):
             return cancelled(self.problem, idea, seed, str(self._budget))
         try:
@@ -263,7 +284,7 @@ class Executor:
             if not clock.expired():
                 raise
             return cancelled(self.problem, idea, seed, str(self._budget))
-        outcome = replace(outcome, submitted_at=submitted, finished_at=time.time())
+        outcome = replace(outcome, submitted_at=submitted, finished_at=now())
         self.run.write_outcome(key, outcome)
         self.run.record("finished", key=key, status=outcome.status, reward=outcome.reward)
         return outcome
@@ -271,6 +292,9 @@ class Executor:
     async def _implement(self, key: str, idea: Idea, made: Implementation | None) -> Implementation:
         if (files := self.run.codebase(key)) is not None:
             return Implementation("completed", files, self.run.diff(key))
+        if (files := self.run.codebase(idea.id)) is not None:
+            # Another seed of an idea is another trial of the same code.
+            made = Implementation("completed", files, self.run.diff(idea.id))
         implementation = made or await self._implementer.implement(idea)
         if implementation.status == "completed":
             self.run.write_implementation(key, implementation)
@@ -286,7 +310,8 @@ class Executor:
     async def _measure(self, key: str, idea: Idea, files: Mapping[str, str], job: Job) -> Outcome:
         """The outcome of a codebase: an earlier one of the same content, or a trial's."""
         async with self._only_one(job.content_hash):
-            if (found := self.store.result(job.content_hash)) is not None:
+            found = self.store.result(job.content_hash)
+            if found is not None and meets(found[0].sandbox, self._asked):
                 earlier, log_path = found
                 own = log_path == self.run.log_path(key)
                 if not own:
@@ -297,7 +322,10 @@ class Executor:
             trial = await self._scheduler.run(job, spec)
             outcome = outcome_of(self.problem, idea, job.seed, trial, job.content_hash)
             self.run.write_log(key, trial.log)
-            self.store.keep_result(outcome, self.run.log_path(key))
+            self.run.write_exam_log(key, trial.exam_log)
+            if trial.ended:
+                # Where no worker saw its end, it tells of the machine and not of the codebase.
+                self.store.keep_result(outcome, self.run.log_path(key))
             self.run.record("trial", key=key, started=trial.started, ended=trial.ended)
             return outcome
 

@@ -5,7 +5,8 @@
     storage.read("runs/a/missing")                   # None
 
 A file is never seen half-written. Nothing is synced to disk one by one: after a power cut the last
-files may be empty, which readers treat as absent.
+files may be empty, which readers treat as absent. What fails raises StoreError, a line that says
+what failed and how to go on.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from typing import Protocol
 
 from executor.errors import StoreError
 
+HOW_TO_GO_ON = "what is finished is kept, and the same command goes on from there"
+
 
 class Storage(Protocol):
-    """Paths are relative, with forward slashes."""
+    """Paths are relative, with forward slashes. Every method raises StoreError."""
 
     url: str
 
@@ -40,7 +43,7 @@ class Storage(Protocol):
         """Makes appended lines durable."""
 
     def list(self, path: str) -> list[str]:
-        """The names in a folder, sorted; empty when there is none."""
+        """The names in a folder, sorted, hidden ones left out; empty when there is none."""
 
     def try_lock(self, path: str) -> Lock | None:
         """A lock that ends with the process; None when another process holds it."""
@@ -50,7 +53,7 @@ class Lock:
     """Held until `release()`."""
 
     def release(self) -> None:
-        pass
+        """Never raises: what cannot be released ends by itself."""
 
 
 class Folder:
@@ -61,15 +64,16 @@ class Folder:
         self.url = str(self.root)
 
     def read(self, path: str) -> bytes | None:
-        try:
-            return (self.root / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        with self._doing("read"):
+            try:
+                return (self.root / path).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def write(self, path: str, data: bytes) -> None:
         target = self.root / path
         temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}")
-        with self._writing():
+        with self._doing("written"):
             try:
                 try:
                     temporary.write_bytes(data)
@@ -84,32 +88,41 @@ class Folder:
 
     def append(self, path: str, line: bytes) -> None:
         target = self.root / path
-        with self._writing():
+        with self._doing("written"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("ab") as file:
-                file.write(line)
+            with target.open("ab", buffering=0) as file:
+                size = file.tell()
+                try:
+                    while line:
+                        line = line[file.write(line) :]
+                except OSError:
+                    # A disk that fills takes a part; the next line must not be glued to it.
+                    file.truncate(size)
+                    raise
 
     def flush(self) -> None:
         pass
 
     def list(self, path: str) -> list[str]:
-        try:
-            return sorted(n for n in os.listdir(self.root / path) if not n.startswith("."))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        with self._doing("read"):
+            try:
+                return sorted(n for n in os.listdir(self.root / path) if not n.startswith("."))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
 
     def try_lock(self, path: str) -> Lock | None:
         target = self.root / path
-        with self._writing():
+        with self._doing("written"):
             target.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            with self._writing():
+            with self._doing("written"):
                 descriptor = os.open(target, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                return None
+            with self._doing("locked"):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(descriptor)
+                    return None
             # The last holder may have removed the file between our open and our lock.
             with suppress(FileNotFoundError):
                 if os.fstat(descriptor).st_ino == target.stat().st_ino:
@@ -117,11 +130,13 @@ class Folder:
             os.close(descriptor)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _doing(self, what: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise StoreError(f"the store {self.root} cannot be written: {error.strerror}") from None
+            raise StoreError(
+                f"the store {self.root} cannot be {what}: {error.strerror}; {HOW_TO_GO_ON}"
+            ) from None
 
 
 class _FileLock(Lock):
@@ -129,73 +144,29 @@ class _FileLock(Lock):
         self._descriptor, self._path = descriptor, path
 
     def release(self) -> None:
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
-
-
-class Bucket:
-    """Any fsspec file system whose puts are atomic, as object stores' are; it has no locks."""
-
-    def __init__(self, url: str) -> None:
-        import fsspec
-
-        self.url = url.rstrip("/")
-        try:
-            self._files, self._root = fsspec.core.url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
-            raise StoreError(f"the store {url} cannot be opened: {error}") from None
-        self._logs: dict[str, bytes] = {}
-
-    def read(self, path: str) -> bytes | None:
-        try:
-            return self._files.cat_file(f"{self._root}/{path}")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def write(self, path: str, data: bytes) -> None:
-        try:
-            self._files.pipe_file(f"{self._root}/{path}", data)
-        except Exception as error:  # every file system brings its own
-            raise StoreError(f"the store {self.url} cannot be written: {error}") from None
-
-    def append(self, path: str, line: bytes) -> None:
-        # Objects cannot grow: the log is kept here and put whole at each flush.
-        if path not in self._logs:
-            self._logs[path] = self.read(path) or b""
-        self._logs[path] += line
-
-    def flush(self) -> None:
-        for path, data in self._logs.items():
-            self.write(path, data)
-
-    def list(self, path: str) -> list[str]:
-        self._files.invalidate_cache()
-        try:
-            names = self._files.ls(f"{self._root}/{path}", detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return sorted(name.rstrip("/").rpartition("/")[2] for name in names)
-
-    def try_lock(self, path: str) -> Lock | None:
-        return Lock()
 
 
 def open_storage(url: str | Path) -> Storage:
     """Opens a store and checks that it can be written. Raises StoreError."""
     text = str(url)
-    storage: Storage
     if "://" in text and not text.startswith("file://"):
-        storage = Bucket(text)
-    else:
-        storage = Folder(text.removeprefix("file://"))
-        with suppress(OSError):
-            storage.root.mkdir(parents=True, exist_ok=True)
-        if not os.access(storage.root, os.W_OK | os.X_OK):
-            raise StoreError(
-                f"the store {storage.root} cannot be written; choose another with --store"
-            )
+        # fsspec takes its time to import.
+        from executor.bucket import Bucket
+
+        return Bucket(text)
+    folder = Folder(text.removeprefix("file://"))
+    try:
+        folder.root.mkdir(parents=True, exist_ok=True)
         # Root passes every access check: only a real write tells of a read-only file system.
-        probe = f".probe-{uuid.uuid4().hex}"
-        storage.write(probe, b"")
-        (storage.root / probe).unlink()
-    return storage
+        probe = folder.root / f".probe-{uuid.uuid4().hex}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"the store {folder.root} cannot be written: {error.strerror}; "
+            "choose another with --store"
+        ) from None
+    return folder

@@ -14,12 +14,12 @@ from __future__ import annotations
 import io
 import json
 import re
-import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from executor.clock import now
 from executor.errors import StoreError
 from executor.records import Idea, Implementation, Job, Outcome, Record
 from executor.storage import Lock, Storage, open_storage
@@ -27,6 +27,8 @@ from executor.storage import Lock, Storage, open_storage
 R = TypeVar("R", bound=Record)
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _REPEAT = re.compile(r".+\.seed(-?[0-9]+)")
+# A part of a YAML text is valid YAML: this line tells that it is whole.
+_YAML_END = b"\n...\n"
 # Every zip entry gets this date, so that equal codebases are equal bytes.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -85,12 +87,17 @@ class RunFolder:
         if lock is None:
             raise StoreError(
                 f"the run {self.name} in {self._storage.url} is being executed by somebody else; "
-                "wait for it, stop it, or choose another run name"
+                "wait for it, stop it, or choose another run name (on a bucket, one that was "
+                "killed on another machine lets go after a minute)"
             )
-        events = self._storage.read(f"{self._path}/events.jsonl")
-        if events and not events.endswith(b"\n"):
-            # A kill cut the last line short: it must not swallow the next one.
-            self._storage.append(f"{self._path}/events.jsonl", b"\n")
+        try:
+            events = self._storage.read(f"{self._path}/events.jsonl")
+            if events and not events.endswith(b"\n"):
+                # A kill cut the last line short: it must not swallow the next one.
+                self._storage.append(f"{self._path}/events.jsonl", b"\n")
+        except StoreError:
+            lock.release()
+            raise
         return lock
 
     def trials(self) -> list[str]:
@@ -136,19 +143,26 @@ class RunFolder:
     def write_log(self, key: str, log: str) -> None:
         self._write(key, "log.txt", log.encode())
 
+    def write_exam_log(self, key: str, log: str) -> None:
+        """What the candidate printed while it was asked: for people, never for an ideator."""
+        if log:
+            self._write(key, "exam_log.txt", log.encode())
+
     def write_outcome(self, key: str, outcome: Outcome) -> None:
         self._write(key, "outcome.json", outcome.to_json().encode())
 
     def recipe(self) -> str | None:
-        data = self._storage.read(f"{self._path}/recipe.yaml")
-        return data.decode() if data else None
+        """The text that `write_recipe` got; None when there is none or it was cut short."""
+        data = self._storage.read(f"{self._path}/recipe.yaml") or b""
+        whole, end, _ = data.rpartition(_YAML_END)
+        return f"{whole.decode()}\n" if end else None
 
     def write_recipe(self, text: str) -> None:
-        self._storage.write(f"{self._path}/recipe.yaml", text.encode())
+        self._storage.write(f"{self._path}/recipe.yaml", text.rstrip("\n").encode() + _YAML_END)
 
     def record(self, event: str, **fields: Any) -> None:
         """Adds a line to events.jsonl, which nothing but reports and the clock read."""
-        line = json.dumps({"time": round(time.time(), 4), "event": event, **fields})
+        line = json.dumps({"time": round(now(), 4), "event": event, **fields})
         self._storage.append(f"{self._path}/events.jsonl", line.encode() + b"\n")
 
     def flush(self) -> None:

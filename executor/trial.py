@@ -10,6 +10,7 @@ prints is a metric. The same code runs under every kind of worker.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -24,7 +25,7 @@ from typing import Any
 from executor import processes
 from executor.candidate_folder import ForbiddenEntry, NoCandidate, take_over
 from executor.command import PRELUDE, candidate_command, environment, training_command
-from executor.examiner import Candidate, Examination, examine
+from executor.examiner import Candidate, Examination, ExaminerDied, examine
 from executor.log_tail import last_line, tail
 from executor.records import Record, Status, Trial
 from executor.sandbox import Box, Limits, Lock, box_uid, open_group, places, start
@@ -104,20 +105,31 @@ def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], b
     """
     started = time.monotonic()
     with trial_folder(folder, spec.disk_mib, MAX_FILES, mounted=lock.mounted):
+        learnt = True
         try:
             trial = _train_then_examine(spec, folder, lock, stopped)
         except OSError as error:
-            # Two names of the codebase that exclude each other, a full disk, ...
             trial = Trial("crashed", "train", detail=f"the trial could not be set up: {error}")
+            learnt = _is_of_the_codebase(error, lock)
+        except ExaminerDied as error:
+            trial = Trial("crashed", "examine", detail=str(error))
+            learnt = False
         return replace(
             trial,
+            # Without times: nothing was learnt about the codebase.
+            started=started if learnt else 0.0,
+            ended=time.monotonic() if learnt else 0.0,
             log=tail(folder / "logs" / "train") + trial.log,
             exam_log=tail(folder / "logs" / "exam"),
-            started=started,
-            ended=time.monotonic(),
             sandbox=str(lock),
             frozen={name: _sha256(text) for name, text in spec.frozen.items()},
         )
+
+
+def _is_of_the_codebase(error: OSError, lock: Lock) -> bool:
+    """Whether two of its names exclude each other, or it filled its disk: not the worker is sick."""
+    names = (FileExistsError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, names) or (lock.mounted and error.errno == errno.ENOSPC)
 
 
 def _train_then_examine(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -12,3 +14,31 @@ def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IDEATOR_RL_DATA", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[object]:
+    """An S3 server of our own, which this process and its children use."""
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    threaded = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    threaded.start()
+    host, port = threaded.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "key")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        yield threaded
+    threaded.stop()
+
+
+@pytest.fixture
+def s3_url(s3_server: object) -> str:
+    """An empty bucket."""
+    import s3fs
+
+    url = f"s3://{uuid4().hex}"
+    s3fs.S3FileSystem().mkdir(url)
+    return f"{url}/store"

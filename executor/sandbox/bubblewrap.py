@@ -14,6 +14,7 @@ import os
 import shutil
 from pathlib import Path
 
+from executor import processes
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
 from executor.sandbox.visible import gpu_devices, masked_paths, parent_folders, visible_paths
 
@@ -47,7 +48,7 @@ def find_binary() -> tuple[Path | None, str]:
 def arguments(box: Box, uid: int) -> list[str]:
     """The options of bwrap for a box; as root the command is prefixed by what gives root up."""
     words = [*_NAMESPACES, "--unshare-cgroup-try", "--hostname", "box"]
-    words += ["--die-with-parent", "--new-session"]
+    words += ["--die-with-parent", "--new-session", "--unsetenv", processes.MARK]
     words += _root_folder(box)
     words += ["--proc", "/proc", "--dev", "/dev"]
     for device in gpu_devices() if box.gpus else ():

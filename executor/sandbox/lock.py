@@ -100,6 +100,8 @@ def start(
             options = ["--seccomp", str(code), *options]
             descriptors.append(code)
         words = [lock.binary, *options, *words]
+        # Of bwrap's own processes; the command does not get to see it.
+        env = {**env, processes.MARK: os.environ.get(processes.MARK, "")}
     elif lock.name == "namespaces":
         root = box.scratch / "root"
         root.mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from executor import processes
 from executor.sandbox.box import Box, Limits
+from executor.sandbox.cgroup import Group
 from executor.sandbox.lock import Lock, box_uid, open_group, places, start
 from executor.sandbox.workspace import enter_private_mounts, trial_folder
 from executor.usage import Meter
@@ -80,9 +81,21 @@ def _with_bounds(lock: Lock, folder: Path) -> Lock:
         group = open_group(replace(lock, grouped=True), _box(folder))
     except OSError:
         return lock
+    enters = group is not None and _can_enter(group)
     if group:
         group.remove()
-    return replace(lock, grouped=group is not None)
+    return replace(lock, grouped=enters)
+
+
+def _can_enter(group: Group) -> bool:
+    """Whether a process of this user may move there: making a group does not say so."""
+    if (child := os.fork()) == 0:
+        try:
+            group.enter()
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def _box(folder: Path) -> Box:

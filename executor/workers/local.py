@@ -84,7 +84,7 @@ class _Slot:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "executor.workers.slot"),
             *(str(self._folder), self._lock.to_json(), *filter(None, [self._cores])),
-            env=_slot_environment(),
+            env=_slot_environment(self._folder),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
@@ -127,10 +127,13 @@ class _Slot:
             remove_stale()
 
 
-def _slot_environment() -> dict[str, str]:
-    """No key or token of the controller's: a slot has no use for them."""
+def _slot_environment(folder: Path) -> dict[str, str]:
+    """No key or token of the controller's: a slot has no use for them.
+
+    `folder` tells what a killed slot leaves, see `processes.end_strays`.
+    """
     kept = {name: os.environ[name] for name in ("PYTHONPATH", "TMPDIR") if name in os.environ}
-    return kept | kept_environment()
+    return kept | kept_environment() | {processes.MARK: f"{folder}/"}
 
 
 def available_cores() -> list[int]:

@@ -210,7 +210,7 @@ def test_the_candidate_gets_no_seed_no_data_and_no_secret(slot: Slot, tmp_path: 
         ("raise ValueError('looks memorised')", "rejected", "looks memorised"),
         ("raise KeyError('labels')", "crashed", "evaluate.py raised KeyError: 'labels'"),
         ("raise SystemExit(0)", "crashed", "evaluate.py raised SystemExit"),
-        ("import os; os._exit(5)", "crashed", "the examiner ended with code 5"),
+        ("import os; os._exit(5)", "crashed", "the examiner ended with exit code 5"),
         ("return {'loss': float('nan')}", "rejected", "the metric loss is not finite"),
         ("return {'a': 1.0, 'loss': float('inf')}", "rejected", "the metric loss is not finite"),
         ("return {'loss': 'low'}", "rejected", "could not convert"),

@@ -13,18 +13,20 @@ from uuid import uuid4
 import pytest
 
 from executor import StoreError
-from executor.storage import Bucket, Folder, Storage, open_storage
+from executor.bucket import Bucket
+from executor.storage import Folder, Storage, open_storage
 
 
-@pytest.fixture(params=["folder", "file url", "bucket"])
+@pytest.fixture(params=["folder", "file url", "memory", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     urls = {
-        "folder": str(tmp_path / "deep" / "store"),
-        "file url": f"file://{tmp_path}/deep/store",
-        "bucket": f"memory://{uuid4().hex}/store",
+        "folder": lambda: str(tmp_path / "deep" / "store"),
+        "file url": lambda: f"file://{tmp_path}/deep/store",
+        "memory": lambda: f"memory://{uuid4().hex}/store",
+        "s3": lambda: request.getfixturevalue("s3_url"),
     }
-    storage = open_storage(urls[request.param])
-    assert isinstance(storage, Bucket if request.param == "bucket" else Folder)
+    storage = open_storage(urls[request.param]())
+    assert isinstance(storage, Bucket if request.param in ("memory", "s3") else Folder)
     return storage
 
 
@@ -54,6 +56,14 @@ def test_a_lock_is_no_part_of_a_listing(storage: Storage) -> None:
     assert lock is not None and storage.list("runs") == []
     lock.release()
     assert storage.list("runs") == []
+
+
+def test_a_lock_has_one_holder(storage: Storage) -> None:
+    for _ in range(2):
+        lock = storage.try_lock("runs/.lock")
+        assert lock is not None
+        assert open_storage(storage.url).try_lock("runs/.lock") is None
+        lock.release()
 
 
 def test_lines_are_appended_across_sessions(storage: Storage) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +20,10 @@ trees = st.dictionaries(
 )
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        return request.getfixturevalue("s3_url")
     return str(tmp_path) if request.param == "folder" else f"memory://{uuid4().hex}"
 
 
@@ -49,6 +52,19 @@ def test_everything_of_a_trial_is_read_as_it_was_written(run: RunFolder, url: st
     assert (again.codebase("a"), again.diff("a")) == (made.files, "a diff\n")
     assert (again.log("a"), again.recipe()) == ("line ü\n", "env: digits\n")
     assert (again.trials(), Store(url).runs()) == (["a"], ["first"])
+
+
+def test_a_recipe_that_was_cut_short_is_absent(tmp_path: Path) -> None:
+    run = Store(tmp_path).run("first")
+    run.write_recipe("env: digits\nseed: 1\n")
+    path = tmp_path / "runs/first/recipe.yaml"
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        assert run.recipe() is None
+    path.write_bytes(whole)
+    assert run.recipe() == "env: digits\nseed: 1\n"
+    assert yaml.safe_load(whole) == {"env": "digits", "seed": 1}
 
 
 def test_results_are_shared_by_all_runs(url: str) -> None:
@@ -99,9 +115,8 @@ def test_a_file_that_a_power_cut_emptied_is_absent(
 
 def test_a_run_has_one_writer(url: str) -> None:
     lock = Store(url).run("first").lock()
-    if "memory" not in url:
-        with pytest.raises(StoreError, match=r"the run first in .* is being executed"):
-            Store(url).run("first").lock()
+    with pytest.raises(StoreError, match=r"the run first in .* is being executed"):
+        Store(url).run("first").lock()
     Store(url).run("second").lock().release()
     lock.release()
     Store(url).run("first").lock().release()

@@ -1,0 +1,265 @@
+"""A store on an object store, through fsspec: `Bucket("s3://bucket/prefix")`.
+
+A file is one object and one put, which object stores show whole or not at all. (On a remote file
+system that shows part of a put, what was cut short reads as absent; a log loses its tail.)
+
+An operation that fails is tried again for PATIENCE_S seconds, with pauses that double; one that
+gives no answer within ATTEMPT_S seconds has failed. Refusals (no such bucket, no permission) are
+final at once. A store that stays away is given up for REST_S seconds: whatever is asked meanwhile
+fails at once, so that a run that cannot be kept ends soon.
+
+A lock is a lease: an object that only one process can create and that its holder renews. Whoever
+finds it unrenewed for LEASE_S seconds, by the store's own clock, or its process dead on this
+machine, takes it. Leases are advice. A holder that was suspended for longer learns of its loss at
+the next renewal, up to LEASE_S / 4 later, and stops; until then both write. On file systems without
+an atomic create (fsspec's `mode="create"`; s3fs and gcsfs have it) two that begin in the same
+moment may both hold it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import math
+import os
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fsspec
+
+from executor.errors import StoreError
+from executor.storage import HOW_TO_GO_ON, Lock
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+# The leases of this process, by owner.
+_held: set[bytes] = set()
+
+ATTEMPT_S = 30.0
+PATIENCE_S = 120.0
+OPEN_PATIENCE_S = 10.0
+REST_S = 30.0
+LEASE_S = 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+_QUIET_ATTEMPTS = 3
+_MISSING = (FileNotFoundError, NotADirectoryError)
+# Asked again, these would be the same.
+_REFUSALS = (
+    *_MISSING,
+    FileExistsError,
+    IsADirectoryError,
+    PermissionError,
+    NotImplementedError,
+    ImportError,
+    TypeError,
+    ValueError,
+)
+
+
+class Bucket:
+    """Any fsspec file system whose puts are atomic. Raises StoreError when it cannot be written."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(self.url)
+        except (ImportError, ValueError) as error:
+            raise StoreError(f"the store {url} cannot be opened: {_line(error)}") from None
+        self._logs: dict[str, bytes] = {}
+        self._unsaved: set[str] = set()
+        self._given_up, self._rests_until = "", 0.0
+        self._patience_s = OPEN_PATIENCE_S
+        self._advice = "check its address and your credentials, or choose another with --store"
+        probe = f".probe-{uuid.uuid4().hex}"
+        self.write(probe, b"")
+        self.remove(probe)
+        self._patience_s, self._advice = PATIENCE_S, HOW_TO_GO_ON
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return self._ask("read", self._files.cat_file, path, answers=_MISSING)
+        except _MISSING:
+            return None
+
+    def write(self, path: str, data: bytes) -> None:
+        self._ask("written", self._files.pipe_file, path, data)
+
+    def append(self, path: str, line: bytes) -> None:
+        # Objects cannot grow: the log is kept here and put whole at each flush.
+        if path not in self._logs:
+            self._logs[path] = self.read(path) or b""
+        self._logs[path] += line
+        self._unsaved.add(path)
+
+    def flush(self) -> None:
+        for path in sorted(self._unsaved):
+            self.write(path, self._logs[path])
+            self._unsaved.discard(path)
+
+    def list(self, path: str) -> list[str]:
+        self._files.invalidate_cache()
+        try:
+            found = self._ask("read", self._files.ls, path, answers=_MISSING, detail=False)
+        except _MISSING:
+            return []
+        names = (name.rstrip("/").rpartition("/")[2] for name in found)
+        return sorted(name for name in names if not name.startswith("."))
+
+    def remove(self, path: str) -> None:
+        with suppress(*_MISSING):
+            self._ask("written", self._files.rm_file, path, answers=_MISSING)
+
+    def try_lock(self, path: str) -> Lock | None:
+        owner = json.dumps({"id": uuid.uuid4().hex, **_this_process()}).encode()
+        if self._create(path, owner):
+            return _Lease(self, path, owner)
+        holder = self.read(path)
+        if holder is None or not (_is_dead(holder) or self._age(path) > LEASE_S):
+            return None
+        # Of two who get here at once, the slower may remove what the other has just created: that
+        # one learns of it when it renews.
+        if self.read(path) == holder:
+            self.remove(path)
+        return _Lease(self, path, owner) if self._create(path, owner) else None
+
+    def give_up(self, reason: str, seconds: float) -> StoreError:
+        """Fails whatever is asked in the next seconds with the error that this returns."""
+        self._given_up, self._rests_until = reason, time.monotonic() + seconds
+        return StoreError(reason)
+
+    def _create(self, path: str, data: bytes) -> bool:
+        """Writes a file unless there is one with other content."""
+        exists = (FileExistsError,)
+        try:
+            create = partial(self._files.pipe_file, mode="create")
+            self._ask("written", create, path, data, answers=exists)
+        except exists:
+            # Ours it is when only the answer to an earlier attempt was lost.
+            return self.read(path) == data
+        return True
+
+    def _age(self, path: str) -> float:
+        """Seconds since a file was written, by the store's own clock; 0 when it is gone."""
+        probe = f"{path}.{uuid.uuid4().hex}"
+        self.write(probe, b"")
+        self._files.invalidate_cache()
+        modified = partial(self._ask, "read", self._files.modified, answers=_MISSING)
+        try:
+            return (modified(probe) - modified(path)).total_seconds()
+        except _MISSING:
+            return 0.0
+        finally:
+            self.remove(probe)
+
+    def _ask(
+        self,
+        what: str,
+        operation: Callable[..., T],
+        path: str,
+        *data: bytes,
+        answers: tuple[type[Exception], ...] = (),
+        **options: Any,
+    ) -> T:
+        """Repeats an operation until it succeeds or patience ends; errors in `answers` pass."""
+        if time.monotonic() < self._rests_until:
+            raise StoreError(self._given_up)
+        deadline = time.monotonic() + self._patience_s
+        for attempt in itertools.count():
+            try:
+                return _within(ATTEMPT_S, operation, f"{self._root}/{path}", *data, **options)
+            except answers:
+                raise
+            except Exception as error:  # every file system brings its own
+                failed = f"the store {self.url} cannot be {what}: {_line(error)}"
+                refused = isinstance(error, _REFUSALS)
+            if refused:
+                raise StoreError(f"{failed}; {self._advice}")
+            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
+            if time.monotonic() + pause > deadline:
+                raise self.give_up(f"{failed}; {self._advice}", REST_S)
+            if attempt == _QUIET_ATTEMPTS:
+                _log.warning("%s; trying again for %g s", failed, self._patience_s)
+            time.sleep(pause * random.uniform(0.5, 1.0))
+        raise AssertionError("unreachable")
+
+
+class _Lease(Lock):
+    """Renewed by a thread, so that it ends with the process."""
+
+    def __init__(self, bucket: Bucket, path: str, owner: bytes) -> None:
+        self._bucket, self._path, self._owner = bucket, path, owner
+        self._released = threading.Event()
+        _held.add(owner)
+        threading.Thread(target=self._renew, name="lease", daemon=True).start()
+
+    def release(self) -> None:
+        self._released.set()
+        with suppress(StoreError):
+            if self._bucket.read(self._path) == self._owner:
+                self._bucket.remove(self._path)
+        _held.discard(self._owner)
+
+    def _renew(self) -> None:
+        while not self._released.wait(LEASE_S / 4):
+            with suppress(StoreError):
+                if self._bucket.read(self._path) == self._owner:
+                    self._bucket.write(self._path, self._owner)
+                elif not self._released.is_set():
+                    reason = f"another process took over {self._bucket.url}/{self._path}"
+                    self._bucket.give_up(f"{reason}: this one stops", math.inf)
+
+
+def _within(seconds: float, operation: Callable[..., T], *args: Any, **options: Any) -> T:
+    """What an operation returns or raises; TimeoutError when it stalls, its thread left behind."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(operation(*args, **options))
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="store", daemon=True).start()
+    try:
+        return done.result(seconds)
+    except TimeoutError:
+        if done.done():
+            raise
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+
+
+def _this_process() -> dict[str, Any]:
+    """This process, on a machine that has been up since some boot, in a pid namespace."""
+    machine = uuid.uuid4().hex
+    with suppress(OSError):
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        machine += os.readlink("/proc/self/ns/pid")
+    return {"host": socket.gethostname(), "machine": machine, "pid": os.getpid()}
+
+
+def _is_dead(owner: bytes) -> bool:
+    """Whether a lease was held by a process of this machine that is there no more or let it go."""
+    try:
+        process = json.loads(owner)
+        if process["machine"] != _this_process()["machine"]:
+            return False
+        os.kill(process["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, KeyError, TypeError, OSError):
+        return False
+    return process["pid"] == os.getpid() and owner not in _held
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
