@@ -127,7 +127,7 @@ def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], b
 
 
 def _is_of_the_codebase(error: OSError, lock: Lock) -> bool:
-    """Whether two of its names exclude each other, or it filled its disk: not the worker is sick."""
+    """Whether two of its names exclude each other or it filled its disk; else the worker is ill."""
     names = (FileExistsError, IsADirectoryError, NotADirectoryError)
     return isinstance(error, names) or (lock.mounted and error.errno == errno.ENOSPC)
 
