@@ -44,19 +44,16 @@ def environment(lock: Lock, box: Box, *, cpus: int, extra: Mapping[str, str]) ->
     return env | dict(extra)
 
 
-def training_command(
+def command_line(
     words: Sequence[str], preload: Sequence[str], clock: int, lock: Lock, box: Box
 ) -> tuple[list[str], bool]:
     """The command line, and whether it is a Python script that starts through the prelude.
 
     -P: modules of the codebase cannot stand in for the ones that are preloaded; -B: no bytecode.
     """
-    if words[0] != "python" or words[1].startswith("-"):
-        return candidate_command(words), False
+    if words[0] != "python":
+        return list(words), False
+    if words[1].startswith("-"):
+        return [sys.executable, "-B", *words[1:]], False
     prelude = [tool(lock, box, PRELUDE.name), str(clock), ",".join(preload)]
     return [sys.executable, "-P", "-B", *prelude, *words[1:]], True
-
-
-def candidate_command(words: Sequence[str]) -> list[str]:
-    """The command line; a script's own folder is importable, as for any script."""
-    return [sys.executable, "-B", *words[1:]] if words[0] == "python" else list(words)

@@ -59,11 +59,12 @@ class Candidate:
         start: Callable[..., subprocess.Popen[bytes]],
         log: int,
         log_path: Path,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.folder = work / "candidate"
         self.first_log = ""
         self._command, self._start_locked_in, self._log = command, start, log
-        self._log_path = log_path
+        self._log_path, self._pass_fds = log_path, tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(
@@ -118,7 +119,7 @@ class Candidate:
                 self._command,
                 env={"EXAM_ANSWERS": str(writer), "EXAM_SHARED": str(self._shared)},
                 stdin=subprocess.PIPE,
-                pass_fds=(writer, self._shared),
+                pass_fds=(writer, self._shared, *self._pass_fds),
             )
         except OSError as error:
             raise CandidateDied(f"the candidate does not start: {error}") from None
@@ -184,13 +185,17 @@ def examine(
     evaluate: Path,
     candidate: Candidate,
     held_out: Path | None,
-    seconds: float,
+    limits: processes.Limits,
+    *,
     meter: processes.Meter,
+    clock_start: int | None,
     stopped: Callable[[], bool],
 ) -> Examination:
-    """Runs `evaluate.py` in a forked process for at most `seconds` of wall time.
+    """Runs `evaluate.py` in a forked process within `limits`: wall time in all, and CPU seconds, so
+    that no candidate goes on with its training.
 
-    Raises ExaminerDied.
+    `clock_start` is where the candidate's imports are told, see `processes.watch`. Raises
+    ExaminerDied.
     """
     with suppress(Exception, SystemExit):
         # Loaded here for all trials to come; what goes wrong is reported by the fork.
@@ -201,15 +206,20 @@ def examine(
         if pid == 0:
             processes.die_with_parent(parent)
             _examine_and_exit(evaluate, candidate, held_out, file)
-        limits = processes.Limits("wall", seconds, startup_s=seconds, wall_s=seconds)
+        forked = cast("subprocess.Popen[bytes]", _Forked(pid))
         try:
-            run = processes.watch(_Forked(pid), limits, meter=meter, stopped=stopped)  # type: ignore[arg-type]
+            run = processes.watch(
+                forked, limits, meter=meter, clock_start=clock_start, stopped=stopped
+            )
         finally:
             processes.end_tree()
         if run.excess:
             return Examination("crashed", {}, f"the candidate used {run.excess}")
+        if run.exit_code is None and run.charged_s > limits.seconds:
+            detail = f"the candidate used over {limits.seconds:g} CPU seconds"
+            return Examination("timeout", {}, detail)
         if run.exit_code is None:
-            return Examination("timeout", {}, f"the examination took over {seconds:g} s")
+            return Examination("timeout", {}, f"the examination took over {limits.wall_s:g} s")
         file.seek(0)
         text = file.read()
     if not text:

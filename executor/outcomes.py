@@ -16,12 +16,14 @@ def trial_spec(
 ) -> TrialSpec:
     """What a worker has to know to run `files` once with `seed`."""
     file = problem.file
+    own = file.run.candidate_preload
     return TrialSpec(
         files=files,
         frozen=problem.frozen_files,
         entry=file.run.entry,
         preload=file.run.preload,
         candidate=file.run.candidate,
+        candidate_preload=file.run.preload if own is None else own,
         evaluate=str(problem.evaluate),
         train_data=str(data.train) if data.train else None,
         held_out=str(data.held_out) if data.held_out else None,
@@ -31,6 +33,8 @@ def trial_spec(
         wall_limit=file.budget.wall_limit,
         startup_seconds=file.budget.startup_seconds,
         examine_seconds=file.budget.examine_seconds,
+        candidate_seconds=file.budget.candidate_seconds
+        or file.budget.examine_seconds * file.resources.cpus,
         seed=seed,
         cpus=file.resources.cpus,
         gpus=file.resources.gpus,

@@ -48,9 +48,13 @@ Words = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
 class Run(Settings, frozen=True):
+    """The commands of training and candidate, and the modules whose import is free to them (the
+    candidate's are the training's where none are given)."""
+
     entry: Words
     preload: tuple[str, ...] = ()
     candidate: tuple[str, ...] = ()
+    candidate_preload: tuple[str, ...] | None = None
 
 
 class Files(Settings, frozen=True):
@@ -70,12 +74,15 @@ class Resources(Settings, frozen=True):
 
 
 class Budget(Settings, frozen=True):
-    """Seconds of `kind`; the other limits are wall seconds and are never charged."""
+    """Seconds of `kind`; the others are never charged. `startup_seconds` and `examine_seconds` are
+    wall time, `candidate_seconds` is CPU time of the candidate, imports apart: enough to answer and
+    too little to go on with the training (by default only `examine_seconds` bounds it)."""
 
     kind: Literal["wall", "cpu"]
     seconds: Positive
     startup_seconds: Positive = 60.0
     examine_seconds: Positive = 60.0
+    candidate_seconds: Positive | None = None
 
     @property
     def wall_limit(self) -> float:

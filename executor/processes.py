@@ -93,11 +93,15 @@ def start(
 
 @dataclass(frozen=True)
 class Limits:
-    """When a run must end: `seconds` of `kind` after its clock started, `wall_s` in any case."""
+    """When a run must end: `seconds` of `kind` after its clock started, `wall_s` in any case.
+
+    The wall time counts from the clock's start, which is due after `startup_s`; where that is None,
+    from the very beginning.
+    """
 
     kind: Literal["wall", "cpu"]
     seconds: float
-    startup_s: float
+    startup_s: float | None
     wall_s: float
 
 
@@ -151,7 +155,7 @@ def watch(
                 ready = select.select([clock_start], [], [], 0)[0]
                 if ready and (text := os.read(clock_start, 64)):
                     started, imports = now, float(text)
-                elif now - begun > limits.startup_s:
+                elif limits.startup_s is not None and now - begun > limits.startup_s:
                     started = now  # too slow a start is charged from here on
                     imports = meter.cpu_seconds()
             charged = 0.0
@@ -162,7 +166,8 @@ def watch(
             if charged > limits.seconds:
                 reason = f"the budget of {limits.seconds:g} {limits.kind} seconds was used up"
                 return replace(run, reason=reason)
-            if started is not None and now - started > limits.wall_s:
+            wall_from = begun if limits.startup_s is None else started
+            if wall_from is not None and now - wall_from > limits.wall_s:
                 return replace(run, reason=f"still running after {limits.wall_s:g} wall seconds")
             if ended:
                 return replace(run, exit_code=process.returncode)

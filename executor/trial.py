@@ -24,7 +24,7 @@ from typing import Any
 
 from executor import processes
 from executor.candidate_folder import ForbiddenEntry, NoCandidate, take_over
-from executor.command import PRELUDE, candidate_command, environment, training_command
+from executor.command import PRELUDE, command_line, environment
 from executor.examiner import Candidate, Examination, ExaminerDied, examine
 from executor.log_tail import last_line, tail
 from executor.records import Record, Status, Trial
@@ -51,6 +51,7 @@ class TrialSpec(Record):
     entry: Sequence[str]
     preload: Sequence[str]
     candidate: Sequence[str]
+    candidate_preload: Sequence[str]
     evaluate: str
     train_data: str | None
     held_out: str | None
@@ -59,6 +60,7 @@ class TrialSpec(Record):
     wall_limit: float
     startup_seconds: float
     examine_seconds: float
+    candidate_seconds: float
     seed: int
     cpus: int = 1
     gpus: int = 0
@@ -223,7 +225,7 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
 def _train(half: _Half, stopped: Callable[[], bool]) -> processes.Run:
     spec = half.spec
     reader, writer = os.pipe()
-    command, has_prelude = training_command(spec.entry, spec.preload, writer, half.lock, half.box)
+    command, has_prelude = command_line(spec.entry, spec.preload, writer, half.lock, half.box)
     env = {
         "SEED": str(spec.seed),
         "DATA_DIR": places(half.lock, half.box)[1],
@@ -274,12 +276,34 @@ def _failure(run: processes.Run, half: _Half) -> tuple[Status, str] | None:
 
 def _examine(half: _Half, stopped: Callable[[], bool]) -> Examination:
     spec = half.spec
-    command = candidate_command(spec.candidate) if spec.candidate else []
-    candidate = Candidate(half.box.work, command, half.start, half.log, half.log_path)
-    held_out = Path(spec.held_out) if spec.held_out else None
-    result = examine(
-        Path(spec.evaluate), candidate, held_out, spec.examine_seconds, half.meter, stopped
+    reader, writer = os.pipe()
+    command, has_prelude = (
+        command_line(spec.candidate, spec.candidate_preload, writer, half.lock, half.box)
+        if spec.candidate
+        else ([], False)
     )
+    limits = processes.Limits("cpu", spec.candidate_seconds, None, spec.examine_seconds)
+    candidate = Candidate(
+        half.box.work,
+        command,
+        half.start,
+        half.log,
+        half.log_path,
+        pass_fds=(writer,) if has_prelude else (),
+    )
+    try:
+        result = examine(
+            Path(spec.evaluate),
+            candidate,
+            Path(spec.held_out) if spec.held_out else None,
+            limits,
+            meter=half.meter,
+            clock_start=reader if has_prelude else None,
+            stopped=stopped,
+        )
+    finally:
+        os.close(reader)
+        os.close(writer)
     if result.status == "crashed" and half.meter.out_of_memory():
         limit = half.box.limits.memory_mib
         return replace(result, detail=f"the candidate used over {limit} MiB of memory")

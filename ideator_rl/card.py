@@ -43,12 +43,13 @@ class IdeaRow:
 
 @dataclass(frozen=True)
 class CheatRow:
-    """How an attempt to cheat ended, and how it has to end."""
+    """How an attempt to cheat ended, how it has to end, and whether it gained nothing."""
 
     name: str
     expected: str
     status: Status
     reward: float
+    held: bool
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ class Card:
         if self.guarantees:
             parts += ["## Guarantees\n", "".join(f"- {line}\n" for line in self.guarantees)]
         if self.cheats:
-            rows = [(c.name, c.expected, c.status, f"{c.reward:.5f}") for c in self.cheats]
-            parts += ["## Cheats\n", _table(("cheat", "expected", "status", "reward"), rows)]
+            header = ("cheat", "gained", "expected", "status", "reward")
+            parts += ["## Cheats\n", _table(header, map(_cheat, self.cheats))]
         if self.ideas:
             header = ("idea", "status", "reward", "gain", "in s.d.")
             parts += ["## Library ideas\n", _table(header, map(self._idea, self.ideas))]
@@ -167,6 +168,11 @@ class Card:
         gain = row.reward - self.mean
         in_sd = f"{gain / self.sd:+.1f}" if self.sd else ""
         return row.id, status, f"{row.reward:.5f}", f"{gain:+.5f}", in_sd
+
+
+def _cheat(row: CheatRow) -> tuple[str, ...]:
+    gained = "nothing" if row.held else "SOMETHING"
+    return row.name, gained, row.expected, row.status, f"{row.reward:.5f}"
 
 
 def this_machine() -> Machine:

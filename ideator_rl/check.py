@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
 
 from gymnasium.utils.env_checker import check_env
 
@@ -10,15 +14,21 @@ from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
 from executor.sandbox import guarantees
 from gym_envs import ResearchEnv
-from ideator_rl.card import Card, IdeaRow, this_machine
+from gym_envs.cheats.attempts import try_cheats
+from gym_envs.cheats.cheat import ANY, Cheat
+from gym_envs.cheats.traps import Traps
+from ideator_rl.card import Card, CheatRow, IdeaRow, this_machine
 from ideator_rl.ideators.library import Atom, default_values, idea_text, load_library
 from ideator_rl.progress import progress
 
 
-def check_environment(executor: Executor, seeds: int) -> tuple[bool, Card]:
+def check_environment(
+    executor: Executor, seeds: int, cheats: Collection[Cheat]
+) -> tuple[bool, Card]:
     """Runs all checks, prints a line for each; whether every one of them held, and the card.
 
-    The baseline runs with `seeds` seeds; every idea of the library once, with its first values.
+    The baseline runs with `seeds` seeds; every idea of the library once, with its first values;
+    then the cheats, where the sandbox is strict.
     """
     problem = executor.problem
     for text, holds in guarantees(executor.lock):
@@ -34,6 +44,10 @@ def check_environment(executor: Executor, seeds: int) -> tuple[bool, Card]:
     for atom, outcome in zip(atoms, outcomes, strict=True):
         checks.append(_as_expected(atom, outcome, card))
     checks.append(_gymnasium_accepts(executor))
+    if cheats:
+        rows = _cheats_gain_nothing(executor, cheats)
+        checks += [row.held for row in rows]
+        card = replace(card, cheats=rows)
     held = all(checks)
     print(f"\n{problem.name}: {'all checks hold' if held else f'{checks.count(False)} failed'}")
     return held, card
@@ -132,6 +146,32 @@ def _as_expected(atom: Atom, outcome: Outcome, card: Card) -> bool:
     if outcome.status != atom.expect:
         text += f"  <- expected {atom.expect}"
     return _say(outcome.status == atom.expect, text)
+
+
+def _cheats_gain_nothing(executor: Executor, cheats: Collection[Cheat]) -> list[CheatRow]:
+    if executor.lock.level != "strict":
+        print("the cheats are not tried: without a strict sandbox they would harm this machine")
+        return []
+    with (
+        tempfile.TemporaryDirectory(prefix="ideator-rl-traps-") as folder,
+        Traps(Path(folder)) as traps,
+    ):
+        facts = traps.facts(executor.problem, Path(executor.store.url))
+        session = try_cheats(executor, cheats, facts)
+    rows = []
+    for cheat, results in session.results.items():
+        outcome, found = results[-1].outcome, session.complaints(cheat)
+        if found:
+            _say(False, f"cheat {cheat.name}: {'; '.join(found):.200}")
+        expected = " or ".join(sorted(cheat.ends)) if session.kind != ANY else "any"
+        rows.append(CheatRow(cheat.name, expected, outcome.status, outcome.reward, not found))
+    if not rows:
+        print("no cheat knows how to attack this problem: its training is no Python script")
+    elif all(row.held for row in rows):
+        _say(True, f"{len(rows)} cheats gained nothing")
+    for visit in traps.visits:
+        _say(False, f"a cheat came out of its box: {visit}")
+    return rows
 
 
 def _gymnasium_accepts(executor: Executor) -> bool:

@@ -14,11 +14,17 @@ from executor import Executor, Problem, load_problem
 from executor.data import prepare_data
 from executor.errors import UserError
 from executor.storage import open_storage
-from gym_envs import find_problem, problem_paths
+from gym_envs import cheats, find_problem, problem_paths
 from gym_envs.registration import TEMPLATE, gymnasium_id
 from ideator_rl.card import CARD
 from ideator_rl.check import check_environment
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
+
+CHEATS = {
+    "none": (),
+    "telling": tuple(cheat for cheat in cheats.CHEATS if cheat.telling and not cheat.slow),
+    "all": cheats.CHEATS,
+}
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -59,6 +65,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         if function is check:
             action.add_argument(
                 "--card", metavar="FILE", help="where the card goes (default: the run's folder)"
+            )
+            action.add_argument(
+                "--cheats",
+                choices=CHEATS,
+                default="telling",
+                help="which attacks on the sandbox to try (default: a telling third of them)",
             )
 
 
@@ -111,7 +123,7 @@ def prepare_environment(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     problem = find_problem(args.env)
     with _executor(problem, args) as executor:
-        held, card = check_environment(executor, args.seeds)
+        held, card = check_environment(executor, args.seeds, CHEATS[args.cheats])
         url = executor.run.url
     page = card.markdown()
     if args.card:

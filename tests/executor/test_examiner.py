@@ -272,3 +272,16 @@ def test_an_examination_only_sees_what_training_left(slot: Slot, tmp_path: Path)
         return {"value": 1.0}
     """
     assert slot.run(make_spec(tmp_path, train, evaluate=evaluate)).status == "completed"
+
+
+def test_a_candidate_s_cpu_time_is_bounded_and_its_imports_are_free(
+    slot: Slot, tmp_path: Path
+) -> None:
+    limits = {"candidate_seconds": 0.6, "candidate_preload": ["sklearn.linear_model"]}
+    serve = "import sklearn.linear_model\n" + SERVE.format(reply="answer(2 * x)")
+    trial = examined(slot, tmp_path, serve, **limits)
+    assert (trial.status, trial.detail) == ("completed", "")
+    trains = "import time\nwhile time.process_time() < 60: pass\n"
+    trial = examined(slot, tmp_path, trains + serve, **limits)
+    assert (trial.status, trial.stage) == ("timeout", "examine")
+    assert trial.detail == "the candidate used over 0.6 CPU seconds"

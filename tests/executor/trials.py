@@ -42,6 +42,7 @@ def make_spec(
         "entry": ["python", "train.py"],
         "preload": [],
         "candidate": ["python", "serve.py"] if serve is not None else [],
+        "candidate_preload": [],
         "evaluate": str(script),
         "train_data": None,
         "held_out": None,
@@ -50,6 +51,7 @@ def make_spec(
         "wall_limit": 60.0,
         "startup_seconds": 60.0,
         "examine_seconds": 60.0,
+        "candidate_seconds": 60.0,
         "seed": 0,
     }
     return TrialSpec(files=files, **{**defaults, **fields})

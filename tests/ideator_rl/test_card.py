@@ -54,11 +54,11 @@ def test_the_card_states_noise_budget_time_and_ideas() -> None:
 def test_sections_without_content_are_left_out() -> None:
     assert "## Guarantees" not in CARD.markdown() and "## Cheats" not in CARD.markdown()
     assert "## Library ideas" not in replace(CARD, ideas=()).markdown()
-    cheat = CheatRow("pipe | pipe", "rejected", "rejected", 0.0)
+    cheat = CheatRow("pipe | pipe", "rejected", "rejected", 0.0, True)
     page = replace(CARD, guarantees=("No network.",), cheats=(cheat,)).markdown()
     assert "## Guarantees\n\n- No network.\n" in page
     assert rows(page.partition("## Cheats")[2])[2] == [
-        "pipe &#124; pipe", "rejected", "rejected", "0.00000"
+        "pipe &#124; pipe", "nothing", "rejected", "rejected", "0.00000"
     ]  # fmt: skip
 
 
