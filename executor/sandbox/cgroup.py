@@ -34,9 +34,11 @@ class Group:
     folders: Mapping[str, Path]
 
     def enter(self) -> None:
-        """Moves the calling process, and with it what it starts, into the group."""
+        """Moves the calling process, which has one thread, and what it starts into the group."""
+        # To move a thread the kernel need not wait for all processors, some milliseconds long.
+        name = "tasks" if self.version == 1 else "cgroup.procs"
         for folder in set(self.folders.values()):
-            _write(folder / "cgroup.procs", "0")
+            _write(folder / name, "0")
 
     def cpu_seconds(self) -> float:
         """User and system time of all that ever ran in the group."""

@@ -10,7 +10,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from typing import Literal, get_args
 
@@ -53,8 +53,9 @@ class Lock(Record):
         return f"{self.level}: {name}, memory by {memory}, disk by {disk}"
 
 
+@cache
 def box_uid() -> int:
-    """The user that this worker's boxes run as."""
+    """The user that this worker's boxes run as: the same in a process that it forks."""
     return _FIRST_UID + os.getpid() % _UIDS if os.geteuid() == 0 else os.geteuid()
 
 
@@ -93,13 +94,14 @@ def start(
         steps.append(group.enter)
     if lock.level != "none":
         steps.append(partial(set_rlimits, box.limits, box_uid(), grouped=lock.grouped))
-    code = None
     if lock.name == "bubblewrap":
-        options = bubblewrap.arguments(box, box_uid())
-        if (code := _filter_descriptor()) is not None:
-            options = ["--seccomp", str(code), *options]
-            descriptors.append(code)
-        words = [lock.binary, *options, *words]
+        options, prefix = bubblewrap.arguments(box, box_uid())
+        if (code := seccomp.program()) is not None:
+            descriptors.append(_in_memory(code))
+            options = ["--seccomp", str(descriptors[-1]), *options]
+        # Not on the command line: a box can read that of its first process.
+        descriptors.append(_in_memory("\0".join(options).encode()))
+        words = [lock.binary, "--args", str(descriptors[-1]), "--", *prefix, *words]
         # Of bwrap's own processes; the command does not get to see it.
         env = {**env, processes.MARK: os.environ.get(processes.MARK, "")}
     elif lock.name == "namespaces":
@@ -119,16 +121,14 @@ def start(
             before=steps,
         )
     finally:
-        if code is not None:
-            os.close(code)
+        for descriptor in descriptors[len(pass_fds) :]:
+            os.close(descriptor)
 
 
-def _filter_descriptor() -> int | None:
-    program = seccomp.program()
-    if program is None:
-        return None
-    descriptor = os.memfd_create("seccomp")
-    os.write(descriptor, program)
+def _in_memory(data: bytes) -> int:
+    """A descriptor from which the data can be read."""
+    descriptor = os.memfd_create("bwrap")
+    os.write(descriptor, data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 

@@ -45,7 +45,8 @@ def enter(box: Box, uid: int, folder: Path) -> None:
     _fork_and_wait()
     # Process 1 of the box: only now can its /proc be mounted.
     sys.prctl(sys.PR_SET_PDEATHSIG, signal.SIGKILL)
-    sys.mount("proc", f"{folder}/proc", "proc", sys.NOSUID | sys.NODEV | sys.NOEXEC)
+    flags = sys.NOSUID | sys.NODEV | sys.NOEXEC
+    sys.mount("proc", f"{folder}/proc", "proc", flags, "hidepid=invisible")
     _move_in(folder)
     # The worker's memory is in this process: nobody in the box may look into it.
     sys.prctl(sys.PR_SET_DUMPABLE, 0)

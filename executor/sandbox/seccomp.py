@@ -3,7 +3,7 @@
 What namespaces and dropped capabilities do not cover, or cover only as long as the kernel has no
 hole there: sockets of other families than local and IP ones (vsock reaches a host through every
 network namespace), the kernel's key rings (which outlive a trial), tracing of other processes,
-new namespaces and mounts, BPF, io_uring, and the clocks.
+new namespaces and mounts, BPF, io_uring, the clocks, and the cores of other trials.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ DENIED = {
     "syslog": (103, 116),
     "sethostname": (170, 161),
     "setdomainname": (171, 162),
+    "sched_setaffinity": (203, 122),
 }
 _SOCKET, _CLONE = (41, 198), (56, 220)
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)

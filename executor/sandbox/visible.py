@@ -11,7 +11,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 _SYSTEM = (
@@ -54,7 +54,8 @@ def parent_folders(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(sorted({parent for path in paths for parent in path.parents[:-1]}))
 
 
-def masked_paths(hidden: Iterable[Path]) -> tuple[Path, ...]:
+@lru_cache(maxsize=8)
+def masked_paths(hidden: tuple[Path, ...]) -> tuple[Path, ...]:
     """The files and folders to cover: the project's packages and `hidden`, where visible."""
     packages = Path(__file__).parents[2]
     found: list[Path] = []

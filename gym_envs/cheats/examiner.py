@@ -42,7 +42,7 @@ here = sys.path.pop(0)
 del sys.modules[__name__]
 importlib.import_module(__name__)
 sys.path.insert(0, here)
-print("tried in", "a shadow", flush=True)
+print("a shadow runs", flush=True)
 """
 _NAMES = ("numpy", "json", "struct", "torch", "pathlib")
 

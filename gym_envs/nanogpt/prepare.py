@@ -5,8 +5,10 @@ that PyTorch does not import, so that the sandbox can hide them from training.
 """
 
 import json
+import os
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
 
 HELD_OUT = (
@@ -50,17 +52,22 @@ def prepare(train: Path, held_out: Path, source: str | None = None) -> None:
     write(held_out, "held_out.bin", root, [n for n in names if n in HELD_OUT], meta | EXAM)
 
 
+@cache
 def hidden() -> list[Path]:
-    """The held-out modules, source and bytecode, in every Python of this machine."""
-    roots = [Path(sysconfig.get_path("stdlib"))]
-    for folder in ("/usr", "/usr/local", sys.base_prefix, sys.prefix):
-        roots += Path(folder).glob("lib*/python3*")
-    found = []
-    for root in roots:
+    """The held-out modules, source and bytecode, in every Python that lies on this machine."""
+    places = ("/usr", sys.base_prefix, sys.prefix, sysconfig.get_path("stdlib"))
+    roots = {
+        Path(folder)
+        for place in places
+        for folder, _, files in os.walk(place)
+        if {"poplib.py", "poplib.pyc"} & set(files)
+    }
+    found: list[Path] = []
+    for root in sorted(roots):
         for module in map(Path, HELD_OUT):
-            cached = (root / module.parent / "__pycache__").glob(f"{module.stem}.*.pyc")
-            found += [root / module, *cached]
-    return [path for path in found if path.is_file()]
+            found += (root / module.parent).glob(f"{module.stem}.py*")
+            found += (root / module.parent / "__pycache__").glob(f"{module.stem}.*")
+    return found
 
 
 def corpus(root: Path) -> list[str]:

@@ -88,7 +88,7 @@ def test_a_large_answer_crosses_like_a_small_one(slot: Slot, tmp_path: Path, siz
     assert (trial.status, trial.detail) == ("completed", "")
 
 
-@pytest.mark.parametrize(("answer", "detail"), [("x - 1", "the least"), ("x + 9", "the most")])
+@pytest.mark.parametrize(("answer", "detail"), [("x - 1", "less than 0"), ("x + 9", "more than 8")])
 def test_an_answer_out_of_range_is_rejected(
     slot: Slot, tmp_path: Path, answer: str, detail: str
 ) -> None:
@@ -107,11 +107,11 @@ def test_an_answer_out_of_range_is_rejected(
     ("reply", "detail"),
     [
         ("answer(x)", "the doubles are wrong"),
-        ("answer(2 * x[:7])", "answered float32[7] where float32[8] was asked for"),
-        ("answer(2 * x[None])", "answered float32[1, 8] where float32[8] was asked for"),
-        ("answer(2 * x.astype('int32'))", "answered int32[8] where float32[8] was asked for"),
-        ("answer(2 * x.astype('float64'))", "takes 64 bytes, allowed are 32"),
-        ("answer(np.zeros(2**20, 'float32'))", "bytes, allowed are 32"),
+        ("answer(2 * x[:7])", "answered otherwise than float32[8]"),
+        ("answer(2 * x[None])", "answered otherwise than float32[8]"),
+        ("answer(2 * x.astype('int32'))", "answered otherwise than float32[8]"),
+        ("answer(2 * x.astype('float64'))", "broke the protocol"),
+        ("answer(np.zeros(2**20, 'float32'))", "broke the protocol"),
         ("answer(x + np.nan)", "not finite"),
         ("answer(x - np.inf)", "not finite"),
         ("os.write(int(os.environ['EXAM_ANSWERS']), b'y' * 100)", "broke the protocol"),

@@ -43,19 +43,19 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_hidden_files_are_masked_where_they_can_be_seen(shown: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("")
     hidden = [shown / "deep" / "labels", tmp_path / "elsewhere", shown / "not there"]
-    assert masked_paths(hidden) == (shown / "deep" / "labels",)
+    assert masked_paths(tuple(hidden)) == (shown / "deep" / "labels",)
 
 
 def test_a_masked_folder_masks_what_is_in_it(shown: Path) -> None:
-    assert masked_paths([shown / "deep", shown / "deep" / "labels"]) == (shown / "deep",)
+    assert masked_paths((shown / "deep", shown / "deep" / "labels")) == (shown / "deep",)
 
 
 def test_a_hidden_file_is_masked_under_every_name(shown: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(shown / "deep")
-    assert masked_paths([tmp_path / "link" / "labels"]) == (shown / "deep" / "labels",)
+    assert masked_paths((tmp_path / "link" / "labels",)) == (shown / "deep" / "labels",)
     # The target of a visible link counts, not the link.
     (shown / "labels").symlink_to(shown / "deep" / "labels")
-    assert masked_paths([shown / "labels"]) == (shown / "deep" / "labels",)
+    assert masked_paths((shown / "labels",)) == (shown / "deep" / "labels",)
 
 
 def test_a_folder_that_is_visible_through_a_link_is_masked(
@@ -65,7 +65,7 @@ def test_a_folder_that_is_visible_through_a_link_is_masked(
     (tmp_path / "disk" / "lib" / "labels").write_text("1")
     (tmp_path / "home").symlink_to(tmp_path / "disk")
     monkeypatch.setattr(visible, "visible_paths", lambda: (tmp_path / "home" / "lib",))
-    assert masked_paths([tmp_path / "disk" / "lib" / "labels"]) == (
+    assert masked_paths((tmp_path / "disk" / "lib" / "labels",)) == (
         tmp_path / "home" / "lib" / "labels",
     )
 
@@ -75,7 +75,7 @@ def test_this_project_is_masked_where_it_is_visible(
 ) -> None:
     source = Path(executor.__file__).parent
     monkeypatch.setattr(visible, "visible_paths", lambda: (source.parent,))
-    assert source in masked_paths([]) and source.parent / "gym_envs" in masked_paths([])
+    assert source in masked_paths(()) and source.parent / "gym_envs" in masked_paths(())
 
 
 def test_parents_come_before_their_children() -> None:
@@ -85,14 +85,15 @@ def test_parents_come_before_their_children() -> None:
 
 def test_a_box_names_neither_held_out_data_nor_the_home(tmp_path: Path) -> None:
     box = Box(work=tmp_path / "w", scratch=tmp_path / "s", data=tmp_path / "d")
-    words = arguments(box, 61184)
+    words, prefix = arguments(box, 61184)
     sources = [words[i + 1] for i, word in enumerate(words) if word in ("--bind", "--ro-bind")]
     outside = [source for source in sources if Path(source) not in visible_paths()]
     named = (box.work, box.data, box.scratch / "tmp", box.scratch / "shm", "/dev/null")
-    assert set(outside) <= {str(path) for path in named} | set(map(str, masked_paths([])))
+    assert set(outside) <= {str(path) for path in named} | set(map(str, masked_paths(())))
     assert "--dev-bind" not in words and "--share-net" not in words
     for flag in ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"):
         assert flag in words
+    assert not prefix or {"--clear-groups", "--no-new-privs"} <= set(prefix)
     assert "--die-with-parent" in words and ("--unshare-user" in words) == (os.geteuid() != 0)
 
 
@@ -101,5 +102,5 @@ def test_gpus_are_there_for_a_box_that_owns_them(
 ) -> None:
     monkeypatch.setattr("executor.sandbox.bubblewrap.gpu_devices", lambda: (Path("/dev/null"),))
     box = Box(work=tmp_path, scratch=tmp_path, gpus=True)
-    words = arguments(box, 61184)
+    words, _ = arguments(box, 61184)
     assert words[words.index("--dev-bind") + 1] == "/dev/null"

@@ -1,0 +1,61 @@
+"""A test run's cheats: all that were selected for a problem and a lock run together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+
+from executor.errors import UserError
+from executor.sandbox import LOCKS, Lock, choose
+from gym_envs.cheats.attempts import Session
+from gym_envs.cheats.cheat import Cheat, Kind
+from gym_envs.cheats.traps import Traps
+from tests.cheats.runs import run_cheats
+from tests.cheats.snapshot import Snapshot, take_snapshot
+
+
+@pytest.fixture(scope="session", autouse=True)
+def host_before() -> Snapshot:
+    """The host before the first cheat."""
+    return take_snapshot()
+
+
+@pytest.fixture(scope="session")
+def traps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traps]:
+    with Traps(tmp_path_factory.mktemp("traps")) as traps:
+        yield traps
+
+
+@cache
+def find_lock(name: str) -> Lock:
+    """The `best` strict lock of this machine, or its `fallback`: the next one. Skips without."""
+    names = list(LOCKS)
+    try:
+        best = choose("strict", names)
+        if name == "best":
+            return best
+        return choose("strict", names[names.index(best.name) + 1 :])
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def session_of(
+    request: pytest.FixtureRequest, traps: Traps, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Kind, str], Session]:
+    """Runs every cheat that this test run selected for a problem and a lock, all in one go."""
+
+    @cache
+    def results(kind: Kind, lock: str) -> Session:
+        selected: list[Cheat] = []
+        for item in request.session.items:
+            call = getattr(item, "callspec", None)
+            params = call.params if call else {}
+            if "cheat" in params and (params["kind"], params["lock"]) == (kind, lock):
+                selected.append(params["cheat"])
+        folder = tmp_path_factory.mktemp("store")
+        return run_cheats(kind, selected, traps, folder, find_lock(lock))
+
+    return results

@@ -1,0 +1,50 @@
+"""Every cheat ends as expected, earns no more than an honest baseline, and gets nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gym_envs.cheats import CHEATS
+from gym_envs.cheats.attempts import Session
+from gym_envs.cheats.cheat import CLASSIFIER, LANGUAGE_MODEL, Cheat, Kind
+
+# All selected cheats of a problem run in the first test that asks for one of them.
+pytestmark = pytest.mark.timeout(3600)
+
+
+def _is_quick(cheat: Cheat, kind: Kind, lock: str) -> bool:
+    """Whether `make test` tries it: nearly all on the quick problem, a few on the other."""
+    if kind == LANGUAGE_MODEL:
+        return lock == "best" and cheat.telling and CLASSIFIER not in cheat.changes
+    return not cheat.slow and (lock == "best" or cheat.telling)
+
+
+def _cases() -> Iterator[object]:
+    for kind in (CLASSIFIER, LANGUAGE_MODEL):
+        for lock in ("best", "fallback"):
+            for cheat in CHEATS:
+                if kind in cheat.changes:
+                    marks = () if _is_quick(cheat, kind, lock) else (pytest.mark.slow_cheat,)
+                    name = f"{kind.replace(' ', '-')}-{lock}-{cheat.name}"
+                    yield pytest.param(kind, lock, cheat, marks=marks, id=name)
+
+
+@pytest.mark.parametrize(("kind", "lock", "cheat"), list(_cases()))
+def test_a_cheat_gains_nothing(
+    kind: Kind, lock: str, cheat: Cheat, session_of: Callable[[Kind, str], Session]
+) -> None:
+    session = session_of(kind, lock)
+    results = session.results[cheat]
+    assert len(results) == 1 + cheat.repeats
+    assert session.complaints(cheat) == []
+    for result in results:
+        sandbox = result.outcome.sandbox
+        assert sandbox.startswith("strict: ") or result.outcome.stage == "implement"
+
+
+def test_the_cheats_are_many_and_distinct() -> None:
+    assert len({cheat.name for cheat in CHEATS}) == len(CHEATS) > 100
+    for cheat in CHEATS:
+        assert cheat.tries.endswith(".") and cheat.changes
