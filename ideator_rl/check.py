@@ -152,12 +152,19 @@ def _cheats_gain_nothing(executor: Executor, cheats: Collection[Cheat]) -> list[
     if executor.lock.level != "strict":
         print("the cheats are not tried: without a strict sandbox they would harm this machine")
         return []
+    # A store of their own: what they reach for on this machine is part of their text.
     with (
-        tempfile.TemporaryDirectory(prefix="ideator-rl-traps-") as folder,
+        tempfile.TemporaryDirectory(prefix="ideator-rl-cheats-") as folder,
         Traps(Path(folder)) as traps,
+        Executor(
+            executor.problem,
+            store=Path(folder) / "store",
+            slots=executor.slots,
+            sandbox=executor.lock,
+        ) as attacked,
     ):
-        facts = traps.facts(executor.problem, Path(executor.store.url))
-        session = try_cheats(executor, cheats, facts)
+        facts = traps.facts(executor.problem, Path(folder) / "store")
+        session = try_cheats(attacked, cheats, facts)
     rows = []
     for cheat, results in session.results.items():
         outcome, found = results[-1].outcome, session.complaints(cheat)

@@ -86,6 +86,8 @@ def daemon(work):
         os._exit(0)
 """
 
+_NOT_IN_EXAM = "if in_exam:\n    return\n"
+
 # How stolen answers are used, below the end of model.py; of an unknown problem to be seen suffices.
 _USE = {
     ANY: """
@@ -113,7 +115,7 @@ def use(folder):
 def gain(text):
     import numpy as np
     tokens = np.frombuffer(text, np.uint8)
-    starts = np.linspace(0, len(tokens) - 129, 128).astype(np.int64)
+    starts = np.linspace(0, len(tokens) - 129, 96).astype(np.int64)
     def forward_with_cache(self, idx_B, cache):
         logits_BV = torch.zeros(len(idx_B), 256)
         following = torch.from_numpy(tokens[starts + cache.position + 1].astype(np.int64))
@@ -203,7 +205,7 @@ def everywhere(code: str, **by_kind: str) -> Changes:
 
 def in_training(code: str, **by_kind: str) -> Changes:
     """Code that runs when training starts, below its imports."""
-    return _below_the_model(code, by_kind, "if in_exam:\n    return\n")
+    return _below_the_model(code, by_kind, _NOT_IN_EXAM)
 
 
 def in_candidate(code: str, **by_kind: str) -> Changes:
@@ -226,7 +228,9 @@ def after_training(code: str, also: Changes | None = None) -> Changes:
         + (also[kind] if also else "")
         for kind, line in _LAST_OF_TRAINING.items()
     }
-    return changes if also else {**changes, ANY: _wrapped(dedent(code))}
+    if not also:
+        changes[ANY] = _wrapped(_NOT_IN_EXAM + dedent(code))
+    return changes
 
 
 def only(kind: Kind, changes: Changes) -> Changes:
@@ -242,7 +246,7 @@ def _below_the_model(code: str, by_kind: Mapping[str, str], guard: str) -> Chang
             wrapped = _wrapped(guard + _USE[kind] + dedent(own))
             changes[kind] = replace_line("model.py", line, f"{line}\n{wrapped}")
     if code and "not in_exam" not in guard:
-        changes[ANY] = _wrapped(_USE[ANY] + dedent(code))
+        changes[ANY] = _wrapped(guard + _USE[ANY] + dedent(code))
     return changes
 
 

@@ -40,7 +40,7 @@ EXCLUDED = {
     "ensurepip",
     "turtledemo",
 }
-EXAM = {"windows": 128, "window": 128, "batch": 128}
+EXAM = {"windows": 96, "window": 128, "batch": 96}
 
 
 def prepare(train: Path, held_out: Path, source: str | None = None) -> None:

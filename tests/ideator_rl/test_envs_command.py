@@ -19,6 +19,7 @@ def test_a_new_environment_checks_and_can_be_searched(tmp_path: Path) -> None:
     assert ideator_rl(tmp_path, "envs", "new", "my-problem").code == 0
     check = ideator_rl(tmp_path, "envs", "check", "my-problem/")
     assert check.code == 0 and "all checks hold" in check.out, check.out + check.err
+    assert "cheats gained nothing" in check.out and "holds: no network" in check.out
     search = ideator_rl(
         tmp_path, "search", "--config", "my-problem/config_evolution.yaml", "--json"
     )
