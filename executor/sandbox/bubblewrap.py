@@ -49,13 +49,14 @@ def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
     """The options of bwrap for a box, and the words before the command: what gives root up."""
     words = [*_NAMESPACES, "--unshare-cgroup-try", "--hostname", "box"]
     words += ["--die-with-parent", "--new-session", "--unsetenv", processes.MARK]
+    # First, or it would cover an interpreter that lies there.
+    words += ["--bind", str(box.scratch / "tmp"), "/tmp"]
     words += _root_folder(box)
     words += ["--proc", "/proc", "--dev", "/dev"]
     for device in gpu_devices() if box.gpus else ():
         words += ["--dev-bind", str(device), str(device)]
     if box.gpus and Path("/sys").exists():
         words += ["--ro-bind", "/sys", "/sys"]
-    words += ["--bind", str(box.scratch / "tmp"), "/tmp"]
     words += ["--bind", str(box.scratch / "shm"), "/dev/shm"]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(WORK)]
     if os.geteuid() != 0:

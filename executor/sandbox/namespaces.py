@@ -68,6 +68,8 @@ def _build(box: Box, folder: Path) -> None:
     """The box's file tree, below `folder`."""
     root = str(folder)
     sys.mount("tmpfs", root, "tmpfs", sys.NOSUID | sys.NODEV, "size=1m,mode=0755")
+    # First, or it would cover an interpreter that lies there.
+    _bind(box.scratch / "tmp", root, Path("/tmp"), read_only=False)
     for parent in parent_folders(
         (*visible_paths(), WORK, TOOLS / "any", Path("/dev/any"), Path("/proc/any"))
     ):
@@ -92,7 +94,6 @@ def _build(box: Box, folder: Path) -> None:
     if box.gpus and Path("/sys").exists():
         _bind(Path("/sys"), root, Path("/sys"))
     _bind(box.work, root, WORK, read_only=False)
-    _bind(box.scratch / "tmp", root, Path("/tmp"), read_only=False)
     _bind(box.scratch / "shm", root, Path("/dev/shm"), read_only=False)
     if box.data:
         _bind(box.data, root, DATA)

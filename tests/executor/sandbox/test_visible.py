@@ -97,6 +97,11 @@ def test_a_box_names_neither_held_out_data_nor_the_home(tmp_path: Path) -> None:
     assert "--die-with-parent" in words and ("--unshare-user" in words) == (os.geteuid() != 0)
 
 
+def test_an_interpreter_below_tmp_stays_visible(tmp_path: Path) -> None:
+    words, _ = arguments(Box(work=tmp_path, scratch=tmp_path / "s"), 61184)
+    assert words.index("/tmp") < words.index("--ro-bind")
+
+
 def test_gpus_are_there_for_a_box_that_owns_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
