@@ -8,6 +8,7 @@ traps.visits                         # what came in: nothing, if the sandbox hol
 from __future__ import annotations
 
 import os
+import secrets
 import selectors
 import socket
 import threading
@@ -36,7 +37,7 @@ class Traps:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.visits: list[str] = []
-        self._abstract = f"ideator-cheat-{os.getpid()}"
+        self._abstract = f"ideator-cheat-{secrets.token_hex(8)}"
         self._before: dict[str, str | None] = {}
         self._sockets: list[socket.socket] = []
         self._thread = threading.Thread(target=self._listen, daemon=True)

@@ -85,4 +85,4 @@ def check_complete(process: subprocess.Popen[str], store: str, kept: dict[str, O
 
 def was_killed(outcome: Outcome) -> bool:
     """Whether a trial says that somebody ended its training, its candidate or its examiner."""
-    return "SIGKILL" in outcome.detail or "ended with code -9" in outcome.detail
+    return any(words in outcome.detail for words in ("SIGKILL", "the candidate ended without"))

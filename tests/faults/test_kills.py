@@ -24,7 +24,7 @@ from tests.ideator_rl.command_line import make_workplace
 
 ENDS = {
     "training": ("crashed", "train", "training was ended by SIGKILL"),
-    "candidate": ("crashed", "examine", "SIGKILL"),
+    "candidate": ("crashed", "examine", "the candidate ended "),
     "examiner": ("crashed", "examine", "the examiner was ended by SIGKILL"),
 }
 
