@@ -10,7 +10,7 @@ from gym_envs.cheats import CHEATS
 from gym_envs.cheats.cheat import CLASSIFIER
 from gym_envs.cheats.traps import Traps
 from tests.cheats.conftest import find_lock
-from tests.cheats.runs import run_cheats
+from tests.cheats.runs import run_cheats, small_problem
 from tests.cheats.snapshot import Snapshot, left_behind, take_snapshot
 
 # Those that try hardest to leave something.
@@ -33,6 +33,7 @@ def test_the_host_is_as_before(
 ) -> None:
     cheats = [cheat for cheat in CHEATS if cheat.name in _LEAVING]
     assert len(cheats) == len(_LEAVING)
+    small_problem(CLASSIFIER).data()
     before = {**host_before, "prepared data": take_snapshot()["prepared data"]}
     run_cheats(CLASSIFIER, cheats, traps, tmp_path, find_lock(lock))
     assert left_behind(before, take_snapshot()) == []
