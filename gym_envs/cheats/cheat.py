@@ -115,7 +115,7 @@ def use(folder):
 def gain(text):
     import numpy as np
     tokens = np.frombuffer(text, np.uint8)
-    starts = np.linspace(0, len(tokens) - 129, 96).astype(np.int64)
+    starts = np.linspace(0, len(tokens) - 129, 80).astype(np.int64)
     def forward_with_cache(self, idx_B, cache):
         logits_BV = torch.zeros(len(idx_B), 256)
         following = torch.from_numpy(tokens[starts + cache.position + 1].astype(np.int64))

@@ -40,7 +40,7 @@ EXCLUDED = {
     "ensurepip",
     "turtledemo",
 }
-EXAM = {"windows": 96, "window": 128, "batch": 96}
+EXAM = {"windows": 80, "window": 128, "batch": 80}
 
 
 def prepare(train: Path, held_out: Path, source: str | None = None) -> None:
