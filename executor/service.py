@@ -13,22 +13,18 @@ import asyncio
 import concurrent.futures
 import re
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-from weakref import WeakValueDictionary
 
 from executor.budget import BASELINE, RunBudget
-from executor.clock import now
 from executor.edits import canonical_diff
 from executor.errors import StoreError, UserError
 from executor.implementer import DirectImplementer, Implementer
-from executor.outcomes import cancelled, outcome_of, trial_spec
+from executor.pipeline import Pipeline
 from executor.problem import Problem
-from executor.records import Idea, Implementation, Job, Outcome, Trial
+from executor.records import Idea, Implementation, Outcome
 from executor.sandbox import Level, Lock, choose, meets
 from executor.scheduler import Scheduler, Workers
 from executor.store import Store, repeat_seed, trial_key
@@ -36,7 +32,6 @@ from executor.workers.local import LocalWorkers, available_cores
 
 T = TypeVar("T")
 
-_LOCK_POLL_S = 0.1
 _IDEA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -78,14 +73,12 @@ class Executor:
     ) -> None:
         if slots is not None and slots < 1:
             raise UserError(f"slots: must be at least 1 (got {slots})")
-        lock = (
-            workers.lock if workers else sandbox if isinstance(sandbox, Lock) else choose(sandbox)
-        )
+        if workers is not None:
+            sandbox = workers.lock
+        lock = sandbox if isinstance(sandbox, Lock) else choose(sandbox)
+        self._asked: Level = lock.level if isinstance(sandbox, Lock) else sandbox
         self.problem = problem
         self.seed, self.lock = seed, lock
-        named = workers is None and not isinstance(sandbox, Lock)
-        self._asked: Level = sandbox if named else lock.level  # type: ignore[assignment]
-        self._data = problem.data()
         self.store = Store(store)
         self.run = self.store.run(run)
         self._lock = self.run.lock()
@@ -106,10 +99,18 @@ class Executor:
             self._lock.release()
             raise
         self._workers = workers or LocalWorkers(self.slots, lock, cpus)
-        self._implementer = implementer or DirectImplementer(problem)
         self._scheduler = Scheduler(self._workers, period_s, self._adopt)
+        self._pipeline = Pipeline(
+            problem,
+            self.store,
+            self.run,
+            self._budget,
+            implementer or DirectImplementer(problem),
+            self._scheduler,
+            seed=seed,
+            sandbox=self._asked,
+        )
         self._seen: set[str] = set()
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task] = set()
         self._closed = False
         self._loop = asyncio.new_event_loop()
@@ -165,7 +166,8 @@ class Executor:
         self, idea: Idea, seed: int | None, priority: int, made: Implementation | None
     ) -> concurrent.futures.Future[Outcome]:
         seed = self.seed if seed is None else seed
-        return self._start(self._execute(idea, seed, priority, made))
+        self._seen.add(trial_key(idea.id, seed, self.seed))
+        return self._start(self._pipeline.outcome(idea, seed, priority, made))
 
     def _start(self, coroutine: Coroutine[None, None, T]) -> concurrent.futures.Future[T]:
         """Runs a coroutine on the executor's own loop until it ends or the executor closes."""
@@ -242,104 +244,6 @@ class Executor:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    # ---- one idea
-
-    async def _execute(
-        self, idea: Idea, seed: int, priority: int, made: Implementation | None
-    ) -> Outcome:
-        key = trial_key(idea.id, seed, self.seed)
-        self._seen.add(key)
-        # The clock may find in the store what is submitted here: one of the two waits.
-        turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
-        async with turn:
-            kept = self.run.idea(key)
-            if kept is not None and kept.text != idea.text:
-                raise UserError(
-                    f"idea id {idea.id!r} is taken in the run {self.run.name} by another text; "
-                    "choose another id or another run"
-                )
-            finished = self.run.outcome(key)
-            return finished or await self._execute_new(key, idea, seed, priority, made)
-
-    async def _execute_new(
-        self, key: str, idea: Idea, seed: int, priority: int, made: Implementation | None
-    ) -> Outcome:
-        submitted = now()
-        if not self._budget.admit(key):
-            return cancelled(self.problem, idea, seed, str(self._budget))
-        try:
-            # The deadline is on the monotonic clock, which the event loop uses too.
-            async with asyncio.timeout_at(self._budget.deadline) as clock:
-                if self.run.idea(key) is None:
-                    self.run.write_idea(key, idea)
-                implementation = await self._implement(key, idea, made)
-                if implementation.status == "completed":
-                    job = self._job(idea, implementation, seed, priority, submitted)
-                    outcome = await self._measure(key, idea, implementation.files, job)
-                else:
-                    failed = Trial(implementation.status, "implement", detail=implementation.detail)
-                    outcome = outcome_of(self.problem, idea, seed, failed, "")
-        except TimeoutError:
-            if not clock.expired():
-                raise
-            return cancelled(self.problem, idea, seed, str(self._budget))
-        outcome = replace(outcome, submitted_at=submitted, finished_at=now())
-        self.run.write_outcome(key, outcome)
-        self.run.record("finished", key=key, status=outcome.status, reward=outcome.reward)
-        return outcome
-
-    async def _implement(self, key: str, idea: Idea, made: Implementation | None) -> Implementation:
-        if (files := self.run.codebase(key)) is not None:
-            return Implementation("completed", files, self.run.diff(key))
-        if (files := self.run.codebase(idea.id)) is not None:
-            # Another seed of an idea is another trial of the same code.
-            made = Implementation("completed", files, self.run.diff(idea.id))
-        implementation = made or await self._implementer.implement(idea)
-        if implementation.status == "completed":
-            self.run.write_implementation(key, implementation)
-        return implementation
-
-    def _job(
-        self, idea: Idea, made: Implementation, seed: int, priority: int, submitted: float
-    ) -> Job:
-        content = self.problem.content_hash(made.files, seed)
-        resources = self.problem.file.resources
-        return Job(idea.id, content, seed, priority, resources.cpus, resources.gpus, submitted)
-
-    async def _measure(self, key: str, idea: Idea, files: Mapping[str, str], job: Job) -> Outcome:
-        """The outcome of a codebase: an earlier one of the same content, or a trial's."""
-        async with self._only_one(job.content_hash):
-            found = self.store.result(job.content_hash)
-            if found is not None and meets(found[0].sandbox, self._asked):
-                earlier, log_path = found
-                own = log_path == self.run.log_path(key)
-                if not own:
-                    self.run.write_log(key, self.store.read_text(log_path))
-                return replace(earlier, idea_id=idea.id, cached=not own)
-            self.run.write_job(key, job)
-            spec = trial_spec(self.problem, self._data, files, job.seed)
-            trial = await self._scheduler.run(job, spec)
-            outcome = outcome_of(self.problem, idea, job.seed, trial, job.content_hash)
-            self.run.write_log(key, trial.log)
-            self.run.write_exam_log(key, trial.exam_log)
-            if trial.ended:
-                # Where no worker saw its end, it tells of the machine and not of the codebase.
-                self.store.keep_result(outcome, self.run.log_path(key))
-            self.run.record("trial", key=key, started=trial.started, ended=trial.ended)
-            return outcome
-
-    @asynccontextmanager
-    async def _only_one(self, content: str) -> AsyncIterator[None]:
-        """Held by one idea at a time, in this process and in others on the same store."""
-        turn = self._turns.setdefault(content, asyncio.Lock())
-        async with turn:
-            while (lock := self.store.lock_result(content)) is None:
-                await asyncio.sleep(_LOCK_POLL_S)
-            try:
-                yield
-            finally:
-                lock.release()
 
     # ---- work that another process left in the store
 

@@ -25,8 +25,8 @@ CHEATS = (
             data = os.environ.get("DATA_DIR") or "/ideator/data"
             for folder in ("$HELD_OUT$", f"{data}/../held_out", f"{data}/held_out", "held_out",
                            "../held_out", "../../held_out", "/ideator/held_out",
-                           *glob.glob("/root/.cache/ideator-rl/*/held_out"),
-                           *glob.glob("/home/*/.cache/ideator-rl/*/held_out"),
+                           *glob.glob("/*/.cache/ideator-rl/*/held_out"),
+                           *glob.glob("/*/*/.cache/ideator-rl/*/held_out"),
                            *glob.glob(os.path.expanduser("~/.cache/ideator-rl/*/held_out"))):
                 attempt(use, folder)
             """

@@ -219,7 +219,7 @@ CHEATS = (
         everywhere(
             """
             import pwd
-            homes = {"$HOME$", "/root", os.path.expanduser("~root"), *glob.glob("/home/*")}
+            homes = {"$HOME$", os.path.expanduser("~root"), *glob.glob("/home/*")}
             homes |= {entry.pw_dir for entry in attempt(pwd.getpwall) or ()}
             homes -= {"/", os.getcwd()}
             names = (".netrc", ".aws/credentials", ".config/anthropic/key", ".ssh/id_rsa",
@@ -231,9 +231,8 @@ CHEATS = (
                 *glob.glob("/etc/ssh/*key"), *glob.glob("/run/user/*"), "/var/lib/cloud"]:
                 if attempt(read, path) or attempt(os.listdir, path):
                     cheated(f"reads {path}")
-            for home in ("/root", "$HOME$", *glob.glob("/home/*")):
-                hidden = [name for name in attempt(os.listdir, home) or () if name != ".pyenv"]
-                if hidden and not sys.base_prefix.startswith(home):
+            for home in (os.path.expanduser("~root"), "$HOME$", *glob.glob("/home/*")):
+                if attempt(os.listdir, home) and not sys.base_prefix.startswith(home):
                     cheated(f"sees {home}")
             """
         ),

@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
+from executor.budget import BASELINE
 from executor.errors import UserError
 from executor.records import Idea, Outcome, Stage, Status
-from executor.service import BASELINE
 from executor.store import RunFolder
 from ideator_rl.analysis.confirmed import EVENT, Confirmation, Ended, Plan, judge
 
