@@ -51,9 +51,9 @@ def to_dict(settings: Settings) -> dict[str, Any]:
 def known_keys(kind: object, prefix: str = "") -> Iterator[str]:
     """Every dotted key of a Settings class; none for other types."""
     if isinstance(kind, type) and issubclass(kind, Settings):
-        for name, hint in get_type_hints(kind).items():
-            yield prefix + name
-            yield from known_keys(hint, f"{prefix}{name}.")
+        for field in msgspec.structs.fields(kind):
+            yield prefix + field.name
+            yield from known_keys(field.type, f"{prefix}{field.name}.")
 
 
 def _one_line(message: str, field: str, raw: object, kind: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import yaml
 
@@ -74,14 +74,30 @@ class TrackingSettings(Settings, frozen=True):
     project: str = "ideator-rl"
 
 
-class SearchRecipe(Settings, frozen=True):
-    """One search. `problem` overrides single fields of problem.toml by dotted name."""
+class Recipe(Settings, frozen=True):
+    """What every recipe says: the problem, and the run of a store that it fills.
+
+    `problem` overrides single fields of problem.toml by dotted name. `folder` is where recipes of
+    the kind live, `recipes/<env>/<folder>/config_*.yaml`.
+    """
+
+    folder: ClassVar[str]
 
     env: str
     run: str
     store: str = "store"
     seed: AtLeast0 = 0
     problem: dict[str, Scalar] = {}
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(to_dict(self), sort_keys=False)
+
+
+class SearchRecipe(Recipe, frozen=True):
+    """One search."""
+
+    folder: ClassVar[str] = "search"
+
     ideator: IdeatorSettings = IdeatorSettings()
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
@@ -103,18 +119,24 @@ class SearchRecipe(Settings, frozen=True):
         }
         return {"env": self.env, "seed": self.seed} | dotted
 
-    def to_yaml(self) -> str:
-        return yaml.safe_dump(to_dict(self), sort_keys=False)
+
+R = TypeVar("R", bound=Recipe)
 
 
 def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> SearchRecipe:
-    """Reads a recipe; `overrides` are dotted keys and YAML values.
+    """The recipe of a search, see `read_recipe`."""
+    return read_recipe(path, SearchRecipe, overrides)
+
+
+def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, str] | None = None) -> R:
+    """Reads a recipe of some kind; `overrides` are dotted keys and YAML values.
 
     The run's name, where none is given, is the recipe's file name and seed. Raises UserError.
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such recipe; they live at recipes/<env>/search/config_*.yaml")
+        folder = f"recipes/<env>/{kind.folder}"
+        raise UserError(f"{path}: no such recipe; they live at {folder}/config_*.yaml")
     try:
         raw = yaml.safe_load(path.read_text()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -124,15 +146,22 @@ def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) ->
     for name, value in (overrides or {}).items():
         _set(raw, name, value)
     env = str(raw.get("env", "")).strip("/").rpartition("/")[2]
-    method = path.stem.removeprefix("config_")
-    raw.setdefault("run", f"{env}-{method}-seed{raw.get('seed', 0)}")
-    return parse_recipe(raw, path)
+    name = path.stem.removeprefix("config_")
+    if kind.folder != "search":
+        name = f"{kind.folder}-{name}"
+    raw.setdefault("run", f"{env}-{name}-seed{raw.get('seed', 0)}")
+    return as_recipe(raw, kind, path)
 
 
 def parse_recipe(raw: Mapping[str, Any], where: object) -> SearchRecipe:
+    """The recipe of a search, see `as_recipe`."""
+    return as_recipe(raw, SearchRecipe, where)
+
+
+def as_recipe(raw: Mapping[str, Any], kind: type[R], where: object) -> R:
     """Validates a mapping; `where` begins the error's line. Raises UserError."""
     try:
-        return convert(raw, SearchRecipe)
+        return convert(raw, kind)
     except FieldError as error:
         raise UserError(f"{where}: {error}") from None
 
