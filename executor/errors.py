@@ -11,3 +11,11 @@ class ProblemError(UserError):
 
 class StoreError(UserError):
     """A store that cannot be opened, written or shared."""
+
+
+class RunInUse(StoreError):
+    """A run that another process is executing."""
+
+
+class ExecutorLost(UserError):
+    """An executor on another machine that is gone for good, or cannot be reached."""

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from executor.budget import BASELINE, RunBudget
 from executor.edits import canonical_diff
@@ -33,6 +33,20 @@ from executor.workers.local import LocalWorkers, available_cores
 T = TypeVar("T")
 
 _IDEA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class IdeaExecutor(Protocol):
+    """What an environment needs: an `Executor`, or the handle of one in another process."""
+
+    problem: Problem
+
+    def submit(
+        self, idea: Idea, *, seed: int | None = None, priority: int = 0
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts one idea; cancelling the future ends its trial."""
+
+    def close(self) -> None:
+        """Ends whatever runs."""
 
 
 class Executor:

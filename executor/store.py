@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from executor.clock import now
-from executor.errors import StoreError
+from executor.errors import RunInUse, StoreError
 from executor.records import Idea, Implementation, Job, Outcome, Record
 from executor.storage import Lock, Storage, open_storage
 
@@ -82,10 +82,10 @@ class RunFolder:
         return f"{self._storage.url}/{self._path}"
 
     def lock(self) -> Lock:
-        """Makes this process the run's only writer. Raises StoreError when there is another."""
+        """Makes this process the run's only writer. Raises RunInUse when there is another."""
         lock = self._storage.try_lock(f"{self._path}/.lock")
         if lock is None:
-            raise StoreError(
+            raise RunInUse(
                 f"the run {self.name} in {self._storage.url} is being executed by somebody else; "
                 "wait for it, stop it, or choose another run name (on a bucket, one that was "
                 "killed on another machine lets go after a minute)"

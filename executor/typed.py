@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -53,15 +54,19 @@ def known_keys(kind: object, prefix: str = "") -> Iterator[str]:
     if isinstance(kind, type) and issubclass(kind, Settings):
         for field in msgspec.structs.fields(kind):
             yield prefix + field.name
-            yield from known_keys(field.type, f"{prefix}{field.name}.")
+            for part in _parts(field.type):
+                yield from known_keys(part, f"{prefix}{field.name}.")
 
 
 def _one_line(message: str, field: str, raw: object, kind: object) -> str:
     quoted = message.split("`")[1] if "`" in message else ""
     inner = f"{field}.{quoted}" if field else quoted
     if message.startswith("Object contains unknown field"):
-        close = difflib.get_close_matches(inner, known_keys(kind), n=1)
+        known = set(known_keys(kind))
+        close = difflib.get_close_matches(inner, known, n=1)
         hint = f"did you mean {close[0]}?" if close else "remove it"
+        if inner in known:
+            hint = "it belongs to another kind of section"
         return f"{inner}: unknown key; {hint}"
     if message.startswith("Object missing required field"):
         return f"{inner}: required, but missing"
@@ -79,8 +84,21 @@ def _value_at(raw: object, field: str) -> object:
 
 
 def _choices(kind: object, field: str) -> list[str]:
-    """The values of a field that is a Literal; empty for others."""
+    """The values of a field that is a Literal, or that tells sections apart; empty for others."""
+    kinds = [kind]
     for key in filter(None, field.split(".")):
-        is_section = isinstance(kind, type) and issubclass(kind, Settings)
-        kind = get_type_hints(kind).get(key) if is_section else None
-    return [str(value) for value in get_args(kind)] if get_origin(kind) is Literal else []
+        kinds = [part for section in kinds for part in _field_kinds(section, key)]
+    return [str(v) for part in kinds if get_origin(part) is Literal for v in get_args(part)]
+
+
+def _field_kinds(section: object, key: str) -> tuple[object, ...]:
+    if not (isinstance(section, type) and issubclass(section, Settings)):
+        return ()
+    if section.__struct_config__.tag_field == key:
+        return (Literal[section.__struct_config__.tag],)
+    return _parts(get_type_hints(section).get(key))
+
+
+def _parts(kind: object) -> tuple[object, ...]:
+    """The members of a union; any other type is its only one."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)

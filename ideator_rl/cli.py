@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -23,7 +24,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> Parser:
-    from ideator_rl.commands import envs, execute, report, search
+    from ideator_rl.commands import envs, evaluate, execute, report, search, train
 
     parser = Parser(
         prog="ideator-rl",
@@ -32,22 +33,22 @@ def build_parser() -> Parser:
         epilog="example:\n  ideator-rl search --config recipes/digits/search/config_evolution.yaml",
     )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
-    for module in (envs, execute, search, report):
+    for module in (envs, execute, search, train, evaluate, report):
         module.add_parser(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits with its code."""
+    exit_with(partial(_run, argv))
+
+
+def exit_with(job: Callable[[], int]) -> NoReturn:
+    """Runs a job and exits with the code that it returns, or that its end means."""
     # Slurm and others end a job with SIGTERM: the same orderly end as Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        parser = build_parser()
-        args, rest = parser.parse_known_args(argv)
-        if rest and not getattr(args, "takes_overrides", False):
-            parser.error(f"unknown argument {rest[0]!r}")
-        args.overrides = rest
-        code = args.execute(args)
+        code = job()
     except UserError as error:
         print(f"ideator-rl: {error}", file=sys.stderr)
         code = 2
@@ -57,6 +58,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         code = 1
     sys.exit(code)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = build_parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest and not getattr(args, "takes_overrides", False):
+        parser.error(f"unknown argument {rest[0]!r}")
+    args.overrides = rest
+    return args.execute(args)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
+from msgspec import Meta
 
 from executor.errors import UserError
 from executor.sandbox import Level
@@ -25,12 +26,24 @@ from executor.typed import (
     convert,
     to_dict,
 )
+from ideator_rl.ideators.chat import PromptStyle
 
 
-class IdeatorSettings(Settings, frozen=True):
-    """`library` recombines the problem's own ideas: the embedded baseline, no language model."""
+class LibraryIdeatorSettings(Settings, frozen=True, tag="library", tag_field="kind"):
+    """Recombines the problem's own ideas: the embedded baseline, no language model."""
 
-    kind: Literal["library"] = "library"
+
+class CheckpointIdeatorSettings(Settings, frozen=True, tag="checkpoint", tag_field="kind"):
+    """An open-weight language model: a checkpoint folder, or `org/name` of the hub.
+
+    `prompt` and `max_tokens`, which bounds an answer, are by default what the model's folder says,
+    see `ideators.model_folder`.
+    """
+
+    model: str
+    prompt: PromptStyle | None = None
+    max_tokens: AtLeast1 | None = None
+    temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
 
 
 class SearchSettings(Settings, frozen=True):
@@ -78,10 +91,12 @@ class Recipe(Settings, frozen=True):
     """What every recipe says: the problem, and the run of a store that it fills.
 
     `problem` overrides single fields of problem.toml by dotted name. `folder` is where recipes of
-    the kind live, `recipes/<env>/<folder>/config_*.yaml`.
+    the kind live, `recipes/<env>/<folder>/config_*.yaml`; `determining` are the sections that say
+    what is found out, the others only how fast and how far.
     """
 
     folder: ClassVar[str]
+    determining: ClassVar[tuple[str, ...]]
 
     env: str
     run: str
@@ -92,13 +107,23 @@ class Recipe(Settings, frozen=True):
     def to_yaml(self) -> str:
         return yaml.safe_dump(to_dict(self), sort_keys=False)
 
+    def science(self) -> dict[str, Any]:
+        """What may not change when a run is resumed, by dotted key; the others change no idea."""
+        kept = to_dict(self)
+        sections = {name: kept[name] for name in ("problem", *self.determining)}
+        dotted = {
+            f"{s}.{key}": value for s, keys in sections.items() for key, value in keys.items()
+        }
+        return {"env": self.env, "seed": self.seed} | dotted
+
 
 class SearchRecipe(Recipe, frozen=True):
     """One search."""
 
     folder: ClassVar[str] = "search"
+    determining: ClassVar[tuple[str, ...]] = ("ideator", "search")
 
-    ideator: IdeatorSettings = IdeatorSettings()
+    ideator: LibraryIdeatorSettings | CheckpointIdeatorSettings = LibraryIdeatorSettings()
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
     executor: ExecutorSettings = ExecutorSettings()
@@ -107,17 +132,8 @@ class SearchRecipe(Recipe, frozen=True):
 
     @property
     def sandbox(self) -> Level:
-        trusted = self.ideator.kind == "library"
+        trusted = isinstance(self.ideator, LibraryIdeatorSettings)
         return self.executor.sandbox or ("best-effort" if trusted else "strict")
-
-    def science(self) -> dict[str, Any]:
-        """What may not change when a run is resumed, by dotted key; the others change no idea."""
-        kept = to_dict(self)
-        sections = {name: kept[name] for name in ("problem", "ideator", "search")}
-        dotted = {
-            f"{s}.{key}": value for s, keys in sections.items() for key, value in keys.items()
-        }
-        return {"env": self.env, "seed": self.seed} | dotted
 
 
 R = TypeVar("R", bound=Recipe)
@@ -144,7 +160,7 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, str] | 
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys to values")
     for name, value in (overrides or {}).items():
-        _set(raw, name, value)
+        set_key(raw, name, value)
     env = str(raw.get("env", "")).strip("/").rpartition("/")[2]
     name = path.stem.removeprefix("config_")
     if kind.folder != "search":
@@ -166,7 +182,8 @@ def as_recipe(raw: Mapping[str, Any], kind: type[R], where: object) -> R:
         raise UserError(f"{where}: {error}") from None
 
 
-def _set(raw: dict[str, Any], name: str, value: str) -> None:
+def set_key(raw: dict[str, Any], name: str, value: str) -> None:
+    """Sets a dotted key of a recipe that is not validated yet to a YAML value. Raises UserError."""
     # The keys of `problem` are themselves dotted: problem.budget.seconds is one of them.
     if name.startswith("problem."):
         keys = ["problem", name.removeprefix("problem.")]

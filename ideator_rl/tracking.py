@@ -1,6 +1,6 @@
 """Where a run's figures go besides its store: Weights & Biases, or nowhere.
 
-tracker = open_tracker(recipe)
+tracker = open_tracker(recipe, recipe.tracking)
 tracker.log({"reward": 0.41, "best": 0.43}, step=12)
 tracker.finish()
 """
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from executor.errors import UserError
 from executor.typed import to_dict
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe import Recipe, TrackingSettings
 
 
 class Tracker(Protocol):
@@ -38,9 +38,9 @@ class NoTracker:
 
 
 class WandbTracker:
-    """One W&B run a search; a resumed search goes on with it. WANDB_MODE=offline is honoured."""
+    """One W&B run a run; a resumed one goes on with it. WANDB_MODE=offline is honoured."""
 
-    def __init__(self, recipe: SearchRecipe) -> None:
+    def __init__(self, recipe: Recipe, settings: TrackingSettings) -> None:
         try:
             import wandb
         except ImportError:
@@ -50,7 +50,7 @@ class WandbTracker:
             ) from None
         try:
             self._run = wandb.init(
-                project=recipe.tracking.project,
+                project=settings.project,
                 name=recipe.run,
                 id=recipe.run,
                 resume="allow",
@@ -71,6 +71,6 @@ class WandbTracker:
         self._run.finish()
 
 
-def open_tracker(recipe: SearchRecipe) -> Tracker:
+def open_tracker(recipe: Recipe, settings: TrackingSettings) -> Tracker:
     """The tracker that a recipe asks for. Raises UserError when it cannot be had."""
-    return WandbTracker(recipe) if recipe.tracking.kind == "wandb" else NoTracker()
+    return WandbTracker(recipe, settings) if settings.kind == "wandb" else NoTracker()

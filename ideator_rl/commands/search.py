@@ -6,21 +6,19 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-import yaml
-
 from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
-from executor.errors import UserError
 from gym_envs import find_problem
+from ideator_rl.commands.overrides import parse_overrides
 from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.ideators.ideator import Ideator
 from ideator_rl.ideators.library import LibraryIdeator, load_library
+from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.progress import progress
-from ideator_rl.recipe import SearchRecipe, load_recipe, parse_recipe
+from ideator_rl.recipe import SearchRecipe, load_recipe
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.tracking import Tracker, open_tracker
 
@@ -59,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
         max_ideas=recipe.budget.ideas,
         max_seconds=recipe.budget.seconds,
     ) as executor:
-        _keep_recipe(executor, recipe)
-        tracker = open_tracker(recipe)
+        keep_recipe(executor.run, recipe)
+        tracker = open_tracker(recipe, recipe.tracking)
         _say_start(executor, recipe)
         try:
             result = asyncio.run(_search(recipe, executor, ideator, tracker))
@@ -118,37 +116,6 @@ async def _confirm(
     if found.state == "done":
         tracker.summarize(found.figures())
     return found
-
-
-def parse_overrides(words: Sequence[str]) -> dict[str, str]:
-    """`--a.b 1 --c=2` as {"a.b": "1", "c": "2"}. Raises UserError."""
-    overrides = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--") or len(word) < 3:
-            raise UserError(f"unexpected argument {word!r}; recipe keys are set as --key value")
-        name, equals, value = word[2:].partition("=")
-        if not equals:
-            if not rest:
-                raise UserError(f"--{name} needs a value")
-            value = rest.pop(0)
-        overrides[name] = value
-    return overrides
-
-
-def _keep_recipe(executor: Executor, recipe: SearchRecipe) -> None:
-    """Keeps the resolved recipe with the run, or checks that a resumed run is the same search."""
-    kept = executor.run.recipe()
-    if kept is not None:
-        before, now = parse_recipe(yaml.safe_load(kept), "recipe.yaml").science(), recipe.science()
-        for key in sorted(before.keys() | now.keys()):
-            if before.get(key) != now.get(key):
-                raise UserError(
-                    f"the run {recipe.run} was started with {key}: {before.get(key)}, now it is "
-                    f"{now.get(key)}; set it back, or choose another name with --run"
-                )
-    executor.run.write_recipe(recipe.to_yaml())
 
 
 class _Tracked:

@@ -61,7 +61,7 @@ class LibraryIdeator:
             if genome not in taken:
                 taken.add(genome)
                 text = idea_text([(self._atoms[name], dict(values)) for name, values in genome])
-                meta = {"title": _title(genome), "atoms": genome}
+                meta = {"title": genome_title(genome), "atoms": genome}
                 proposals.append(Proposal(text, parents, meta))
         return proposals
 
@@ -129,6 +129,12 @@ def idea_text(parts: Sequence[tuple[Atom, dict[str, Any]]]) -> str:
     return f"[Experiment] {joined}\n[Code Changes]\n" + "\n\n".join(changes) + "\n"
 
 
+def genome_title(genome: Genome) -> str:
+    """One line: the names of the atoms and their values, `adam 5 + gelu`."""
+    values = [" ".join(str(value) for _, value in pairs) for _, pairs in genome]
+    return " + ".join(f"{name} {v}".rstrip() for (name, _), v in zip(genome, values, strict=True))
+
+
 def _filled(text: str, values: dict[str, Any]) -> str:
     # Not str.format: code is full of braces.
     for name, value in values.items():
@@ -139,11 +145,6 @@ def _filled(text: str, values: dict[str, Any]) -> str:
 def _genome(idea: Idea) -> Genome:
     atoms = idea.meta.get("atoms", ())
     return tuple((name, tuple((p, v) for p, v in values)) for name, values in atoms)
-
-
-def _title(genome: Genome) -> str:
-    values = [" ".join(str(value) for _, value in pairs) for _, pairs in genome]
-    return " + ".join(f"{name} {v}".rstrip() for (name, _), v in zip(genome, values, strict=True))
 
 
 def _sorted(genes: dict[str, tuple[tuple[str, Scalar], ...]]) -> Genome:

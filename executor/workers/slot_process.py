@@ -1,0 +1,128 @@
+"""A slot seen from its owner: the process that runs one trial after the other, started when needed.
+
+    slot = SlotProcess(new_folder() / "slot-0", lock)
+    trial = await slot.run(spec)         # EOFError or ConnectionError when the process dies
+    await slot.stop()                    # it and its trial are gone
+
+Every kind of worker owns its slots through this class. Whoever makes one calls `sweep()` first, so
+that what killed owners left on this machine does not stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from executor import processes
+from executor.command import kept_environment
+from executor.records import Trial
+from executor.sandbox import Lock
+from executor.sandbox.cgroup import remove_stale
+from executor.trial import TrialSpec
+
+STOP_S = 1.0
+# How often a trial is started whose worker dies.
+TRIES = 3
+LOST = Trial("crashed", "train", detail=f"the worker died {TRIES} times during this trial")
+_PREFIX = "ideator-rl-"
+_LINE_LIMIT = 64 * 2**20
+
+
+class SlotProcess:
+    """`folder` need not exist; `cores` is a list like `0,1`, or empty for all of them."""
+
+    def __init__(self, folder: Path, lock: Lock, cores: str = "") -> None:
+        self._folder, self._lock, self._cores = folder, lock, cores
+        self._process: asyncio.Task[asyncio.subprocess.Process] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def start(self) -> asyncio.subprocess.Process:
+        await self._stopped()
+        if self._process is None:
+            self._process = asyncio.create_task(self._spawn())
+        # Shielded: a half-started process could not be ended.
+        return await asyncio.shield(self._process)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "executor.workers.slot"),
+            *(str(self._folder), self._lock.to_json(), *filter(None, [self._cores])),
+            env=_environment(self._folder),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT,
+            start_new_session=True,
+        )
+
+    async def run(self, spec: TrialSpec) -> Trial:
+        """Raises EOFError or ConnectionError when the process dies."""
+        process = await self.start()
+        assert process.stdin and process.stdout
+        process.stdin.write(f"{spec.to_json()}\n".encode())
+        await process.stdin.drain()
+        line = await process.stdout.readline()
+        if not line:
+            raise EOFError
+        return Trial.from_json(line)
+
+    async def stop(self) -> None:
+        """Returns when the process and its trial are gone, whoever else is stopping it."""
+        if self._process is not None:
+            started, self._process = self._process, None
+            self._stopping = asyncio.create_task(self._end(started))
+        await self._stopped()
+
+    async def _stopped(self) -> None:
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
+    async def _end(self, started: asyncio.Task[asyncio.subprocess.Process]) -> None:
+        """Hangs up, which makes the slot end its trial and itself; kills it if it does not."""
+        process = await started
+        try:
+            await asyncio.wait_for(process.communicate(b""), STOP_S)
+        except TimeoutError:
+            process.kill()
+            await process.communicate()
+        if process.returncode != 0:
+            processes.end_strays(self._folder)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_stale()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """No key or token of the owner's: a slot has no use for them.
+
+    `folder` tells what a killed slot leaves, see `processes.end_strays`.
+    """
+    kept = {name: os.environ[name] for name in ("PYTHONPATH", "TMPDIR") if name in os.environ}
+    return kept | kept_environment() | {processes.MARK: f"{folder}/"}
+
+
+def new_folder() -> Path:
+    """Makes a folder for the slots of this process; `sweep` sees by its name whose it is."""
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+
+
+def sweep() -> None:
+    """Removes what killed owners of this user left here: folders, processes, control groups."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = path.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)) and path.stat().st_uid == os.getuid():
+            processes.end_strays(path)
+            shutil.rmtree(path, ignore_errors=True)
+    remove_stale()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

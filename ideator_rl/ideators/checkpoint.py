@@ -1,0 +1,156 @@
+"""An open-weight language model as an ideator, for every search.
+
+    ideator = CheckpointIdeator.load("store/runs/digits-grpo-qwen3_tiny-seed0/model", problem)
+    proposals = await ideator.propose(request)
+    proposals[0].meta["thinking"], proposals[0].meta["title"]
+
+It is asked in one turn: the problem's prompt, for `exploit` and `explore` followed by the ideas of
+the request's history with what came of them, and a line that says what is wanted. A history that is
+too long for the model's context loses its oldest ideas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+from executor.problem import Problem
+from gym_envs.prompt import history_prompt
+from ideator_rl.ideators.chat import PromptStyle, read_answer, style_prompt
+from ideator_rl.ideators.ideator import Executed, Proposal, Request
+from ideator_rl.ideators.language_model import LanguageModel
+from ideator_rl.ideators.model_folder import find_model, read_answer_defaults
+
+# How often answers that hold no idea, or one that is known, are replaced by others.
+ROUNDS = 4
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
+
+
+class Draft(NamedTuple):
+    """An idea as a model wrote it; `meta` is what an `Idea` keeps of how it came about."""
+
+    text: str
+    meta: dict[str, Any]
+
+
+class CheckpointIdeator:
+    """Proposes what a model writes, each text at most once in a run.
+
+    Its proposals are a function of the request alone, on one machine: a resumed search repeats
+    itself. `prompt` and `max_tokens` are by default what the model's folder says, see
+    `model_folder.read_answer_defaults`. Raises UserError when the problem's prompt leaves too
+    little of the model's context for an answer.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        problem: Problem,
+        *,
+        prompt: PromptStyle | None = None,
+        max_tokens: int | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        defaults = read_answer_defaults(model.folder)
+        self.model = model
+        self.prompt = style_prompt(problem, prompt or defaults.prompt)
+        self.max_tokens = max_tokens or defaults.max_tokens
+        self.temperature = temperature
+        model.limit(model.encode(self.prompt), self.max_tokens)
+
+    @classmethod
+    def load(cls, name: str, problem: Problem, **options: Any) -> Self:
+        """The ideator of a checkpoint folder or hub name. Raises UserError."""
+        return cls(LanguageModel(find_model(name)), problem, **options)
+
+    def sample(self, seeds: Sequence[int]) -> Iterator[tuple[int, Draft]]:
+        """What the model writes on the problem's prompt with each seed, and the seed's place, in
+        the order in which answers end; whatever it is, and however often. Raises UserError."""
+        return self._write(self.model.encode(self.prompt), seeds)
+
+    async def propose(self, request: Request) -> list[Proposal]:
+        try:
+            return await asyncio.to_thread(self._propose, request)
+        except asyncio.CancelledError:
+            self.model.close()
+            raise
+
+    def _propose(self, request: Request) -> list[Proposal]:
+        tokens, parents = self._asked(request)
+        taken = {"", *(_normal(idea.text) for idea in request.seen)}
+        proposals: list[Proposal] = []
+        for _ in range(ROUNDS):
+            missing = request.count - len(proposals)
+            if not missing:
+                break
+            seeds = [request.rng.getrandbits(63) for _ in range(missing)]
+            drafts = dict(self._write(tokens, seeds))
+            for text, meta in (drafts[row] for row in range(missing)):
+                if _normal(text) not in taken:
+                    taken.add(_normal(text))
+                    proposals.append(Proposal(text, parents, meta))
+        return proposals
+
+    def _write(self, tokens: Sequence[int], seeds: Sequence[int]) -> Iterator[tuple[int, Draft]]:
+        written = self.model.write(
+            [tokens] * len(seeds),
+            seeds,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+        )
+        for row, answer in written:
+            yield row, read_draft(answer, self.model)
+
+    def _asked(self, request: Request) -> tuple[list[int], tuple[str, ...]]:
+        """The request's prompt, and the ideas in it that its answers build on."""
+        if request.mode == "sample":
+            return self.model.encode(self.prompt), ()
+        shown = sorted(request.history, key=lambda entry: (entry.idea.epoch, entry.idea.id))
+
+        def encode(cut: int) -> list[int]:
+            return self.model.encode(request_prompt(self.prompt, request, shown[cut:]))
+
+        room = self.model.room(self.max_tokens)
+        # The smallest number of ideas to cut: the more are cut, the shorter the prompt.
+        cuts = range(len(shown))
+        cut = bisect.bisect_left(cuts, True, key=lambda cut: len(encode(cut)) <= room)
+        builds_on = shown[cut:] if request.mode == "exploit" else []
+        return encode(cut), tuple(entry.idea.id for entry in builds_on)
+
+
+def request_prompt(prompt: str, request: Request, shown: Sequence[Executed]) -> str:
+    """The problem's prompt with the history that is shown, and what is wanted."""
+    if request.mode == "exploit":
+        wish = "All of these beat the baseline. Write one idea that improves on them."
+    else:
+        wish = "Write one idea that is unlike these."
+    told = history_prompt((entry.idea.text, entry.outcome) for entry in shown)
+    baseline = f"The baseline's reward is {request.baseline:.4g}."
+    return f"{prompt}\n\n## Tried so far\n{told}\n\n{baseline} {wish}"
+
+
+def read_draft(answer: str, model: LanguageModel) -> Draft:
+    """The idea of an answer, with its thinking, title and lengths in tokens."""
+    thinking, idea = read_answer(answer)
+    return Draft(
+        idea,
+        {
+            "thinking": thinking,
+            "title": first_sentence(idea),
+            "thinking_tokens": model.count(thinking),
+            "idea_tokens": model.count(idea),
+        },
+    )
+
+
+def first_sentence(idea: str) -> str:
+    """How the experiment of an idea begins, up to the end of its first sentence or line."""
+    experiment = idea.partition("[Code Changes]")[0].replace("[Experiment]", " ").strip()
+    return _SENTENCE_END.split(experiment, maxsplit=1)[0]
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,39 @@
+"""A run keeps its recipe; the same run again must be the same science.
+
+keep_recipe(store.run(recipe.run), recipe)
+"""
+
+from __future__ import annotations
+
+import yaml
+
+from executor.errors import UserError
+from executor.store import RunFolder
+from ideator_rl.recipe import Recipe, as_recipe
+
+
+def keep_recipe(run: RunFolder, recipe: Recipe) -> None:
+    """Keeps the resolved recipe with the run, see `check_recipe`."""
+    check_recipe(run.recipe(), recipe)
+    run.write_recipe(recipe.to_yaml())
+
+
+def check_recipe(kept: str | None, recipe: Recipe, advice: str = "--run") -> None:
+    """Raises UserError where a run was started with another recipe than it has: what differs by
+    design (the budget, the hardware) may. `advice` is the option that names another run."""
+    if kept is None:
+        return
+    try:
+        before = as_recipe(yaml.safe_load(kept), type(recipe), "recipe.yaml").science()
+    except UserError:
+        raise UserError(
+            f"the run {recipe.run} was started by another command; choose another name with "
+            f"{advice}"
+        ) from None
+    now = recipe.science()
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            raise UserError(
+                f"the run {recipe.run} was started with {key}: {before.get(key)}, now it is "
+                f"{now.get(key)}; set it back, or choose another name with {advice}"
+            )

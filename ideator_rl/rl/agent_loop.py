@@ -1,0 +1,155 @@
+"""verl's agent loop over a research environment: the model has an idea, its execution pays.
+
+An answer is generated, what follows its thinking is executed through `ResearchEnv.astep`, and the
+reward goes back to verl with everything else that is known about it (`INFO`). An environment of
+several turns goes on with the outcome as the user's next message; the reward is then the sum over
+the turns.
+
+An idea that fails in whatever way is a reward with a status. An executor that is lost is asked
+again, and where it stays lost the idea is `lost`: verl would drop a whole group for an exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput
+
+from executor import Idea, Outcome
+from executor.errors import UserError
+from executor.remote import RemoteExecutor
+from gym_envs import ResearchEnv
+from gym_envs.prompt import summary
+from ideator_rl.ideators.chat import Answer, Messages, read_answer
+
+TRIES = 3
+_MASK_63 = (1 << 63) - 1
+
+
+class IdeaAgentLoop(AgentLoopBase):
+    """One episode of one environment; verl makes one for every answer that it wants.
+
+    `executor` is the name of the run's executor, see `executor.remote`; `seed` makes answers
+    repeatable where the rollout honours seeds.
+    """
+
+    def __init__(self, *args: Any, executor: str, max_turns: int, seed: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._executor, self._max_turns, self._seed = executor, max_turns, seed
+
+    async def run(self, sampling_params: dict[str, Any], **sample: Any) -> AgentLoopOutput:
+        """`sample` has verl's fields of a prompt: raw_prompt, global_steps, index, session_id."""
+        messages: Messages = list(sample["raw_prompt"])
+        place = (self._seed, sample["global_steps"], sample["index"], sample["session_id"])
+        env, executor = None, _connect(self._executor)
+        env = ResearchEnv(executor.problem, executor=executor, max_turns=self._max_turns)
+        env.reset()
+
+        tokens = await self.ct_build_initial_tokens(messages)
+        prompt_tokens = len(tokens)
+        mask: list[int] = []
+        log_probs: list[float] = []
+        extra: dict[str, Any] = {}
+        metrics = AgentLoopMetrics(generate_sequences=0.0, tool_calls=0.0)
+        total, over = 0.0, False
+        for turn in range(self._max_turns):
+            begun = time.time()
+            output = await self.server_manager.generate(
+                request_id=uuid4().hex,
+                prompt_ids=tokens,
+                sampling_params={**sampling_params, "seed": _seed_of(*place, turn)},
+            )
+            generated = time.time()
+            merged, mask, log_probs = await self.ct_merge_assistant_token(
+                tokens, output.token_ids, mask, log_probs, assistant_logprobs=output.log_probs
+            )
+            tokens = merged.token_ids
+            text = self.tokenizer.decode(output.token_ids, skip_special_tokens=True)
+            answer = read_answer(text)
+            outcome, over = await _execute(env, _idea(answer, int(sample["global_steps"])))
+            total += outcome.reward
+            metrics.generate_sequences += generated - begun
+            metrics.tool_calls += time.time() - generated
+            extra = {
+                **output.extra_fields,
+                **extra,
+                "max_global_steps": output.extra_fields.get("max_global_steps"),
+            }
+            info = self._info(answer, outcome, generated)
+            if over or len(mask) >= self.rollout_config.response_length:
+                break
+            before = [*messages, {"role": "assistant", "content": text}]
+            messages = [*before, {"role": "user", "content": f"{summary(outcome)}. Another idea."}]
+            merged, mask, log_probs = await self.ct_merge_context_msg(
+                before, messages, tokens, mask, log_probs
+            )
+            tokens = merged.token_ids
+
+        most = self.rollout_config.response_length
+        return AgentLoopOutput(
+            prompt_ids=tokens[:prompt_tokens],
+            response_ids=tokens[prompt_tokens:][:most],
+            response_mask=mask[:most],
+            response_logprobs=log_probs[:most],
+            reward_score=total,
+            num_turns=2 * (turn + 1),
+            metrics=metrics,
+            extra_fields={**extra, "reward_extra_info": info | {"reward": total}},
+        )
+
+    def _info(self, answer: Answer, outcome: Outcome, generated: float) -> dict[str, Any]:
+        """Of the last turn; the same keys whatever happened. Lengths in tokens, Unix times."""
+
+        def length(text: str) -> int:
+            return len(self.tokenizer.encode(text, add_special_tokens=False))
+
+        return {
+            "idea": answer.idea,
+            "status": outcome.status,
+            "stage": outcome.stage,
+            "detail": outcome.detail,
+            "metrics": dict(outcome.metrics),
+            "completed": outcome.completed,
+            "lost": outcome.status == "cancelled",
+            "content_hash": outcome.content_hash,
+            "thinking_tokens": length(answer.thinking),
+            "idea_tokens": length(answer.idea),
+            "generated_at": generated,
+            "executed_at": time.time(),
+        }
+
+
+@cache
+def _connect(name: str) -> RemoteExecutor:
+    return RemoteExecutor.connect(name)
+
+
+def _seed_of(*place: int) -> int:
+    digest = hashlib.sha256(repr(tuple(map(int, place))).encode()).digest()
+    return int.from_bytes(digest[:8]) & _MASK_63
+
+
+def _idea(answer: Answer, step: int) -> Idea:
+    """Named by step and text: the same text in a step is one idea, and a resumed step finds it."""
+    digest = hashlib.sha256(answer.idea.encode(errors="surrogatepass")).hexdigest()
+    meta = {"thinking": answer.thinking}
+    return Idea(f"{step:04d}-{digest[:12]}", answer.idea, epoch=step, origin="grpo", meta=meta)
+
+
+async def _execute(env: ResearchEnv, idea: Idea) -> tuple[Outcome, bool]:
+    """The idea's outcome, and whether the episode is over."""
+    for attempt in range(TRIES):
+        try:
+            *_, terminated, truncated, info = await env.astep(idea)
+            return info["outcome"], terminated or truncated
+        except UserError as error:
+            # Not the idea's fault: a store that does not answer, an executor that is gone.
+            lost = f"{error}"
+            await asyncio.sleep(2**attempt)
+    failure = env.problem.file.reward.failure
+    return Outcome(idea.id, "cancelled", failure, "implement", detail=lost), True

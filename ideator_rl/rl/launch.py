@@ -1,0 +1,248 @@
+"""Launches a GRPO run: checks everything, starts Ray, the executor and verl, and watches them.
+
+    model = train(read_train_recipe("recipes/digits/grpo/config_qwen3_tiny.yaml"))
+
+The same recipe again goes on from the last checkpoint; the executor's store has every trial that
+has finished. A process of the run that dies costs a restart from there. One process launches, and
+stays: verl's trainer has a single driver, and the processes that train are Ray's.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from executor import Outcome, Problem, Store
+from executor.errors import ExecutorLost, UserError
+from gym_envs import find_problem
+from ideator_rl.ideators.chat import chat_messages, style_prompt
+from ideator_rl.ideators.model_folder import AnswerDefaults, find_model, write_answer_defaults
+from ideator_rl.kept_recipe import keep_recipe
+from ideator_rl.rl.checkpoints import export, last_step, mend
+from ideator_rl.rl.hardware import VERL_ON_CPU, check_hardware, check_memory
+from ideator_rl.rl.progress import StepLines
+from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
+from ideator_rl.rl.verl_config import AGENT_LOOP, load_profile, verl_config
+
+if TYPE_CHECKING:
+    from executor.remote import RemoteExecutor
+
+TRIES = 3
+_WATCH_S = 1.0
+
+
+class RunFailed(UserError):
+    """A run that ended before its last step; the line says at which stage and why."""
+
+
+class WorkerDied(Exception):
+    """A process of the run is gone, for no fault of the run's."""
+
+
+def train(recipe: TrainRecipe) -> Path:
+    """Runs all steps that are missing; returns the folder of the trained model.
+
+    Raises UserError for what cannot be run as asked, RunFailed when a stage fails or hangs.
+    """
+    problem, paths = find_problem(recipe.env, recipe.problem), run_paths(recipe)
+    check_hardware(recipe)
+    os.environ.update(_environment(recipe))
+    # verl's advice on engines that nobody asked for.
+    warnings.filterwarnings("ignore", module="verl")
+    paths.checkpoints.mkdir(parents=True, exist_ok=True)
+    keep_recipe(Store(recipe.store).run(recipe.run), recipe)
+    mend(paths.checkpoints)
+    if (last_step(paths.checkpoints) or 0) < recipe.steps:
+        initial = _initial_model(recipe)
+        check_memory(recipe.profile, find_model(initial))
+        config = _configure(recipe, problem, paths, initial)
+        _with_restarts(recipe, problem, paths, config)
+    model = export(paths.checkpoints, paths.model)
+    asked = recipe.answer
+    write_answer_defaults(model, AnswerDefaults(asked.prompt, asked.max_answer_tokens))
+    return model
+
+
+def _initial_model(recipe: TrainRecipe) -> str:
+    """The model that training starts from; a warm start's is made where it is missing."""
+    if recipe.model.path is not None:
+        return recipe.model.path
+    from ideator_rl.rl.warm_start import warm_start
+    from ideator_rl.rl.warm_start_recipe import read_warm_start_recipe
+
+    assert recipe.model.warm_start is not None
+    own = {"store": recipe.store, "seed": str(recipe.seed)}
+    return str(warm_start(read_warm_start_recipe(recipe.model.warm_start, own)))
+
+
+def _configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str) -> Any:
+    """verl's configuration, checked by verl itself, and the files that it names."""
+    from pyarrow import Table, parquet
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import validate_config
+
+    prompt = chat_messages(style_prompt(problem, recipe.answer.prompt))
+    rows = [
+        {
+            "prompt": prompt,
+            "data_source": problem.name,
+            "ability": "research",
+            "reward_model": {"style": "rule", "ground_truth": ""},
+            "extra_info": {"index": index},
+        }
+        for index in range(recipe.grpo.groups)
+    ]
+    parquet.write_table(Table.from_pylist(rows), paths.prompts)
+    config = verl_config(recipe, paths, model)
+    try:
+        with redirect_stdout(io.StringIO()):
+            validate_config(config, need_reference_policy(config), need_critic(config))
+    except (ValueError, AssertionError, TypeError) as error:
+        raise UserError(f"verl: {' '.join(str(error).split())}") from None
+    return config
+
+
+def _with_restarts(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any) -> None:
+    for attempt in range(1, TRIES + 1):
+        before = last_step(paths.checkpoints)
+        try:
+            with _ray(recipe, config):
+                _run(recipe, problem, paths, config)
+            return
+        except WorkerDied as error:
+            if attempt == TRIES:
+                raise RunFailed(f"{error}; gave up after {TRIES} tries") from None
+            mend(paths.checkpoints)
+            print(f"{error}; going on after step {before or 0}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _ray(recipe: TrainRecipe, config: Any) -> Iterator[None]:
+    """This process's Ray: the cluster that RAY_ADDRESS names, else one of its own."""
+    import ray
+    from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
+
+    runtime_env = get_ppo_ray_runtime_env(config)
+    runtime_env["env_vars"] |= _environment(recipe)
+    address = os.environ.get("RAY_ADDRESS")
+    own = {} if address else load_profile(recipe.profile).get("ray", {})
+    try:
+        ray.init(
+            runtime_env=runtime_env,
+            log_to_driver=False,
+            include_dashboard=None if address else False,
+            configure_logging=True,
+            logging_level="ERROR",
+            **own,
+        )
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"Ray does not start ({line}); check RAY_ADDRESS={address or '(not set)'}"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _environment(recipe: TrainRecipe) -> dict[str, str]:
+    """What every process of the run needs to find; W&B's own run goes on when a run is resumed."""
+    found = {"WANDB_RUN_ID": recipe.run, "WANDB_RESUME": "allow", "VERL_LOGGING_LEVEL": "WARNING"}
+    if recipe.profile == "cpu":
+        found |= VERL_ON_CPU
+    return found
+
+
+def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any) -> None:
+    """One life of the run, until its last step. Raises WorkerDied, RunFailed."""
+    from executor.remote import start_executor
+    from ideator_rl.rl.trainer import TaskRunner
+
+    settings = recipe.executor
+    executor = start_executor(
+        problem,
+        store=recipe.store,
+        run=recipe.run,
+        slots=settings.slots,
+        sandbox=recipe.sandbox,
+        seed=recipe.seed,
+        period_s=settings.period_s,
+    )
+    try:
+        _write_agent_loop(recipe, paths, executor.name)
+        seeds = range(recipe.seed, recipe.seed + settings.baseline_seeds)
+        baselines = [executor.submit_baseline(seed) for seed in seeds]
+        runner = TaskRunner.remote(executor.name, str(paths.metrics))
+        _watch(recipe, paths, executor, baselines, runner.run.remote(config))
+    finally:
+        executor.close()
+
+
+def _write_agent_loop(recipe: TrainRecipe, paths: RunPaths, executor: str) -> None:
+    loop = {
+        "name": AGENT_LOOP,
+        "_target_": "ideator_rl.rl.agent_loop.IdeaAgentLoop",
+        "executor": executor,
+        "max_turns": recipe.answer.max_turns,
+        "seed": recipe.seed,
+    }
+    paths.agent_loops.write_text(yaml.safe_dump([loop]))
+
+
+def _watch(
+    recipe: TrainRecipe,
+    paths: RunPaths,
+    executor: RemoteExecutor,
+    baselines: Sequence[Future[Outcome]],
+    done: Any,
+) -> None:
+    """Shows steps until `done`, verl's end, is there; ends what hangs or cannot succeed."""
+    import ray
+    from ray.exceptions import RayActorError, RayTaskError
+
+    lines = StepLines(paths.metrics, recipe.steps)
+    try:
+        while not ray.wait([done], timeout=_WATCH_S)[0]:
+            lines.show()
+            _check_baselines(executor.problem, baselines)
+            stage, since = executor.stage()
+            if time.time() - since > recipe.stage_timeout_s:
+                raise RunFailed(
+                    f"the stage `{stage}` did not end within {recipe.stage_timeout_s:g} s "
+                    "(stage_timeout_s); the same command goes on from the last checkpoint"
+                )
+        ray.get(done)
+    except (RayActorError, ExecutorLost) as error:
+        raise WorkerDied(f"a process of the run died: {_last_line(error)}") from None
+    except RayTaskError as error:
+        if isinstance(error.cause, (RayActorError, ExecutorLost)):
+            raise WorkerDied(f"a process of the run died: {_last_line(error.cause)}") from None
+        logs = ray._private.worker._global_node.get_logs_dir_path()
+        raise RunFailed(f"verl ended with {_last_line(error)}; its logs are in {logs}") from None
+    finally:
+        lines.show()
+
+
+def _check_baselines(problem: Problem, baselines: Sequence[Future[Outcome]]) -> None:
+    for future in baselines:
+        if future.done() and not (outcome := future.result()).completed:
+            raise RunFailed(
+                f"the baseline of {problem.name} did not complete ({outcome.status}: "
+                f"{outcome.detail}); run: ideator-rl envs check {problem.name}"
+            )
+
+
+def _last_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:300]

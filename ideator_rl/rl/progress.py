@@ -1,0 +1,35 @@
+"""One line a step of a GRPO run, as its metrics arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ideator_rl.rl.metrics_file import read_steps
+
+
+class StepLines:
+    """Prints the steps that `metrics.jsonl` has and that were not printed yet."""
+
+    def __init__(self, path: Path, steps: int) -> None:
+        self._path, self._steps = path, steps
+        self._shown = {step: line["time"] for step, line in read_steps(path).items()}
+
+    def show(self) -> None:
+        for step, line in read_steps(self._path).items():
+            if self._shown.get(step) != line["time"]:
+                self._shown[step] = line["time"]
+                print(step_line(line, self._steps), flush=True)
+
+
+def step_line(line: Mapping[str, Any], steps: int) -> str:
+    """One line of metrics.jsonl for people."""
+    return (
+        f"step {line['step']:>3}/{steps}  reward {line['reward/mean']:.4f}  max "
+        f"{line['reward/max']:.4f}  best {line['reward/best']:.4f}  completed "
+        f"{100 * line['completed']:3.0f} %  distinct {line['ideas/distinct']:.0f}/"
+        f"{line['ideas/count']:.0f}  {line['time/step']:.1f} s (generate "
+        f"{line['time/generate']:.1f}, execute {line['time/execute']:.1f}, update "
+        f"{line['time/update']:.1f})"
+    )

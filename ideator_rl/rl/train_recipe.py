@@ -1,0 +1,132 @@
+"""The recipe of a GRPO run: the science here, the hardware in a profile, all of verl in `verl:`.
+
+    recipe = read_train_recipe("recipes/digits/grpo/config_qwen3_tiny.yaml", {"steps": "60"})
+
+Unknown keys are errors. Lengths are in tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+
+from executor.errors import UserError
+from executor.sandbox import Level
+from executor.typed import AtLeast1, Positive, Settings
+from ideator_rl.ideators.chat import PromptStyle
+from ideator_rl.recipe import ExecutorSettings, Recipe, TrackingSettings, read_recipe
+
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
+class ModelSettings(Settings, frozen=True):
+    """What is trained: a checkpoint folder or hub name (`path`), or the model that a warm start
+    makes; `warm_start` is the path of its recipe, from this recipe's folder."""
+
+    path: str | None = None
+    warm_start: str | None = None
+
+
+class AnswerSettings(Settings, frozen=True):
+    """What the model is shown and how it answers, see `ideators.chat`."""
+
+    prompt: PromptStyle = "full"
+    max_prompt_tokens: AtLeast1 = 8192
+    max_answer_tokens: AtLeast1 = 8192
+    temperature: Positive = 1.0
+    max_turns: AtLeast1 = 1
+
+
+class GrpoSettings(Settings, frozen=True):
+    """Group-relative policy optimisation (Shao et al. 2024, arXiv 2402.03300).
+
+    A step samples `groups` groups of `group_size` answers; each answer's advantage is its reward
+    minus the group's mean, over the group's standard deviation unless `normalize` is false. The
+    batch is used once, in `mini_batches` updates with the ratio clipped to 1 ± `clip`. `kl` weighs
+    the divergence from the initial model in the loss; 0 keeps no reference model.
+    """
+
+    groups: AtLeast1 = 8
+    group_size: Annotated[int, msgspec.Meta(ge=2)] = 16
+    mini_batches: AtLeast1 = 1
+    learning_rate: Positive = 1e-6
+    kl: NotNegative = 0.0
+    clip: Positive = 0.2
+    entropy: NotNegative = 0.0
+    normalize: bool = True
+
+
+class CheckpointSettings(Settings, frozen=True):
+    """How often weights and optimiser are written, how many are kept; `folder` is a local one, by
+    default in the run's folder."""
+
+    every: AtLeast1 = 10
+    keep: AtLeast1 = 2
+    folder: str | None = None
+
+
+class TrainRecipe(Recipe, frozen=True):
+    """One GRPO run. `profile` names the hardware; `verl` sets any field of verl's configuration, as
+    nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
+
+    folder: ClassVar[str] = "grpo"
+    determining: ClassVar[tuple[str, ...]] = ("model", "answer", "grpo", "verl")
+
+    steps: AtLeast1 = 40
+    profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
+    model: ModelSettings = ModelSettings()
+    answer: AnswerSettings = AnswerSettings()
+    grpo: GrpoSettings = GrpoSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
+    stage_timeout_s: Positive = 7200.0
+    tracking: TrackingSettings = TrackingSettings()
+    verl: dict[str, Any] = {}
+
+    @property
+    def sandbox(self) -> Level:
+        return self.executor.sandbox or "strict"
+
+
+def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> TrainRecipe:
+    """Reads a recipe; a warm start is named from its folder. Raises UserError."""
+    recipe = read_recipe(path, TrainRecipe, overrides)
+    model = recipe.model
+    if (model.path is None) == (model.warm_start is None):
+        raise UserError(f"{path}: model: set either `path` or `warm_start`")
+    if model.warm_start is not None:
+        model = ModelSettings(warm_start=str(Path(path).parent / model.warm_start))
+    return msgspec.structs.replace(recipe, model=model)
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Where a run keeps what is not an idea: local paths, all absolute."""
+
+    checkpoints: Path
+    prompts: Path
+    agent_loops: Path
+    metrics: Path
+    model: Path
+
+
+def run_paths(recipe: TrainRecipe) -> RunPaths:
+    """Raises UserError when the store is in a bucket and no folder for checkpoints is set."""
+    own = recipe.checkpoint.folder
+    if "://" in recipe.store and own is None:
+        raise UserError(
+            f"store {recipe.store}: weights need a local folder; set --checkpoint.folder"
+        )
+    folder = Path(own) if own else Path(recipe.store) / "runs" / recipe.run
+    folder = folder.absolute()
+    return RunPaths(
+        checkpoints=folder / "checkpoints",
+        prompts=folder / "prompts.parquet",
+        agent_loops=folder / "agent_loops.yaml",
+        metrics=folder / "metrics.jsonl",
+        model=folder / "model",
+    )
