@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from executor.sandbox import Box, Lock, places, tool
+from executor.sandbox.visible import gpu_numbers
 
 PRELUDE = Path(__file__).parent / "prelude.py"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
@@ -37,6 +38,9 @@ def environment(lock: Lock, box: Box, *, cpus: int, extra: Mapping[str, str]) ->
     env["PYTHONUNBUFFERED"] = "1"
     if not box.gpus:
         env["CUDA_VISIBLE_DEVICES"] = ""
+    elif lock.isolates and (numbers := gpu_numbers()):
+        # The device nodes of no others are in the box: CUDA counts from 0 there.
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, range(len(numbers))))
     if site.ENABLE_USER_SITE:
         env["PYTHONUSERBASE"] = site.getuserbase()
     else:

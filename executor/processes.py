@@ -232,6 +232,17 @@ def _stat_fields(pid: int) -> list[str]:
         return []
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return not LINUX or _stat_fields(pid)[:1] not in ([], ["Z"], ["X"])
+
+
 def descendants(root: int | None = None) -> list[int]:
     """Every living descendant of a process, by default of this one (Linux only; else empty)."""
     if not LINUX:

@@ -1,11 +1,11 @@
 """Ends what a killed process leaves behind (Linux only).
 
-    end_with_me()          # whatever is started from here on ends soon after a kill of this process
+    end_with_me()          # whoever is started from here on ends soon after a kill of this process
     ray.init()
 
-Most of what Ray starts ends with its driver, but two agents of a killed driver's node stay for a
-minute. A small process waits for the caller's end and then ends whoever has inherited its mark. A
-caller that exits in an orderly way takes that process with it.
+Most of what Ray starts ends with its driver, but two agents of a killed driver's node, and a worker
+that is just starting, stay for a minute. A small process of its own waits for the caller's end and
+sees to it. A caller that exits in an orderly way takes that process with it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from __future__ import annotations
 import atexit
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -24,8 +26,9 @@ from pathlib import Path
 from executor import processes
 from executor.workers.slot_process import sweep
 
-# Inherited by all that the caller starts; boxes and slots do not get it, they end by themselves.
+# Inherited by all that the caller starts, but for slots and boxes, which end by themselves.
 _VARIABLE = "IDEATOR_RL_DRIVER"
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 # What can end by itself does so meanwhile.
 GRACE_S = 3.0
 
@@ -48,14 +51,32 @@ def end_with_me() -> None:
 
 def main() -> None:
     parent, mark = int(sys.argv[1]), Path(sys.argv[2])
+    covered: Mapping[int, int] = {}
     with suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(parent)
-        # A parent that had ended by then may have passed its number on.
-        if os.getppid() == parent:
-            select.select([descriptor], [], [])
+        watched = os.pidfd_open(parent)
+        pause = _FIRST_PAUSE_S
+        # Once the parent has ended, its number may be another's.
+        while os.getppid() == parent and not select.select([watched], [], [], pause)[0]:
+            covered = _look(parent, covered)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
     time.sleep(GRACE_S)
     processes.end_strays(mark)
+    # A process that has given itself a title has written it over its environment.
+    for descriptor in covered.values():
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     sweep()
+
+
+def _look(parent: int, covered: Mapping[int, int]) -> dict[int, int]:
+    """A descriptor for every process that the parent has by now."""
+    found = {}
+    for pid in {*processes.descendants(parent)} - {os.getpid()}:
+        with suppress(ProcessLookupError):
+            found[pid] = covered.get(pid) or os.pidfd_open(pid)
+    for pid in covered.keys() - found.keys():
+        os.close(covered[pid])
+    return found
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import gymnasium
 
 from executor import Executor, Idea, Outcome, Problem
 from executor.sandbox import Level
+from executor.service import IdeaExecutor
 from gym_envs.prompt import history_prompt, problem_prompt, summary
 from gym_envs.registration import find_problem
 from gym_envs.text_space import UnicodeText
@@ -55,7 +56,7 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
         self,
         problem: Problem | str | Path,
         *,
-        executor: Executor | None = None,
+        executor: IdeaExecutor | None = None,
         store: str | Path = "store",
         run: str | None = None,
         slots: int | None = None,
@@ -66,7 +67,7 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
     ) -> None:
         self.problem = problem if isinstance(problem, Problem) else find_problem(problem)
         self._owned = executor is None
-        self.executor = executor or Executor(
+        self.executor: IdeaExecutor = executor or Executor(
             self.problem,
             store=store,
             run=run or _new_run(),

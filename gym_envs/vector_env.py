@@ -15,8 +15,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from executor import Executor, Idea, Problem
+from executor import Idea, Problem
 from executor.sandbox import Level
+from executor.service import IdeaExecutor
 from gym_envs.research_env import ResearchEnv, as_idea
 
 
@@ -41,7 +42,7 @@ class ResearchVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Idea], np.ndar
         problem: Problem | str | Path,
         num_envs: int = 1,
         *,
-        executor: Executor | None = None,
+        executor: IdeaExecutor | None = None,
         store: str | Path = "store",
         run: str | None = None,
         slots: int | None = None,

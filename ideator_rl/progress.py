@@ -9,9 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from executor.budget import BASELINE
 from executor.records import Idea, Outcome
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 Show = Callable[[Idea, Outcome], None]
 
@@ -46,17 +50,38 @@ def _lines(total: int) -> Show:
 
 
 @contextmanager
+def counting(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """For work that is only counted: what this yields is called once a piece. Writes to stderr."""
+    if not sys.stderr.isatty():
+        yield _counted_lines(total, what)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(*_columns(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.update(task, advance=1)
+
+
+def _counted_lines(total: int, what: str) -> Callable[[], None]:
+    """A line at about every eighth of the work."""
+    done = 0
+
+    def show() -> None:
+        nonlocal done
+        done += 1
+        if done % -(-total // 8) == 0 or done == total:
+            print(f"{done:>4}/{total:<4}  {what}", file=sys.stderr, flush=True)
+
+    return show
+
+
+@contextmanager
 def _bar(total: int, begin: str) -> Iterator[Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*_columns(), console=Console(stderr=True)) as bar:
         task = bar.add_task(begin, total=total)
         best = float("-inf")
 
@@ -68,6 +93,13 @@ def _bar(total: int, begin: str) -> Iterator[Show]:
                 bar.update(task, advance=1, description=f"best {best:.4g}")
 
         yield show
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+    described = TextColumn("{task.description}", markup=False)
+    return described, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
 
 
 def outcome_line(idea: Idea, outcome: Outcome) -> str:

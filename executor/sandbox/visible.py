@@ -79,11 +79,18 @@ def _seen_as(paths: Iterable[Path]) -> set[Path]:
 
 def gpu_devices() -> tuple[Path, ...]:
     """The device nodes of the GPUs that CUDA_VISIBLE_DEVICES names, and those they share."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    every = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
-    own = [f"nvidia{i}" for i in named.split(",")] if named and "-" not in named else every
-    names = (*own, *_GPU_DEVICES, "nvidia-caps")
-    return tuple(path for name in names if (path := Path("/dev") / name).exists())
+    every = sorted(Path("/dev").glob("nvidia[0-9]*"), key=lambda path: int(path.name[6:]))
+    numbers = gpu_numbers()
+    own = every if numbers is None else [every[n] for n in numbers if n < len(every)]
+    shared = (Path("/dev") / name for name in (*_GPU_DEVICES, "nvidia-caps"))
+    return (*own, *(path for path in shared if path.exists()))
+
+
+def gpu_numbers() -> list[int] | None:
+    """The GPUs that CUDA_VISIBLE_DEVICES names, counted among this machine's; None for all of them,
+    or where it names them by another id."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return [int(name) for name in names] if all(map(str.isdigit, names)) else None
 
 
 def _is_below(path: Path, folders: Iterable[Path]) -> bool:

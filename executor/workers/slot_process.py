@@ -112,17 +112,7 @@ def sweep() -> None:
     """Removes what killed owners of this user left here: folders, processes, control groups."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         pid = path.name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)) and path.stat().st_uid == os.getuid():
+        if pid.isdigit() and not processes.is_alive(int(pid)) and path.stat().st_uid == os.getuid():
             processes.end_strays(path)
             shutil.rmtree(path, ignore_errors=True)
     remove_stale()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -78,11 +78,14 @@ def forest(found: Confirmation, baseline_sd: float | None) -> Forest | None:
     )
 
 
-def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
-    """About `count` round values from `low` to `high`, each with its label and sign."""
+def ticks(low: float, high: float, count: int, sign: str = "+") -> list[tuple[float, str]]:
+    """About `count` round values from `low` to `high`, each with its label; `sign` is `+` where
+    positive values have theirs, `-` where only negative ones do."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     steps = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    return [(n * step, f"{n * step:+.{digits}f}".replace("-", "−") if n else "0") for n in steps]
+    return [
+        (n * step, f"{n * step:{sign}.{digits}f}".replace("-", "−") if n else "0") for n in steps
+    ]

@@ -1,12 +1,16 @@
 // The data, the table of ideas, and what starts it all. Whatever comes from the run enters the page
 // as a text node or as an attribute that cannot act, never as markup.
 const find = (id) => document.getElementById(id);
-const { ideas, baseline, shapes } = JSON.parse(find("data").textContent);
+const { ideas, baseline, shapes, training } = JSON.parse(find("data").textContent);
 const [plot, table, tip] = [find("plot"), find("ideas"), find("tip")];
 const svg = plot.querySelector("svg");
-const view = { x: "count", whole: false, hidden: new Set(), query: "", key: "reward", down: true };
+const MOST_LINKS = 12;
+const view = { x: "count", whole: false, once: find("once")?.checked, hidden: new Set(), query: "", key: "reward", down: true };
 const byId = new Map(ideas.map((idea) => [idea.id, idea]));
 const bodies = new Map();
+// By the place of the first of them: the ideas that came to the same code.
+const alike = new Map(ideas.map((idea) => [idea.same, []]));
+for (const idea of ideas) alike.get(idea.same).push(idea);
 
 function make(tag, attributes, ...content) {
   const inSvg = ["svg", "path", "line", "rect", "text", "circle"].includes(tag);
@@ -37,6 +41,8 @@ function shown(idea) {
   return !view.hidden.has(idea.status) && (!view.query || text().includes(view.query));
 }
 
+const first = (idea) => alike.get(idea.same)[0] === idea;
+
 // ---- the table
 
 function cell(kind, ...content) {
@@ -51,9 +57,11 @@ function badge({ confirmed }) {
 function row(idea) {
   const delta = gain(idea);
   const button = make("button", { type: "button", class: "open-row id", "aria-expanded": "false" }, idea.id);
+  const times = alike.get(idea.same).length;
+  const again = times > 1 ? make("span", { class: "lineage", title: `${times} ideas came to this code` }, "×" + times) : null;
   const lineage = idea.parents.length ? make("span", { class: "lineage" }, "from ", ...links(idea.parents)) : null;
   const line = make("tr", { class: "row" },
-    cell("", button, badge(idea), lineage, make("p", { class: "about" }, idea.title)),
+    cell("", button, badge(idea), again, lineage, make("p", { class: "about" }, idea.title)),
     cell("", glyph(idea.status), " ", words(idea.status)),
     cell("n", idea.reward === null ? "–" : number(idea.reward)),
     cell("n wide" + (delta > 0 ? " up" : ""), delta === null ? "–" : signed(delta)),
@@ -80,6 +88,8 @@ function detail(idea) {
     list.append(make("dt", {}, words(name)), make("dd", {}, typeof value === "number" ? number(value) : value || "–"));
   }
   const children = ideas.filter((other) => other.parents.includes(idea.id)).map((other) => other.id);
+  const others = alike.get(idea.same).filter((other) => other !== idea).map((other) => other.id);
+  if (others.length) list.append(make("dt", {}, "same code"), make("dd", {}, ...links(others.slice(0, MOST_LINKS)), others.length > MOST_LINKS ? " …" : ""));
   if (idea.parents.length) list.append(make("dt", {}, "builds on"), make("dd", {}, ...links(idea.parents)));
   if (children.length) list.append(make("dt", {}, "led to"), make("dd", {}, ...links(children)));
   const block = (name, node) => (node ? [make("h3", {}, name), node] : []);
@@ -87,7 +97,8 @@ function detail(idea) {
   return make("tr", { class: "detail" }, make("td", { colspan: "7" },
     idea.detail ? make("p", { class: "why" }, idea.detail) : null,
     make("div", { class: "panes" },
-      make("div", {}, ...block("Idea", make("p", { class: "prose" }, experiment.trim() || "–")),
+      make("div", {}, ...block("Thinking", idea.thinking.trim() ? make("p", { class: "prose" }, idea.thinking.trim()) : null),
+        ...block("Idea", make("p", { class: "prose" }, experiment.trim() || "–")),
         ...block("Result", list), ...block("Code changes asked for", plain(changes))),
       make("div", {}, ...block("Difference to the baseline's code", idea.diff ? diff(idea.diff) : null),
         ...block("End of the log", plain(idea.log))))));
@@ -131,8 +142,10 @@ function order() {
 }
 
 function filter() {
-  for (const idea of ideas) bodies.get(idea).hidden = !shown(idea);
-  find("none").hidden = ideas.some(shown);
+  // Who looks for words may find them in a later idea with the same code.
+  const listed = (idea) => shown(idea) && (!view.once || view.query || first(idea));
+  for (const idea of ideas) bodies.get(idea).hidden = !listed(idea);
+  find("none").hidden = ideas.some(listed);
   draw();
 }
 
@@ -166,6 +179,10 @@ plot.addEventListener("click", (event) => {
 });
 find("find").addEventListener("input", (event) => {
   view.query = event.target.value.trim().toLowerCase();
+  filter();
+});
+find("once")?.addEventListener("change", (event) => {
+  view.once = event.target.checked;
   filter();
 });
 find("whole").addEventListener("change", (event) => {

@@ -26,8 +26,11 @@ from executor.sandbox import meets
 from executor.storage import open_storage
 from executor.store import RunFolder
 from ideator_rl.analysis import metrics
+from ideator_rl.analysis.chart import CURSOR, HEIGHT, WIDTH, draw
 from ideator_rl.analysis.forest import forest
-from ideator_rl.analysis.run_data import CUT, RunData, load_run
+from ideator_rl.analysis.formats import duration, number, share, signed, words
+from ideator_rl.analysis.run_data import CUT, RunData, TrialData, load_run
+from ideator_rl.analysis.training import Training, script_data, training
 
 REPORT = "report.html"
 # All details together, in bytes; beyond it the longest texts are cut first.
@@ -57,7 +60,8 @@ def render_report(data: RunData) -> str:
     """The whole page."""
     package = files(__package__)
     css = (package / "report.css").read_text()
-    js = (package / "plot.js").read_text() + (package / "report.js").read_text()
+    scripts = ("plot.js", "report.js", "training.js")
+    js = "".join((package / name).read_text() for name in scripts)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -67,14 +71,19 @@ def render_report(data: RunData) -> str:
         f"default-src 'none'; script-src {_source(js)}; style-src {_source(css)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+    found = training(data.steps, baseline_spread(data))
     return environment.from_string((package / "report.template.html").read_text()).render(
         run=data,
         summary=summary(data),
+        training=found,
+        draw=draw,
+        box=f"0 0 {WIDTH} {HEIGHT}",
+        cursor=CURSOR,
         shapes=SHAPES,
         policy=policy,
         css=Markup(css),
         js=Markup(js),
-        payload=Markup(_json(payload(data))),
+        payload=Markup(_json(payload(data, found))),
     )
 
 
@@ -108,6 +117,7 @@ def summary(data: RunData) -> dict[str, Any]:
         "slots": lives[-1].slots if lives else None,
         "busy": metrics.busy_share(data.events),
         "codebases": metrics.distinct_codebases(ideas),
+        "same": set(same_code(ideas)) != set(range(len(ideas))),
         "cached": sum(trial.cached for trial in ideas),
         "repeats": len(data.trials) - len(ideas),
     }
@@ -120,18 +130,20 @@ def baseline_spread(data: RunData) -> metrics.Spread | None:
     )
 
 
-def payload(data: RunData) -> dict[str, Any]:
-    """What the page's script draws: the ideas in the order in which they finished."""
+def payload(data: RunData, found: Training | None) -> dict[str, Any]:
+    """What the page's script draws: the ideas in the order in which they finished, and what the
+    curves of training are at each step."""
     baseline = baseline_spread(data)
     lives = metrics.sessions(data.events)
     curve = metrics.best_so_far(t.reward if t.measured else None for t in data.ideas)
-    found = data.confirmation.ideas if data.confirmation else ()
+    winners = data.confirmation.ideas if data.confirmation else ()
     told = ("mean", "survives", "verdict", "reason")
-    confirmed = {idea.idea_id: {name: getattr(idea, name) for name in told} for idea in found}
-    texts = [x for t in data.ideas for x in (t.text, t.detail, t.diff, t.log_tail)]
+    confirmed = {idea.idea_id: {name: getattr(idea, name) for name in told} for idea in winners}
+    texts = [x for t in data.ideas for x in (t.text, t.thinking, t.detail, t.diff, t.log_tail)]
     cap = fair_cap([len(_json(text)) for text in texts], MAX_DETAIL_BYTES)
     return {
         "shapes": SHAPES,
+        "training": script_data(found) if found else None,
         "baseline": baseline and {"mean": baseline.mean, "sd": baseline.sd, "n": baseline.n},
         "ideas": [
             {
@@ -149,9 +161,11 @@ def payload(data: RunData) -> dict[str, Any]:
                 "duration": trial.duration_s,
                 "charged": trial.charged_s,
                 "cached": trial.cached,
+                "same": same,
                 "confirmed": confirmed.get(trial.idea_id),
                 "detail": cut(trial.detail, cap),
                 "text": cut(trial.text, cap),
+                "thinking": cut(trial.thinking, cap),
                 "diff": cut(trial.diff, cap),
                 "log": cut(trial.log_tail, cap, keep_end=True),
                 "repeats": [
@@ -159,9 +173,18 @@ def payload(data: RunData) -> dict[str, Any]:
                     for r in data.repeats.get(trial.idea_id, ())
                 ],
             }
-            for trial, best in zip(data.ideas, curve, strict=True)
+            for trial, best, same in zip(data.ideas, curve, same_code(data.ideas), strict=True)
         ],
     }
+
+
+def same_code(ideas: Sequence[TrialData]) -> list[int]:
+    """For each idea the index of the first with the same codebase, or, where there is none, the
+    same text."""
+    first: dict[str, int] = {}
+    return [
+        first.setdefault(idea.content_hash or idea.text, index) for index, idea in enumerate(ideas)
+    ]
 
 
 def fair_cap(sizes: Sequence[int], total: int) -> int:
@@ -182,35 +205,6 @@ def cut(text: str, cap: int, keep_end: bool = False) -> str:
         return text
     keep = max(0, len(text) * cap // size - len(CUT))
     return CUT + text[len(text) - keep :] if keep_end else text[:keep] + CUT
-
-
-def words(name: str) -> str:
-    """A status as a reader says it."""
-    return name.replace("_", " ")
-
-
-def number(value: float) -> str:
-    """A reward or metric, to four decimals or five digits."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
-
-
-def signed(value: float) -> str:
-    """A difference, always with its sign."""
-    return ("−" if value < 0 else "+") + number(abs(value))
-
-
-def share(value: float) -> str:
-    return f"{100 * value:.0f} %"
-
-
-def duration(seconds: float) -> str:
-    """Wall time in the two largest units that it has."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _json(value: object) -> str:

@@ -20,8 +20,10 @@ import yaml
 from executor.budget import BASELINE
 from executor.errors import UserError
 from executor.records import Idea, Outcome, Stage, Status
+from executor.storage import open_storage
 from executor.store import RunFolder
 from ideator_rl.analysis.confirmed import EVENT, Confirmation, Ended, Plan, judge
+from ideator_rl.rl.metrics_file import METRICS, parse_steps
 
 MAX_LOG_LINES = 40
 MAX_LOG_BYTES = 6_000
@@ -34,8 +36,9 @@ CUT = "\n… cut here\n"
 class TrialData:
     """A trial that has ended: what was tried, how it went. Fields are those of Idea and Outcome.
 
-    `title` is one line on the idea and `log_tail` the log's last lines; `reward` is what the
-    ideator got, and `measured` says whether it comes from a measurement.
+    `title` is one line on the idea, `thinking` what its ideator wrote before it, `log_tail` the
+    log's last lines; `reward` is what the ideator got, and `measured` says whether it comes from a
+    measurement.
     """
 
     key: str
@@ -46,6 +49,7 @@ class TrialData:
     parents: tuple[str, ...]
     title: str
     text: str
+    thinking: str
     status: Status
     stage: Stage
     reward: float
@@ -67,7 +71,8 @@ class TrialData:
 
 @dataclass(frozen=True)
 class RunData:
-    """A run. `trials` are in the order in which they finished, `baseline` is by seed."""
+    """A run. `trials` are in the order in which they finished, `baseline` is by seed, `steps` are
+    the figures of a training run by step."""
 
     name: str
     url: str
@@ -76,6 +81,7 @@ class RunData:
     baseline: Mapping[int, Outcome]
     events: tuple[Mapping[str, Any], ...]
     unfinished: int
+    steps: Mapping[int, Mapping[str, float]]
 
     @cached_property
     def ideas(self) -> tuple[TrialData, ...]:
@@ -155,6 +161,7 @@ def load_run(run: RunFolder) -> RunData:
         baseline=dict(sorted(baseline.items())),
         events=tuple(events),
         unfinished=unfinished,
+        steps=parse_steps((open_storage(run.url).read(METRICS) or b"").decode(errors="replace")),
     )
 
 
@@ -169,6 +176,7 @@ def _trial(run: RunFolder, key: str, outcome: Outcome) -> TrialData:
         parents=tuple(clean(parent) for parent in idea.parents),
         title=idea_title(idea),
         text=clean(idea.text, MAX_TEXT_CHARS),
+        thinking=clean(str(idea.meta.get("thinking") or ""), MAX_TEXT_CHARS),
         status=outcome.status,
         stage=outcome.stage,
         reward=outcome.reward,

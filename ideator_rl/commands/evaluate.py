@@ -62,8 +62,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe = read_evaluation(args.config, _values(args), parse_overrides(args.overrides))
     # Not at the top: the other commands do without all this.
-    from ideator_rl.analysis.evaluation_figures import curve_csv, to_json
-    from ideator_rl.analysis.evaluation_page import render_evaluation
+    from ideator_rl.analysis.evaluation_figures import to_json
+    from ideator_rl.analysis.evaluation_page import write_evaluation
     from ideator_rl.evaluation import evaluate, open_executor, prepare
     from ideator_rl.evaluation_table import print_evaluation
 
@@ -75,15 +75,12 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             _say_interrupted(ready, executor)
             return 1
-    out, results = ready.out, to_json(found)
-    out.write("results.json", results)
-    out.write("curve.csv", curve_csv(found).encode())
-    out.write("report.html", render_evaluation(found).encode())
+    page = write_evaluation(ready.out, found)
     if args.json:
-        print(" ".join(results.decode().split("\n")))
+        print(to_json(found, indent=-1).decode().rstrip())
     else:
         print_evaluation(found)
-        print(f"\nreport: {out.url}/report.html")
+        print(f"\nreport: {page}")
     return 0
 
 

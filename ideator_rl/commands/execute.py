@@ -15,7 +15,6 @@ from executor.errors import UserError
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.progress import outcome_line, progress
-from ideator_rl.recipe import parse_recipe
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -80,8 +79,9 @@ def _again(args: argparse.Namespace) -> int:
         raise UserError(f"{folder}: not an executed idea; name STORE/runs/RUN/ideas/ID")
     overrides, env = {}, args.env
     if recipe is not None:
-        parsed = parse_recipe(yaml.safe_load(recipe), folder)
-        overrides, env = parsed.problem, env or parsed.env
+        # Every kind of recipe has these two.
+        parsed = yaml.safe_load(recipe)
+        overrides, env = parsed["problem"], env or parsed["env"]
     if not env:
         raise UserError(f"{folder}: its run has no recipe; say which problem it is with --env")
     problem = find_problem(env, overrides)

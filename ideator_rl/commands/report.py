@@ -22,6 +22,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ideator_rl.analysis.evaluation_page import rewrite_evaluation
     from ideator_rl.analysis.report import write_report
 
     url, name = split_run(args.run)
@@ -29,5 +30,6 @@ def run(args: argparse.Namespace) -> int:
     if name not in store.runs():
         known = ", ".join(store.runs()) or "none"
         raise UserError(f"{args.run}: no such run; the runs of {url} are: {known}")
-    print(write_report(store.run(name)))
+    folder = store.run(name)
+    print(rewrite_evaluation(folder.url) or write_report(folder))
     return 0

@@ -7,8 +7,8 @@
     model.close()
 
 The weights are loaded when they are first needed. What a row draws depends on its seed, not on its
-neighbours; the whole distribution is sampled (top_p 1, no top_k). The same seeds give the same texts
-on the same machine and engine.
+neighbours; the whole distribution is sampled (top_p 1, no top_k). The same seeds give the same
+texts on the same machine and engine.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ class LanguageModel:
         logging.disable_progress_bar()
         self.folder = folder
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
             self._config = AutoConfig.from_pretrained(folder).get_text_config()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # broken files fail in as many ways as there are formats
             raise _unloadable(folder, error) from None
         known = getattr(self._config, "max_position_embeddings", None) or MAX_CONTEXT
         self.context = min(known, MAX_CONTEXT)
@@ -160,15 +160,16 @@ class TransformersEngine:
 
         gpu = torch.cuda.is_available()
         try:
-            model, found = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype="auto" if gpu else torch.float32, output_loading_info=True
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:
             raise _unloadable(folder, error) from None
+        model, found = loaded
         if found["missing_keys"]:
             names = ", ".join(sorted(found["missing_keys"])[:3])
             raise UserError(f"{folder}: weights are missing: {names}; export the model again")
-        self._model = model.to("cuda" if gpu else "cpu").eval()
+        self._model: Any = model.to("cuda" if gpu else "cpu").eval()
         ends = model.generation_config.eos_token_id or tokenizer.eos_token_id
         self.stop = frozenset([ends] if isinstance(ends, int) else ends or [])
         self._pad = tokenizer.pad_token_id or 0
@@ -184,6 +185,8 @@ class TransformersEngine:
         seeds: Sequence[int],
         temperature: float,
     ) -> Iterator[tuple[int, Sequence[int]]]:
+        self._check_open()
+        model = self._model
         longest = max(len(p) + limit for p, limit in zip(prompts, limits, strict=True))
         # A quarter: prompts are read at several times the memory that their cache takes.
         fitting = free_memory() // 4 // (longest * self._token_bytes)
@@ -191,7 +194,7 @@ class TransformersEngine:
         for begin in range(0, len(prompts), size):
             batch = slice(begin, begin + size)
             for answer in sample(
-                self._model,
+                model,
                 prompts[batch],
                 limits[batch],
                 seeds[batch],
@@ -231,7 +234,7 @@ class VllmEngine:
         check_memory(folder, free_memory(), None)
         try:
             self._llm = vllm.LLM(str(folder), max_model_len=context, disable_log_stats=True)
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:
             raise _unloadable(folder, error) from None
         ends = tokenizer.eos_token_id
         self.stop = frozenset() if ends is None else frozenset([ends])

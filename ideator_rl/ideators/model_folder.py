@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,13 @@ class AnswerDefaults(Settings, frozen=True):
 
     prompt: PromptStyle = "full"
     max_tokens: AtLeast1 | None = None
+
+
+class _Tensor(msgspec.Struct):
+    """An entry of a safetensors header; the one named __metadata__ has other keys."""
+
+    shape: list[int] = []
+    data_offsets: tuple[int, int] = (0, 0)
 
 
 class Tensors(NamedTuple):
@@ -99,14 +107,16 @@ def count_weights(file: Path) -> Tensors:
     # The format: the header's length as 8 bytes, the header as JSON, the numbers.
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
-        header = _parse_json(opened.read(length)) if length < size else None
-    if not isinstance(header, dict):
-        raise UserError(f"{file}: damaged: no safetensors header; export the model again")
-    tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-    end = max((tensor["data_offsets"][1] for tensor in tensors), default=0)
+        header = opened.read(length) if length < size else b""
+    try:
+        tensors = msgspec.json.decode(header, type=dict[str, _Tensor])
+    except msgspec.MsgspecError:
+        raise UserError(f"{file}: damaged: no safetensors header; export it again") from None
+    tensors.pop("__metadata__", None)
+    end = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
     if 8 + length + end != size:
         raise UserError(f"{file}: cut short: {size} of {8 + length + end} bytes; export it again")
-    return Tensors(sum(_numbers(tensor["shape"]) for tensor in tensors), end)
+    return Tensors(sum(math.prod(tensor.shape) for tensor in tensors.values()), end)
 
 
 def fingerprint(folder: Path) -> str:
@@ -156,13 +166,6 @@ def _has_chat_template(folder: Path) -> bool:
         or (folder / "chat_template.json").is_file()
         or (isinstance(config, dict) and bool(config.get("chat_template")))
     )
-
-
-def _numbers(shape: list[int]) -> int:
-    count = 1
-    for length in shape:
-        count *= length
-    return count
 
 
 def _read_json(file: Path) -> Any:

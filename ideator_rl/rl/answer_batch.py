@@ -29,6 +29,7 @@ class Task:
         self, tokenizer: PreTrainedTokenizerBase, messages: Messages, max_tokens: int
     ) -> None:
         text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        assert isinstance(text, str)
         # Some templates open the thinking themselves.
         self._begun = THINK if text.rstrip().endswith(THINK) else ""
         self._tokenizer = tokenizer

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from zipfile import is_zipfile
 
 TRACKER = "latest_checkpointed_iteration.txt"
 _PREFIX = "global_step_"
@@ -49,18 +50,8 @@ def export(folder: Path, model: Path) -> Path:
 
 
 def _whole(folder: Path) -> set[int]:
-    # data.pt is what verl writes last.
-    return {_step(path.parent) for path in folder.glob(f"{_PREFIX}*/data.pt") if _loads(path)}
-
-
-def _loads(path: Path) -> bool:
-    import torch
-
-    try:
-        torch.load(path, weights_only=False)
-    except (OSError, RuntimeError, EOFError, ValueError):
-        return False
-    return True
+    # data.pt is what verl writes last; torch's files are archives, whose directory comes last.
+    return {_step(path.parent) for path in folder.glob(f"{_PREFIX}*/data.pt") if is_zipfile(path)}
 
 
 def _step(path: Path) -> int:

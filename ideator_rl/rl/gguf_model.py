@@ -53,9 +53,11 @@ def save_gguf_model(gguf: Path, folder: Path) -> None:
     except (OSError, ValueError, KeyError) as error:
         line = " ".join(str(error).split())[:200]
         raise UserError(f"model.gguf: {gguf} cannot be read as a model: {line}") from None
-    # The weights are ordinary ones by now, only the marks of the file's four bits are left.
-    model.hf_quantizer = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
+    # Which token ends an answer the file tells the model, while its tokenizer gets a guess.
+    for name in ("eos", "pad"):
+        token = getattr(model.config, f"{name}_token_id")
+        if token is not None:
+            setattr(tokenizer, f"{name}_token", tokenizer.convert_ids_to_tokens(token))
+    tokenizer.clean_up_tokenization_spaces = False
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,13 +18,13 @@ VERL_ON_CPU = {
     "VERL_ENGINE_DEVICE": "cuda",
 }
 
-# Bytes a parameter. Processor: weights, gradients, Adam's two moments and the rollout's copy, all in
-# 32 bits. GPU: the weights of vLLM and of training in 16 bits; the rest can be offloaded.
+# Bytes a parameter. Processor: weights, gradients, Adam's two moments and the rollout's copy, in 32
+# bits each. GPU: the weights of vLLM and of training in 16 bits; the rest can be offloaded.
 _BYTES = {"cpu": 20, "gpu": 4, "gpu-lora": 4}
 
 
 def check_hardware(recipe: TrainRecipe) -> None:
-    """Raises UserError where verl is not installed, or the profile wants a GPU and there is none."""
+    """Raises UserError where verl is missing, or the profile wants a GPU and there is none."""
     if find_spec("verl") is None:
         raise UserError(
             "training needs verl: pip install 'ideator-rl[rl-cpu]' on a machine without a GPU, "
@@ -33,6 +34,21 @@ def check_hardware(recipe: TrainRecipe) -> None:
         raise UserError(
             f"profile {recipe.profile} needs a GPU and torch sees none here; set --profile cpu"
         )
+
+
+def check_cluster(address: str | None) -> None:
+    """Raises UserError where nothing listens at a Ray cluster's address: Ray itself tries for
+    minutes. None and `auto` stand for a cluster on this machine."""
+    if address in (None, "", "auto", "local"):
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError):
+        raise UserError(
+            f"no Ray cluster answers at RAY_ADDRESS={address}; start one with `ray start --head`, or "
+            "unset RAY_ADDRESS to use this machine alone"
+        ) from None
 
 
 def check_memory(profile: str, model: Path) -> None:

@@ -28,11 +28,12 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 class DataSettings(Settings, frozen=True):
     """What is asked and what answers are made of; shares are between 0 and 1.
 
-    `prompt` must be the style in which the model will be asked later. `library`: `all`, or only the atoms that are expected to complete. `pairs`: the share of library
-    ideas that join two atoms. `considered`: how many other atoms thinking names, at most.
-    `searches`: which earlier searches in the store are learnt from, by a pattern over the names of
-    their runs; `top`: of their completed ideas, the share with the highest rewards; `earlier`: the
-    share of answers that come from those, where there are any.
+    `prompt` must be the style in which the model will be asked later. `library`: `all`, or only the
+    atoms that are expected to complete. `pairs`: the share of library ideas that join two atoms.
+    `considered`: how many other atoms thinking names, at most. `searches`: which earlier searches
+    in the store are learnt from, by a pattern over the names of their runs; `top`: of their
+    completed ideas, the share with the highest rewards; `earlier`: the share of answers that come
+    from those, where there are any.
     """
 
     prompt: PromptStyle = "full"

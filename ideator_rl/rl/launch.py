@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 import time
 import warnings
@@ -29,7 +30,7 @@ from ideator_rl.ideators.chat import chat_messages, style_prompt
 from ideator_rl.ideators.model_folder import AnswerDefaults, find_model, write_answer_defaults
 from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.rl.checkpoints import export, last_step, mend
-from ideator_rl.rl.hardware import VERL_ON_CPU, check_hardware, check_memory
+from ideator_rl.rl.hardware import VERL_ON_CPU, check_cluster, check_hardware, check_memory
 from ideator_rl.rl.progress import StepLines
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, load_profile, verl_config
@@ -56,6 +57,7 @@ def train(recipe: TrainRecipe) -> Path:
     """
     problem, paths = find_problem(recipe.env, recipe.problem), run_paths(recipe)
     check_hardware(recipe)
+    check_cluster(os.environ.get("RAY_ADDRESS"))
     os.environ.update(_environment(recipe))
     # verl's advice on engines that nobody asked for.
     warnings.filterwarnings("ignore", module="verl")
@@ -77,12 +79,19 @@ def _initial_model(recipe: TrainRecipe) -> str:
     """The model that training starts from; a warm start's is made where it is missing."""
     if recipe.model.path is not None:
         return recipe.model.path
-    from ideator_rl.rl.warm_start import warm_start
-    from ideator_rl.rl.warm_start_recipe import read_warm_start_recipe
+    from ideator_rl.rl.warm_start_recipe import read_warm_start_recipe, run_folder
 
     assert recipe.model.warm_start is not None
     own = {"store": recipe.store, "seed": str(recipe.seed)}
-    return str(warm_start(read_warm_start_recipe(recipe.model.warm_start, own)))
+    model = run_folder(read_warm_start_recipe(recipe.model.warm_start, own)) / "model"
+    if not model.exists():
+        # A process of its own, whose memory is free again when training begins.
+        options = [word for name, value in own.items() for word in (f"--{name}", value)]
+        command = [sys.executable, "-m", "ideator_rl.rl.warm_start"]
+        done = subprocess.run([*command, "--config", recipe.model.warm_start, *options])
+        if done.returncode:
+            raise RunFailed("the warm start did not end well; the same command goes on with it")
+    return str(model)
 
 
 def _configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str) -> Any:

@@ -14,6 +14,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+METRICS = "metrics.jsonl"
+# Larger numbers are no steps: they would be rounded on an axis.
+_LAST_STEP = 10**9
+
 
 def append_step(path: Path, step: int, figures: Mapping[str, float]) -> None:
     """Adds the line of a step; figures that are no finite number are left out."""
@@ -42,8 +46,9 @@ def parse_steps(text: str) -> dict[int, dict[str, float]]:
             step = int(figures["step"])
         except (ValueError, KeyError, TypeError, OverflowError):
             continue
-        numbers = {name: value for name, value in figures.items() if isinstance(value, float)}
-        found[step] = {**{n: v for n, v in numbers.items() if math.isfinite(v)}, "step": step}
+        if 0 <= step <= _LAST_STEP:
+            finite = {n: v for n, v in figures.items() if isinstance(v, float) and math.isfinite(v)}
+            found[step] = finite | {"step": step}
     return dict(sorted(found.items()))
 
 

@@ -1,6 +1,6 @@
 """verl 0.9 on machines without an accelerator: the one place that knows verl's insides.
 
-verl imports this module in every process when VERL_USE_EXTERNAL_MODULES names it, which the launcher
+verl imports this module in every process when VERL_USE_EXTERNAL_MODULES names it, which a launcher
 sees to (`hardware.VERL_ON_CPU`) and nobody else should. What it adds to verl:
 
 - a platform `cpu` (verl's public registry), with gloo for communication and no device memory,

@@ -27,9 +27,9 @@ from executor.records import Idea
 from executor.store import Store
 from gym_envs import find_problem
 from ideator_rl.cli import Parser, exit_with
-from ideator_rl.commands.search import parse_overrides
+from ideator_rl.commands.overrides import parse_overrides
 from ideator_rl.ideators.chat import chat_messages, style_prompt
-from ideator_rl.ideators.library import load_library
+from ideator_rl.ideators.library import Atom, load_library
 from ideator_rl.ideators.model_folder import AnswerDefaults, write_answer_defaults
 from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.rl.answer_batch import Task, summed_loss
@@ -55,12 +55,18 @@ def warm_start(recipe: WarmStartRecipe) -> Path:
     Raises UserError, before anything is trained, for what cannot be done as asked.
     """
     problem = find_problem(recipe.env, recipe.problem)
+    prompt = style_prompt(problem, recipe.data.prompt)
     atoms = teachable(load_library(problem.library), recipe.data)
     if not atoms:
         raise UserError(f"{problem.library}: none is expected to complete; set data.library: all")
-    prompt = style_prompt(problem, recipe.data.prompt)
     folder = run_folder(recipe)
     store = Store(recipe.store)
+    run = store.run(recipe.run)
+    if (folder / "model").exists():
+        keep_recipe(run, recipe)
+        _clear(folder)
+        _say(f"the run {recipe.run} has finished: {folder / 'model'}")
+        return folder / "model"
     check_start(recipe.model)
 
     import torch
@@ -74,27 +80,22 @@ def warm_start(recipe: WarmStartRecipe) -> Path:
             f"training.batch_size: {recipe.training.batch_size} answers cannot be dealt out evenly "
             f"to {accelerator.num_processes} processes"
         )
-    run = store.run(recipe.run)
     lock = run.lock() if accelerator.is_main_process else None
     try:
         # What is drawn or built once is kept for the other processes, and for a resumed run.
         if accelerator.is_main_process:
             keep_recipe(run, recipe)
-            if not (folder / "model").exists():
-                _keep_earlier_ideas(recipe, problem, store, folder / "earlier.jsonl")
-                make_start(recipe, prompt, _sources(recipe, atoms, folder), folder / "start")
+            _keep_earlier_ideas(recipe, problem, store, folder / "earlier.jsonl")
+            make_start(recipe, prompt, _sources(recipe, atoms, folder), folder / "start")
         accelerator.wait_for_everyone()
-        if (folder / "model").exists():
-            _say(accelerator, f"the run {recipe.run} has finished: {folder / 'model'}")
-        else:
-            _train(accelerator, recipe, prompt, _sources(recipe, atoms, folder), folder)
-        if accelerator.is_main_process:
-            for name in ("start", "checkpoints"):
-                shutil.rmtree(folder / name, ignore_errors=True)
-        return folder / "model"
+        _train(accelerator, recipe, prompt, _sources(recipe, atoms, folder), folder)
+        # Whoever called this may want the device's memory next.
+        accelerator.free_memory()
+        accelerator.end_training()
     finally:
         if lock is not None:
             lock.release()
+    return folder / "model"
 
 
 def _train(
@@ -127,7 +128,6 @@ def _train(
     # Where an earlier session ended.
     first = _resume(accelerator, folder / "checkpoints")
     _say(
-        accelerator,
         f"warm start on {recipe.env}: {settings.steps} steps of {settings.batch_size} answers, "
         f"from {len(sources.atoms)} library ideas and {len(sources.earlier)} earlier ones; "
         f"{parameters / 1e6:.2f} million parameters, {accelerator.num_processes} x "
@@ -179,7 +179,6 @@ def _train(
             tracker.log(figures, step=done)
         if done % running.log_every == 0 or done in (1, settings.steps):
             _say(
-                accelerator,
                 f"step {done}/{settings.steps}  loss {figures['loss']:.4f}  "
                 f"learning rate {rate:.2e}  {figures['time/step']:.2f} s",
             )
@@ -196,7 +195,8 @@ def _train(
         room = settings.max_tokens - len(task.prompt)
         write_answer_defaults(fresh, AnswerDefaults(recipe.data.prompt, room))
         fresh.rename(folder / "model")
-        _say(accelerator, f"the model is {folder / 'model'}")
+        _say(f"the model is {folder / 'model'}")
+        _clear(folder)
     tracker.finish()
     accelerator.wait_for_everyone()
 
@@ -220,7 +220,7 @@ def _checkpoint(accelerator: Accelerator, folder: Path, step: int) -> None:
     if accelerator.is_main_process:
         shutil.rmtree(fresh, ignore_errors=True)
     accelerator.wait_for_everyone()
-    accelerator.save_state(str(fresh))
+    accelerator.save_state(str(fresh), safe_serialization=False)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         older = list(folder.glob("step-*"))
@@ -250,14 +250,25 @@ def _keep_earlier_ideas(
     fresh.rename(path)
 
 
-def _sources(recipe: WarmStartRecipe, atoms: Sequence, folder: Path) -> Sources:
+def _sources(recipe: WarmStartRecipe, atoms: Sequence[Atom], folder: Path) -> Sources:
     lines = (folder / "earlier.jsonl").read_text().splitlines()
     return Sources(atoms, [Idea.from_json(line) for line in lines], recipe.data)
 
 
-def _say(accelerator: Accelerator, line: str) -> None:
-    if accelerator.is_main_process:
+def _clear(folder: Path) -> None:
+    """Removes what nobody needs who has the model."""
+    for name in ("start", "checkpoints"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _say(line: str) -> None:
+    """The first of the processes speaks for all."""
+    if _rank() == 0:
         print(line, file=sys.stderr, flush=True)
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -277,9 +288,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         try:
             warm_start(read_warm_start_recipe(args.config, parse_overrides(rest)))
         except UserError:
-            if int(os.environ.get("RANK", "0")):
-                return 2  # The first process says it.
-            raise
+            if _rank() == 0:
+                raise
+            return 2  # The first process says why.
         return 0
 
     exit_with(job)

@@ -45,9 +45,9 @@ class TrainingSettings(Settings, frozen=True):
     rises over `warmup_steps` and falls to `final` times its value along `schedule`. Answers of more
     than `max_tokens`, prompt included, are left out."""
 
-    steps: AtLeast1 = 400
-    batch_size: AtLeast1 = 32
-    learning_rate: Positive = 3e-3
+    steps: AtLeast1 = 300
+    batch_size: AtLeast1 = 16
+    learning_rate: Positive = 5e-3
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: AtLeast0 = 20
     final: Share = 0.1
@@ -60,7 +60,7 @@ class RunningSettings(Settings, frozen=True):
     """What changes no weight: how many answers a process takes at a time, and the steps between
     two checkpoints and two lines of the log."""
 
-    micro_batch: AtLeast1 = 32
+    micro_batch: AtLeast1 = 8
     checkpoint_every: AtLeast1 = 100
     log_every: AtLeast1 = 20
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -63,7 +63,8 @@ async def search(
     Raises UserError when the baseline itself does not complete.
     """
     # The baseline and the first ideas share the slots; nothing of epoch 0 depends on its reward.
-    baselines = asyncio.create_task(_baselines(recipe, executor, on_outcome))
+    seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
+    baselines = asyncio.create_task(run_baselines(executor, seeds, on_outcome))
     baseline = math.nan
     executed: list[Executed] = []
     epoch = 0
@@ -72,7 +73,7 @@ async def search(
         ideas = await _next_ideas(recipe, executor, ideator, epoch, size, executed, baseline)
         if not ideas:
             break
-        outcomes, _ = await asyncio.gather(_execute(executor, ideas, on_outcome), baselines)
+        outcomes, _ = await asyncio.gather(execute(executor, ideas, on_outcome), baselines)
         baseline = mean_reward(baselines.result())
         executed += map(Executed, ideas, outcomes)
         epoch += 1
@@ -84,10 +85,10 @@ def mean_reward(outcomes: Sequence[Outcome]) -> float:
     return statistics.fmean(outcome.reward for outcome in outcomes)
 
 
-async def _baselines(
-    recipe: SearchRecipe, executor: Executor, on_outcome: Callable[[Idea, Outcome], None]
+async def run_baselines(
+    executor: Executor, seeds: Iterable[int], on_outcome: Callable[[Idea, Outcome], None]
 ) -> list[Outcome]:
-    seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
+    """The unchanged codebase once a seed. Raises UserError when one of them does not complete."""
     futures = [asyncio.wrap_future(executor.submit_baseline(seed)) for seed in seeds]
     outcomes = await asyncio.gather(*futures)
     for outcome in outcomes:
@@ -99,7 +100,7 @@ async def _baselines(
         raise UserError(
             f"the baseline of {executor.problem.name} did not complete "
             f"({failed[0].status}: {failed[0].detail}); run: ideator-rl envs check "
-            f"{recipe.env}"
+            f"{executor.problem.path}"
         )
     return outcomes
 
@@ -138,7 +139,7 @@ async def _next_ideas(
     ]
 
 
-async def _execute(
+async def execute(
     executor: Executor,
     ideas: Sequence[Idea],
     on_outcome: Callable[[Idea, Outcome], None],

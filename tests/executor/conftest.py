@@ -3,6 +3,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,33 @@ def open_executor(problem: Problem, store: Path) -> Iterator[Executor]:
     """One whose training can leave signs on the host."""
     with Executor(problem, store=store, slots=1, sandbox="none") as executor:
         yield executor
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Ray cluster of one node, with more cores than there are, to which this process is
+    connected. Whatever it starts has the temporary folder `tempfile.gettempdir()`."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    # Its sockets need a short path, and its address is for nobody else.
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as temporary,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        (Path(temporary) / "ray").mkdir()
+        patch.setenv("RAY_TMPDIR", temporary)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Trials as fast as those of local workers, whatever else runs here.
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("ray")))
+        patch.setattr(tempfile, "tempdir", None)
+        cluster = Cluster(
+            initialize_head=True,
+            connect=True,
+            head_node_args={"num_cpus": 16, "include_dashboard": False},
+        )
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()

@@ -146,3 +146,13 @@ def test_descendants_are_all_living_generations(tmp_path: Path) -> None:
             os.kill(pid, signal.SIGKILL)
         host.communicate()
     assert processes.descendants(host.pid) == []
+
+
+def test_a_process_that_waits_to_be_reaped_is_not_alive() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert processes.is_alive(process.pid)
+    process.kill()
+    while processes.is_alive(process.pid):
+        time.sleep(0.01)
+    assert process.returncode is None and process.wait() == -signal.SIGKILL
+    assert not processes.is_alive(process.pid)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from executor.records import Idea, Implementation, Job, Outcome, Stage, Status
+from executor.storage import open_storage
 from executor.store import RunFolder, Store, trial_key
+from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
 
 START = 1_790_000_000.0
 SLOTS = 4
@@ -153,6 +157,86 @@ def confirmed_run(store: Path | str, ideas: int = 60) -> RunFolder:
     }
     write_confirmation(run, fresh)
     return run
+
+
+def training_run(
+    store: Path | str, steps: int = 3, answers: int = 8, name: str = "digits-grpo-seed0"
+) -> RunFolder:
+    """A GRPO run whose policy narrows on what pays: the same texts come ever more often."""
+    run, rng = Store(store).run(name), random.Random(0)
+    run.write_recipe(f"env: digits\nrun: {name}\nsteps: {steps}\n")
+    run.record("start", slots=SLOTS, problem="digits", sandbox=SANDBOX, time=START)
+    for seed, reward in enumerate((0.8962, 0.9041, 0.8991)):
+        write_trial(
+            run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)
+        )
+    known: dict[str, Outcome] = {}
+    lines, best = [], float("-inf")
+    for step in range(1, steps + 1):
+        begun, sharpness = START + 20 * step, 6 * step / steps
+        texts = rng.choices(range(60), [(1 + n) ** sharpness for n in range(60)], k=answers)
+        infos = []
+        for number in texts:
+            text = (
+                f"[Experiment] Raise the rate {number} times.\n[Code Changes]\nrate: 1 -> {number}"
+            )
+            name = f"{step:04d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+            thinking = f"Considered {' '.join(['dropout'] * rng.randrange(1, 9))}."
+            idea = Idea(name, text, epoch=step, origin="grpo", meta={"thinking": thinking})
+            if (outcome := run.outcome(name)) is None:
+                earlier = known.get(text)
+                outcome = replace(
+                    earlier or _text_outcome(number, rng),
+                    idea_id=name,
+                    cached=earlier is not None and bool(earlier.content_hash),
+                    finished_at=begun + 9 + rng.random(),
+                )
+                known[text] = outcome
+                write_trial(run, idea, outcome, diff=f"-rate = 1\n+rate = {number}\n")
+                if not outcome.cached:
+                    at = {"started": 0.0, "ended": 4.9, "time": outcome.finished_at}
+                    run.record("trial", key=name, **at)
+            infos.append(_answer_info(idea, outcome, begun))
+        verl = {"actor/entropy": 1.9 / (1 + sharpness / 4), "actor/kl_loss": 0.004 * sharpness}
+        timing = {"step": 16.1, "update_actor": 4.5 + rng.random(), "old_log_prob": 0.8}
+        figures = {
+            **step_metrics(infos, best),
+            **verl_figures(verl),
+            **step_times(infos, begun, timing),
+            "executor/busy": 0.5 + 0.4 * rng.random(),
+        }
+        best = figures["reward/best"]
+        lines.append(json.dumps({"step": step, "time": begun + 17, **figures}))
+    run.record("stop", time=START + 20 * (steps + 1))
+    open_storage(run.url).write("metrics.jsonl", "".join(f"{x}\n" for x in lines).encode())
+    return run
+
+
+def _text_outcome(number: int, rng: random.Random) -> Outcome:
+    """What an idea of `training_run` earns: low numbers fail more often."""
+    if rng.random() < 0.6 - number / 80:
+        status, stage, detail = rng.choice(FAILURES)
+        content = "" if stage == "implement" else f"c{number}"
+        return Outcome("", status, 0.0, stage, detail=detail, content_hash=content)
+    reward = round(0.88 + 0.05 * number / 60 + rng.gauss(0, 0.01), 4)
+    return replace(completed("", reward), content_hash=f"c{number}")
+
+
+def _answer_info(idea: Idea, outcome: Outcome, begun: float) -> dict[str, object]:
+    """What the agent loop says of an answer."""
+    return {
+        "idea": idea.text,
+        "reward": outcome.reward,
+        "status": outcome.status,
+        "stage": outcome.stage,
+        "completed": outcome.completed,
+        "lost": False,
+        "content_hash": outcome.content_hash,
+        "thinking_tokens": len(str(idea.meta["thinking"]).split()),
+        "idea_tokens": len(idea.text.split()),
+        "generated_at": begun + 6.5,
+        "executed_at": outcome.finished_at,
+    }
 
 
 def _random_trial(

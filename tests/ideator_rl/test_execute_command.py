@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from executor import Store
 from tests.ideator_rl.command_line import ideator_rl, make_workplace
 from tests.tiny_problem import larger
 
@@ -63,6 +64,18 @@ def test_a_stored_codebase_runs_again_alone(workplace: Path) -> None:
     assert done.code == 0, done.err
     again, before = json.loads(done.out), json.loads((best / "outcome.json").read_text())
     assert again["reward"] == before["reward"] and again["seed"] == 9 and not again["cached"]
+
+
+@pytest.mark.parametrize("recipe", ["env: {env}\nproblem: {{}}\nmodels: [a]\n", None])
+def test_runs_of_every_kind_have_codebases_to_run_again(workplace: Path, recipe) -> None:
+    words = ("execute", "--env", "tiny", "--ideas", "ideas.jsonl")
+    assert ideator_rl(workplace, *words, "--out", "store/runs/own").code == 0
+    if recipe:
+        run = Store(workplace / "store").run("own")
+        run.write_recipe(recipe.format(env=workplace / "tiny"))
+    again = ("execute", "--again", "store/runs/own/ideas/good", "--json")
+    done = ideator_rl(workplace, *again, *(() if recipe else ("--env", "tiny")))
+    assert done.code == 0 and json.loads(done.out)["reward"] == 15.0
 
 
 @pytest.mark.parametrize(

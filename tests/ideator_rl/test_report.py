@@ -2,17 +2,26 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_runs import completed, confirmed_run, sample_run, write_confirmation, write_trial
+from report_runs import (
+    completed,
+    confirmed_run,
+    sample_run,
+    training_run,
+    write_confirmation,
+    write_trial,
+)
 
 from executor.errors import UserError
 from executor.records import Idea
 from executor.store import Store
 from ideator_rl.analysis import load_run, render_report, write_report
-from ideator_rl.analysis.report import cut, duration, fair_cap
+from ideator_rl.analysis.formats import duration
+from ideator_rl.analysis.report import cut, fair_cap
 
 HOSTILE = (
     "</script><script>window.hit = 1</script>",
@@ -33,7 +42,7 @@ def hostile_run(store, text: str):
     run = Store(store).run("hostile")
     run.write_recipe(text)
     run.record("start", slots=1, problem=text)
-    idea = Idea("a", f"[Experiment] {text}", origin=text, parents=(text,))
+    idea = Idea("a", f"[Experiment] {text}", origin=text, parents=(text,), meta={"thinking": text})
     outcome = completed("a", 0.5)
     outcome.metrics[text] = 1.0
     write_trial(run, idea, outcome, diff=f"+{text}", log=text)
@@ -124,6 +133,64 @@ def test_one_seed_or_no_spread_are_shown(tmp_path, fresh):
     assert "nan" not in page.partition('<script type="application')[0].partition("<main>")[2]
 
 
+def test_a_training_run_is_told_by_its_curves(tmp_path):
+    data = load_run(training_run(tmp_path, steps=3, answers=8))
+    page = render_report(data)
+    words = section(page, "training")
+    assert words.startswith("Training 3 steps, 24 answers. From the first step to the last: mean")
+    assert f"mean {data.steps[3]['reward/mean']:.4f} max of the step" in words
+    assert "baseline 0.8998 ± 0.0080" in words
+    assert page.count('<svg class="chart"') == words.count(" Time of a step ") * 9 == 9
+    shown = embedded(page)["training"]
+    assert shown["steps"] == [1, 2, 3]
+    assert shown["values"][0][0] == [f"{data.steps[n]['reward/mean']:.4f}" for n in (1, 2, 3)]
+    assert "of 24 answers;" in page and ">step</button>" in page and ">epoch<" not in page
+
+
+def test_a_search_has_no_curves_of_training(tmp_path):
+    page = render_report(load_run(sample_run(tmp_path, ideas=8)))
+    assert 'id="training"' not in page and embedded(page)["training"] is None
+    assert ">epoch</button>" in page and 'id="once"' not in page
+
+
+def test_training_in_a_bucket_has_its_curves(tmp_path):
+    page = render_report(load_run(training_run("memory://training-report", steps=2, answers=4)))
+    assert "Training 2 steps, 8 answers." in section(page, "training")
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [{}, {"reward/mean": 1e308, "reward/max": -1e308}, {"actor/kl": 5e-324}, {"lost": 2.0}],
+)
+def test_odd_figures_do_not_break_the_page(tmp_path, figures):
+    data = load_run(training_run(tmp_path, steps=2, answers=4))
+    page = render_report(replace(data, steps={**data.steps, 7: {"step": 7, **figures}}))
+    assert embedded(page)["training"]["steps"] == [1, 2, 7]
+    drawn = page.partition('<section id="training"')[2].partition("</section>")[0]
+    assert not re.search(r"\b(nan|inf)\b", drawn)
+    assert ("2 answers could not be executed" in drawn) == ("lost" in figures)
+
+
+def test_a_long_training_run_keeps_the_page_small(tmp_path):
+    data = load_run(training_run(tmp_path, steps=2, answers=4))
+    page = render_report(replace(data, steps={n: data.steps[2] for n in range(1, 20_001)}))
+    assert len(page.encode()) < 2_000_000
+    assert "One of 20 steps is drawn" in page
+    steps = embedded(page)["training"]["steps"]
+    assert (len(steps), steps[-1]) == (1000, 20_000)
+
+
+def test_ideas_with_the_same_code_are_told_as_such(tmp_path):
+    data = load_run(training_run(tmp_path, steps=4, answers=16))
+    page = render_report(data)
+    ideas = embedded(page)["ideas"]
+    texts = [idea["text"] for idea in ideas]
+    assert len(set(texts)) < len(texts)
+    assert [idea["same"] for idea in ideas] == [texts.index(text) for text in texts]
+    assert 'id="once" checked' in page
+    assert all(idea["thinking"].startswith("Considered dropout") for idea in ideas)
+
+
 def test_nothing_is_fetched(tmp_path):
     page = render_report(load_run(confirmed_run(tmp_path, ideas=30)))
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page.replace(str(tmp_path), ""))
@@ -142,6 +209,7 @@ def test_hostile_texts_stay_data(tmp_path, text):
     (idea,) = embedded(page)["ideas"]
     assert idea["confirmed"]["survives"] is True
     assert idea["diff"] == f"+{text}"
+    assert idea["thinking"] == text
     assert idea["log"] == "\n".join(text.splitlines())
 
 

@@ -3,7 +3,14 @@
 import shutil
 
 import pytest
-from report_runs import completed, confirmed_run, sample_run, write_confirmation, write_trial
+from report_runs import (
+    completed,
+    confirmed_run,
+    sample_run,
+    training_run,
+    write_confirmation,
+    write_trial,
+)
 from test_report import HOSTILE
 
 from executor.records import Idea
@@ -56,6 +63,11 @@ def show(browser):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return confirmed_run(tmp_path_factory.mktemp("store"), ideas=60)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return training_run(tmp_path_factory.mktemp("training"), steps=12, answers=16)
 
 
 def click_point(page, number):
@@ -179,10 +191,72 @@ def test_the_plot_can_be_walked_with_the_keyboard(show, run):
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_nothing_runs_off_the_page(show, run, width):
-    page = show(run, width=width)
+@pytest.mark.parametrize("kind", ["run", "trained"])
+def test_nothing_runs_off_the_page(show, request, kind, width):
+    page = show(request.getfixturevalue(kind), width=width)
     page.locator(".open-row").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_figure_of_training_has_its_curve(show, trained):
+    page = show(trained)
+    charts = page.locator("#training figure")
+    assert charts.count() == 9
+    titles = charts.locator("h3").all_inner_texts()
+    assert [title.split()[0] for title in titles[:3]] == ["Reward", "What", "Distinct"]
+    for number, count in ((0, 3), (2, 3), (3, 1), (4, 2)):
+        lines = charts.nth(number).locator(".chart .line")
+        assert lines.count() == count
+        for line in lines.all():
+            # A level line has no height.
+            box = line.bounding_box()
+            assert box["width"] > 200 and line.evaluate("l => l.getTotalLength()") > 200
+    for number in (1, 7):
+        assert charts.nth(number).locator(".chart .bars").count() == 4
+    assert charts.nth(0).locator(".chart .baseline").count() == 1
+
+
+def test_the_step_under_the_pointer_is_told_in_every_chart(show, trained):
+    page, steps = show(trained), load_run(trained).steps
+    charts = page.locator("#training figure")
+
+    def told():
+        return [charts.nth(n).locator("b").first.inner_text() for n in (0, 3)]
+
+    def expected(step):
+        line = steps[step]
+        return [f"{line['reward/mean']:.4f}", f"{line['ideas/similarity']:.3g}"]
+
+    assert told() == expected(12)
+    charts.nth(1).scroll_into_view_if_needed()
+    box = charts.nth(1).locator(".chart").bounding_box()
+    left, width = box["x"] + box["width"] * 46 / 360, box["width"] * 308 / 360
+    page.mouse.move(left + width * 4.5 / 12, box["y"] + box["height"] / 2)
+    assert told() == expected(5)
+    assert page.locator(".cursor text").all_text_contents() == ["5"] * 9
+    page.mouse.move(5, 5)
+    assert told() == expected(12)
+    charts.nth(0).focus()
+    for key in ("ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    assert told() == expected(2)
+    page.keyboard.press("Escape")
+    assert told() == expected(12)
+
+
+def test_each_codebase_is_listed_once_until_all_are_asked_for(show, trained):
+    page, ideas = show(trained), load_run(trained).ideas
+    distinct = {idea.content_hash or idea.text for idea in ideas}
+    assert page.locator(".row:visible").count() == len(distinct) < len(ideas)
+    assert page.locator(".point").count() == len(ideas)
+    page.uncheck("#once")
+    assert page.locator(".row:visible").count() == len(ideas)
+    page.check("#once")
+    page.locator(".row:visible", has_text="×").first.locator(".open-row").click()
+    page.locator(".facts a").first.click()
+    assert page.locator(".row:visible").count() == len(distinct) + 1
+    assert page.locator(".detail:visible").count() == 2
+    assert "Considered dropout" in page.locator(".detail:visible").first.inner_text()
 
 
 def test_hostile_texts_are_only_ever_text(show, tmp_path):
@@ -190,7 +264,8 @@ def test_hostile_texts_are_only_ever_text(show, tmp_path):
     run.write_recipe("\n".join(HOSTILE))
     run.record("start", slots=1, problem=HOSTILE[0])
     for number, text in enumerate(HOSTILE):
-        idea = Idea(f"i{number}", text, origin=text, parents=(text, "i0"))
+        meta = {"thinking": text}
+        idea = Idea(f"i{number}", text, origin=text, parents=(text, "i0"), meta=meta)
         outcome = completed(idea.id, 0.5 + number / 100)
         outcome.metrics[text] = 1.0
         write_trial(run, idea, outcome, diff=f"+{text}\n-{text}", log=text * 20_000)

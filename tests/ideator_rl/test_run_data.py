@@ -1,7 +1,7 @@
 """What is read of a run."""
 
 import pytest
-from report_runs import completed, sample_run, write_trial
+from report_runs import completed, sample_run, training_run, write_trial
 
 from executor.errors import UserError
 from executor.records import Idea
@@ -69,6 +69,20 @@ def test_the_tail_is_bounded_in_lines_and_bytes():
     assert tail("a\n" * 1000).count("\n") == MAX_LOG_LINES - 1
     assert len(tail("€" * 100_000).encode()) <= MAX_LOG_BYTES
     assert tail("") == ""
+
+
+def test_the_steps_of_training_are_read_the_later_line_wins(tmp_path):
+    run = training_run(tmp_path, steps=3, answers=4)
+    file = tmp_path / "runs" / run.name / "metrics.jsonl"
+    with file.open("a") as metrics:
+        metrics.write('{"step": 2, "reward/mean": 0.25, "reward/max": NaN, "note": "<b>"}\n')
+        metrics.write('{"step": 4, "reward/me')
+    data = load_run(run)
+    assert list(data.steps) == [1, 2, 3]
+    assert data.steps[2] == {"step": 2, "reward/mean": 0.25}
+    assert data.steps[3]["ideas/count"] == 4
+    assert {idea.epoch for idea in data.ideas} == {1, 2, 3}
+    assert data.ideas[0].thinking.startswith("Considered")
 
 
 def test_lone_surrogates_become_text_that_can_be_written(tmp_path):

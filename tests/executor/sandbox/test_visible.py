@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import executor
-from executor.sandbox import visible
+from executor.command import environment
+from executor.sandbox import Lock, visible
 from executor.sandbox.box import Box
 from executor.sandbox.bubblewrap import arguments
 from executor.sandbox.visible import masked_paths, parent_folders, visible_paths
@@ -109,3 +111,22 @@ def test_gpus_are_there_for_a_box_that_owns_them(
     box = Box(work=tmp_path, scratch=tmp_path, gpus=True)
     words, _ = arguments(box, 61184)
     assert words[words.index("--dev-bind") + 1] == "/dev/null"
+
+
+@pytest.mark.parametrize(
+    ("named", "found", "counted"),
+    [("2,5", [2, 5], "0,1"), ("0", [0], "0"), ("GPU-1a,GPU-2b", None, "GPU-1a,GPU-2b")],
+)
+def test_gpus_are_counted_among_those_in_the_box(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, found: list[int], counted: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert visible.gpu_numbers() == found
+    box = Box(work=tmp_path, scratch=tmp_path, gpus=True)
+
+    def seen(lock: Lock, box: Box) -> str:
+        return environment(lock, box, cpus=1, extra={})["CUDA_VISIBLE_DEVICES"]
+
+    assert seen(Lock("bubblewrap", "strict"), box) == counted
+    assert seen(Lock("process", "none"), box) == named
+    assert seen(Lock("bubblewrap", "strict"), replace(box, gpus=False)) == ""

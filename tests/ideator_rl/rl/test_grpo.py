@@ -1,0 +1,143 @@
+"""Real GRPO by verl on this machine: a few steps, of a model that knows nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+pytest.importorskip("verl")
+pytest.importorskip("ray")
+
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from executor.store import Store
+from ideator_rl.rl.checkpoints import last_step
+from ideator_rl.rl.metrics_file import read_steps
+from tests.ideator_rl.rl.conftest import start_training
+
+pytestmark = pytest.mark.timeout(900)
+TIMEOUT_S = 400
+
+
+def _train(recipe, *overrides, **env):
+    process = start_training(recipe, *overrides, **env)
+    try:
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, output
+
+
+def test_a_run_trains_agrees_with_its_rollout_exports_and_resumes(recipe, model, tmp_path):
+    # A divergence that counts, so that there is a reference model, too.
+    code, output = _train(recipe, "--grpo.kl", "0.01", "--grpo.entropy", "0.1")
+    assert code == 0, output
+    run = tmp_path / "store" / "runs" / "small"
+    steps = read_steps(run / "metrics.jsonl")
+    assert list(steps) == [1, 2]
+    for figures in steps.values():
+        assert figures["rollout/probability_correlation"] > 0.999
+        assert figures["rollout/probability_gap"] < 1e-5
+        assert figures["ideas/count"] == 8
+        assert figures["lost"] == 0
+        assert figures["time/update"] > 0
+        assert 0 <= figures["actor/kl"] < 1
+
+    before, after = (load_file(path / "model.safetensors") for path in (model, run / "model"))
+    assert before.keys() == after.keys()
+    moved = [name for name in before if not torch.equal(before[name], after[name].float())]
+    assert len(moved) > len(before) / 2
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    exported = AutoModelForCausalLM.from_pretrained(run / "model")
+    tokenizer = AutoTokenizer.from_pretrained(run / "model")
+    assert exported(torch.tensor([[5, 6]])).logits.isfinite().all()
+    assert tokenizer.chat_template
+
+    # Every idea was executed, and is kept with step, origin and thinking.
+    kept = Store(tmp_path / "store").run("small")
+    ideas = [kept.idea(key) for key in kept.trials() if key.startswith("000")]
+    assert {idea.epoch for idea in ideas} == {1, 2}
+    assert {idea.origin for idea in ideas} == {"grpo"}
+    assert all("thinking" in idea.meta for idea in ideas)
+    assert all(kept.outcome(idea.id) is not None for idea in ideas)
+    assert yaml.safe_load(kept.recipe())["grpo"]["kl"] == 0.01
+    assert (run / "report.html").is_file()
+
+    # More steps go on from the last checkpoint.
+    code, output = _train(recipe, "--grpo.kl", "0.01", "--grpo.entropy", "0.1", "--steps", "3")
+    assert code == 0, output
+    assert last_step(run / "checkpoints") == 3
+    again = read_steps(run / "metrics.jsonl")
+    assert again[1] == steps[1] and again[2] == steps[2] and 3 in again
+
+
+def test_an_environment_of_two_turns_is_one_answer_with_both_ideas(recipe, tmp_path):
+    code, output = _train(recipe, "--answer.max_turns", "2", "--steps", "1")
+    assert code == 0, output
+    kept = Store(tmp_path / "store").run("small")
+    assert len([key for key in kept.trials() if key.startswith("0001-")]) > 8
+    figures = read_steps(tmp_path / "store/runs/small/metrics.jsonl")[1]
+    assert figures["rollout/probability_correlation"] > 0.999
+
+
+@pytest.mark.parametrize(
+    ("overrides", "env", "line"),
+    [
+        ((), {"WORLD_SIZE": "2"}, "set verl.trainer.n_gpus_per_node"),
+        (("--model.path", "nowhere"), {}, "nowhere: no such model"),
+        (("--verl.trainer.gpus", "8"), {}, "verl: trainer.gpus is not a field of verl's"),
+        (
+            ("--grpo.grup_size", "8"),
+            {},
+            "did you mean grpo.group_size?",
+        ),
+        ((), {"RAY_ADDRESS": "127.0.0.1:1"}, "no Ray cluster answers at RAY_ADDRESS=127.0.0.1:1"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_starts(recipe, overrides, env, line):
+    code, output = _train(recipe, *overrides, **env)
+    assert code == 2
+    said = [text for text in output.splitlines() if text.startswith("ideator-rl: ")]
+    assert len(said) == 1 and line in said[0]
+    assert "Traceback" not in output
+
+
+def test_a_stage_that_hangs_ends_by_a_timeout_that_names_it(recipe):
+    # Every stage takes longer than this; the first is loading the model.
+    code, output = _train(recipe, "--stage_timeout_s", "0.5")
+    assert code == 2
+    assert "did not end within 0.5 s" in output
+    assert "the stage `start`" in output or "the stage `weight sync`" in output
+
+
+def test_a_baseline_that_fails_ends_the_run(recipe):
+    code, output = _train(recipe, "--problem.budget.seconds", "0.001")
+    assert code == 2
+    assert "the baseline of digits did not complete (timeout" in output
+
+
+def test_tracking_by_wandb_goes_on_with_the_same_run(recipe, tmp_path):
+    pytest.importorskip("wandb")
+    code, output = _train(
+        recipe,
+        "--tracking.kind",
+        "wandb",
+        "--steps",
+        "1",
+        WANDB_MODE="offline",
+        WANDB_DIR=str(tmp_path),
+    )
+    assert code == 0, output
+    folders = list((tmp_path / "wandb").glob("offline-run-*-small"))
+    assert len(folders) == 1
+    assert json.dumps("ideator/reward/mean")[1:-1].encode() in b"".join(
+        path.read_bytes() for path in folders[0].glob("*.wandb")
+    )
