@@ -1,23 +1,34 @@
-"""The tables that end an evaluation: a row a model, and what separates the models."""
+"""The table that ends an evaluation, a column a model, and what separates the models."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ideator_rl.analysis.evaluation_figures import Comparison, Evaluation, Mean, Row
+from ideator_rl.analysis.evaluation_figures import Comparison, Evaluation, Row
+
+# The figures of a row under one name; what is not known of it is a dash.
+_Line = tuple[str, Callable[[Row], str | None]]
 
 
 def print_evaluation(found: Evaluation) -> None:
     """Prints the figures of every row, and the comparisons with their intervals."""
-    console = Console() if sys.stdout.isatty() else Console(width=140)
-    console.print(_figures(found), highlight=False)
-    if any(row.idea_tokens is not None for row in found.rows):
-        console.print(_texts(found), highlight=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for row in found.rows:
+        # Names may hold anything: markup is not read from them.
+        table.add_column(Text(row.name), justify="right", overflow="fold", max_width=20)
+    for section in (_rewards(found), _ideas(), _costs()):
+        for name, figure in section:
+            table.add_row(name, *(figure(row) or "–" for row in found.rows))
+        table.add_section()
+    console = Console() if sys.stdout.isatty() else Console(width=110)
+    console.print(table, highlight=False)
     for comparison in found.comparisons:
         for line in comparison_lines(comparison):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -37,63 +48,48 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _figures(found: Evaluation) -> Table:
-    sizes = [k for k in found.header.k if k > 1]
-    table = _table("", "n", "completed", "mean", "of completed", *(f"best@{k}" for k in sizes),
-                   "above baseline")  # fmt: skip
-    for row in found.rows:
-        if row.kind == "baseline":
-            table.add_section()
-        table.add_row(
-            Text(row.name, overflow="ellipsis"),
-            str(row.n),
-            f"{100 * row.completed:.0f} %",
-            _mean(row.mean),
-            _mean(row.completed_mean),
-            *(f"{row.best_at_k[k]:.4f}" if k in row.best_at_k else "–" for k in sizes),
-            "–" if row.kind == "baseline" else f"{100 * row.above_baseline:.0f} %",
-        )
-    return table
+def _rewards(found: Evaluation) -> Iterator[_Line]:
+    yield "ideas (baseline: seeds)", lambda row: str(row.n)
+    yield "mean reward", lambda row: _number(row.mean.value)
+    yield "  ± s.e.", lambda row: _number(row.mean.error)
+    yield "of the completed", lambda row: row.completed_mean and _number(row.completed_mean.value)
+    yield "  ± s.e.", lambda row: row.completed_mean and _number(row.completed_mean.error)
+    for k in found.header.k:
+        if k > 1:
+            yield f"best@{k}", lambda row, k=k: _number(row.best_at_k.get(k))
+    yield "above the baseline", lambda row: _of_ideas(row, row.above_baseline)
 
 
-def _texts(found: Evaluation) -> Table:
-    table = _table("", "implemented", "trained", "distinct\nideas", "similarity",
-                   "thinking,\ntokens", "idea,\ntokens", "codebases\nrun", "trials\ntook",
-                   "sampling\ntook")  # fmt: skip
-    for row in found.rows[:-1]:
-        passed = {flow.stage: flow.passed for flow in row.flow}
-        table.add_row(
-            Text(row.name, overflow="ellipsis"),
-            _share(passed["implement"], row),
-            _share(passed["train"], row),
-            str(row.distinct),
-            "–" if row.similarity is None else f"{row.similarity:.2f}",
-            _tokens(row.thinking_tokens),
-            _tokens(row.idea_tokens),
-            str(row.codebases),
-            f"{row.trial_s:.0f} s",
-            f"{row.sampling_s:.0f} s" if row.kind == "checkpoint" else "–",
-        )
-    return table
+def _ideas() -> Iterator[_Line]:
+    for place, name in enumerate(("implemented", "trained")):
+        yield name, lambda row, place=place: _share(row.flow[place].passed / row.n)
+    yield "completed", lambda row: _share(row.completed)
+    yield "distinct ideas", lambda row: _of_ideas(row, row.distinct)
+    yield "similarity", lambda row: None if row.similarity is None else f"{row.similarity:.2f}"
+    yield "thinking, tokens", lambda row: _round(row.thinking_tokens)
+    yield "idea, tokens", lambda row: _round(row.idea_tokens)
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, max_width=32, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+def _costs() -> Iterator[_Line]:
+    yield "codebases run", lambda row: str(row.codebases)
+    yield "trials, seconds", lambda row: _round(row.trial_s)
+    yield "sampling, seconds", lambda row: _round(row.sampling_s) if row.sampling_s else None
 
 
-def _mean(mean: Mean | None) -> str:
-    if mean is None:
-        return "–"
-    return f"{mean.value:.4f}" + ("" if mean.error is None else f" ± {mean.error:.4f}")
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"
 
 
-def _share(count: int, row: Row) -> str:
-    return f"{100 * count / row.n:.0f} %"
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
-def _tokens(mean: float | None) -> str:
-    return "–" if mean is None else f"{mean:.0f}"
+def _round(value: float | None) -> str | None:
+    return None if value is None else f"{value:.0f}"
+
+
+def _of_ideas(row: Row, value: float) -> str | None:
+    """Nothing for the baseline, which is no idea."""
+    if row.kind == "baseline":
+        return None
+    return str(value) if isinstance(value, int) else _share(value)

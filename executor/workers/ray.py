@@ -114,7 +114,8 @@ class RayWorkers:
                     tries += 1
                     _log.info("a trial of %s is lost (try %d): %s", job.idea_id, tries, error)
                 else:
-                    raise UserError(f"no trial can be started in Ray: {cause}") from error
+                    why = " ".join(f"{type(cause).__name__} {cause}".split())
+                    raise UserError(f"no trial can be started in Ray: {why}") from error
         return LOST
 
     def _avoided(self) -> dict[str, Any]:

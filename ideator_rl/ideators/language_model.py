@@ -59,16 +59,15 @@ class Engine(Protocol):
     ) -> Iterator[tuple[int, Sequence[int]]]:
         """Row and tokens of each answer, in any order. Raises Closed."""
 
-    @staticmethod
-    def bytes_a_number() -> int | None:
-        """What a weight takes in memory; None where it is held as it is on disk."""
-
     def close(self) -> None:
         """Gives back what the model holds."""
 
 
 class LanguageModel:
     """A model with its tokenizer; `context` is in tokens, prompt and answer together.
+
+    Its weights are float32 on a CPU, where half precision is slow, and of the checkpoint's own type
+    on a GPU.
 
     Raises UserError when the extra is missing, the memory too small, or files cannot be read.
     """
@@ -88,9 +87,9 @@ class LanguageModel:
             raise _unloadable(folder, error) from None
         known = getattr(self._config, "max_position_embeddings", None) or MAX_CONTEXT
         self.context = min(known, MAX_CONTEXT)
-        self._kind = VllmEngine if vllm_runs() else TransformersEngine
-        check_memory(folder, free_memory(), self._kind.bytes_a_number())
+        check_memory(folder, free_memory(), None if has_gpu() else 4)
         self._engine: Engine | None = None
+        self._closed = False
 
     def encode(self, prompt: str) -> list[int]:
         """The tokens that put a prompt to the model."""
@@ -123,7 +122,8 @@ class LanguageModel:
     def load(self) -> Engine:
         """Loads the weights, once. Raises UserError."""
         if self._engine is None:
-            self._engine = self._kind(self.folder, self._tokenizer, self._config, self.context)
+            kind = VllmEngine if vllm_runs() else TransformersEngine
+            self._engine = kind(self.folder, self._tokenizer, self._config, self.context)
         return self._engine
 
     def write(
@@ -138,30 +138,32 @@ class LanguageModel:
         Closed."""
         limits = [self.limit(prompt, max_tokens) for prompt in prompts]
         engine = self.load()
+        if self._closed:
+            engine.close()
+            raise Closed
         for row, tokens in engine.sample(prompts, limits, seeds, temperature):
             kept = tokens[:-1] if tokens and tokens[-1] in engine.stop else tokens
             yield Written(row, self._tokenizer.decode(kept, skip_special_tokens=True))
 
     def close(self) -> None:
         """Frees the memory; from another thread, it also ends a `write` that is under way."""
+        self._closed = True
         if self._engine is not None:
             self._engine.close()
 
 
 class TransformersEngine:
-    """Plain transformers, in batches that fit the memory: float32 on a CPU, where half precision is
-    slow; the checkpoint's own type on a GPU."""
+    """Plain transformers, in batches that fit the memory."""
 
     MOST_ROWS = 32
 
     def __init__(self, folder: Path, tokenizer: Any, config: Any, context: int) -> None:
-        import torch
         from transformers import AutoModelForCausalLM
 
-        gpu = torch.cuda.is_available()
+        dtype, device = ("auto", "cuda") if has_gpu() else ("float32", "cpu")
         try:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype="auto" if gpu else torch.float32, output_loading_info=True
+                folder, dtype=dtype, output_loading_info=True
             )
         except Exception as error:
             raise _unloadable(folder, error) from None
@@ -169,7 +171,7 @@ class TransformersEngine:
         if found["missing_keys"]:
             names = ", ".join(sorted(found["missing_keys"])[:3])
             raise UserError(f"{folder}: weights are missing: {names}; export the model again")
-        self._model: Any = model.to("cuda" if gpu else "cpu").eval()
+        self._model: Any = model.to(device).eval()
         ends = model.generation_config.eos_token_id or tokenizer.eos_token_id
         self.stop = frozenset([ends] if isinstance(ends, int) else ends or [])
         self._pad = tokenizer.pad_token_id or 0
@@ -204,12 +206,6 @@ class TransformersEngine:
             ):
                 yield begin + answer.row, answer.tokens
 
-    @staticmethod
-    def bytes_a_number() -> int | None:
-        import torch
-
-        return None if torch.cuda.is_available() else 4
-
     def close(self) -> None:
         self._closed.set()
         self._model = None
@@ -225,15 +221,22 @@ class TransformersEngine:
 class VllmEngine:
     """vLLM, GPU or CPU build, in a process of its own."""
 
-    MOST_ROWS = 512
+    MOST_ROWS = 256
 
     def __init__(self, folder: Path, tokenizer: Any, config: Any, context: int) -> None:
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         import vllm
 
-        check_memory(folder, free_memory(), None)
+        # Unless it is told, vLLM takes nearly all the memory that there is.
+        whole = context * _cache_bytes(config, 2 if has_gpu() else 4)
+        free = free_memory() - sum(count_weights(file).bytes for file in weight_files(folder))
         try:
-            self._llm = vllm.LLM(str(folder), max_model_len=context, disable_log_stats=True)
+            self._llm = vllm.LLM(
+                str(folder),
+                dtype="auto" if has_gpu() else "float32",
+                max_model_len=context,
+                kv_cache_memory_bytes=max(whole, min(free // 2, self.MOST_ROWS * whole)),
+                disable_log_stats=True,
+            )
         except Exception as error:
             raise _unloadable(folder, error) from None
         ends = tokenizer.eos_token_id
@@ -266,10 +269,6 @@ class VllmEngine:
             for row, answer in zip(rows, answers, strict=True):
                 yield row, answer.outputs[0].token_ids
 
-    @staticmethod
-    def bytes_a_number() -> int | None:
-        return None
-
     def close(self) -> None:
         self._closed = True
         self._llm.llm_engine.engine_core.shutdown()
@@ -277,11 +276,18 @@ class VllmEngine:
 
 def vllm_runs() -> bool:
     """Whether vLLM is installed and finds the hardware that it was built for."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     try:
         from vllm.platforms import current_platform
     except Exception:  # a build for other hardware, or for another torch, fails in its own ways
         return False
     return not current_platform.is_unspecified()
+
+
+def has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def check_memory(folder: Path, free: int, bytes_a_number: int | None) -> None:
@@ -300,7 +306,7 @@ def free_memory() -> int:
     """Bytes that a model may use: of the first GPU, else of the machine or this container."""
     import torch
 
-    if torch.cuda.is_available():
+    if has_gpu():
         return torch.cuda.mem_get_info()[0]
     lines = Path("/proc/meminfo").read_text().splitlines()
     free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -46,8 +46,8 @@ def check_cluster(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, ValueError):
         raise UserError(
-            f"no Ray cluster answers at RAY_ADDRESS={address}; start one with `ray start --head`, or "
-            "unset RAY_ADDRESS to use this machine alone"
+            f"no Ray cluster answers at RAY_ADDRESS={address}; start one with `ray start "
+            "--head`, or unset RAY_ADDRESS to use this machine alone"
         ) from None
 
 

@@ -25,6 +25,7 @@ import yaml
 
 from executor import Outcome, Problem, Store
 from executor.errors import ExecutorLost, UserError
+from executor.reaper import end_with_me
 from gym_envs import find_problem
 from ideator_rl.ideators.chat import chat_messages, style_prompt
 from ideator_rl.ideators.model_folder import AnswerDefaults, find_model, write_answer_defaults
@@ -33,7 +34,7 @@ from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.hardware import VERL_ON_CPU, check_cluster, check_hardware, check_memory
 from ideator_rl.rl.progress import StepLines
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
-from ideator_rl.rl.verl_config import AGENT_LOOP, load_profile, verl_config
+from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
 
 if TYPE_CHECKING:
     from executor.remote import RemoteExecutor
@@ -144,15 +145,17 @@ def _ray(recipe: TrainRecipe, config: Any) -> Iterator[None]:
     runtime_env = get_ppo_ray_runtime_env(config)
     runtime_env["env_vars"] |= _environment(recipe)
     address = os.environ.get("RAY_ADDRESS")
-    own = {} if address else load_profile(recipe.profile).get("ray", {})
+    if not address:
+        # Trials would run at a low priority; and nothing of the cluster may outlive this process.
+        os.environ["RAY_worker_niceness"] = "0"
+        end_with_me()
     try:
         ray.init(
+            address=address or "local",
             runtime_env=runtime_env,
             log_to_driver=False,
-            include_dashboard=None if address else False,
-            configure_logging=True,
             logging_level="ERROR",
-            **own,
+            **({} if address else {"include_dashboard": False, **ray_resources(recipe.profile)}),
         )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         line = " ".join(str(error).split())[:200]

@@ -24,8 +24,17 @@ if TYPE_CHECKING:
 AGENT_LOOP = "idea"
 
 
-def load_profile(name: str) -> dict[str, Any]:
-    """A profile's settings: verl's fields, and `ray`, the arguments of a local `ray.init`."""
+def ray_resources(profile: str) -> dict[str, Any]:
+    """What a cluster of this machine alone is said to have; empty where Ray finds out itself."""
+    return _load_profile(profile).get("ray", {})
+
+
+def profile_fields(profile: str) -> dict[str, Any]:
+    """The fields of verl's that a profile sets."""
+    return {key: value for key, value in _load_profile(profile).items() if key != "ray"}
+
+
+def _load_profile(name: str) -> dict[str, Any]:
     return yaml.safe_load((files(__package__) / "profiles" / f"{name}.yaml").read_text())
 
 
@@ -37,10 +46,8 @@ def verl_config(recipe: TrainRecipe, paths: RunPaths, model: str) -> DictConfig:
     with initialize_config_module("verl.trainer.config", version_base=None):
         config = compose("ppo_trainer")
     OmegaConf.set_struct(config, True)
-    profile = load_profile(recipe.profile)
-    profile.pop("ray", None)
     layers = {
-        f"profile {recipe.profile}": profile,
+        f"profile {recipe.profile}": profile_fields(recipe.profile),
         "recipe": _of_recipe(recipe, paths, model),
         "verl": recipe.verl,
     }

@@ -34,6 +34,16 @@ def test_a_resumed_run_may_confirm_otherwise() -> None:
     assert recipes[0] != recipes[1] and recipes[0].science() == recipes[1].science()
 
 
+def test_only_ideas_that_no_model_wrote_are_trusted() -> None:
+    path = RECIPES / "digits/search/config_evolution.yaml"
+    assert load_recipe(path).sandbox == "best-effort"
+    model = {"ideator.kind": "checkpoint", "ideator.model": "a"}
+    recipe = load_recipe(path, model)
+    assert recipe.sandbox == "strict" and recipe.science()["ideator.model"] == "a"
+    assert load_recipe(path, model | {"executor.sandbox": "none"}).sandbox == "none"
+    assert parse_recipe(yaml.safe_load(recipe.to_yaml()), path) == recipe
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -46,6 +56,15 @@ def test_a_resumed_run_may_confirm_otherwise() -> None:
         (
             "env: digits\nsearch: {method: magic}",
             "search.method: expected one of evolution, best_of_n, sequential",
+        ),
+        ("env: digits\nideator: {kind: magic}", "kind: expected one of library, checkpoint"),
+        ("env: digits\nideator: {kind: checkpoint}", "ideator.model: required, but missing"),
+        ("env: digits\nideator: {model: a}", "ideator.kind: required, but missing"),
+        ("env: digits\nideator: {kind: library, model: a}", "ideator.model: .*another kind"),
+        ("env: digits\nideator: {kind: checkpoint, modell: a}", "did you mean ideator.model"),
+        (
+            "env: digits\nideator: {kind: checkpoint, model: a, prompt: long}",
+            "ideator.prompt: expected one of full, brief",
         ),
         ("seed: 1", "env: required, but missing"),
         ("- env", "a recipe is a mapping"),

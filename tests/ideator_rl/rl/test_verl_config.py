@@ -15,7 +15,7 @@ from ideator_rl.rl.train_recipe import (
     read_train_recipe,
     run_paths,
 )
-from ideator_rl.rl.verl_config import load_profile, verl_config
+from ideator_rl.rl.verl_config import profile_fields, verl_config
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -84,7 +84,7 @@ def test_verl_itself_accepts_the_digits_recipe_under_every_profile(profile, monk
 
 def test_profiles_say_nothing_of_the_science():
     for name in ("cpu", "gpu", "gpu-lora"):
-        profile = load_profile(name)
+        profile = profile_fields(name)
         assert not {"algorithm", "data"} & profile.keys()
         assert not {"n", "temperature", "seed"} & profile["actor_rollout_ref"]["rollout"].keys()
 
