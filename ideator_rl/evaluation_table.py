@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,8 +12,9 @@ from rich.text import Text
 
 from ideator_rl.analysis.evaluation_figures import Comparison, Evaluation, Row
 
-# The figures of a row under one name; what is not known of it is a dash.
-_Line = tuple[str, Callable[[Row], str | None]]
+UNKNOWN = "–"
+
+_Section = list[tuple[str, str]]
 
 
 def print_evaluation(found: Evaluation) -> None:
@@ -23,15 +24,16 @@ def print_evaluation(found: Evaluation) -> None:
     for row in found.rows:
         # Names may hold anything: markup is not read from them.
         table.add_column(Text(row.name), justify="right", overflow="fold", max_width=20)
-    for section in (_rewards(found), _ideas(), _costs()):
-        for name, figure in section:
-            table.add_row(name, *(figure(row) or "–" for row in found.rows))
+    columns = [_column(row, found.header.k) for row in found.rows]
+    for sections in zip(*columns, strict=True):
+        for line in zip(*sections, strict=True):
+            table.add_row(line[0][0], *(figure for _, figure in line))
         table.add_section()
     console = Console() if sys.stdout.isatty() else Console(width=110)
     console.print(table, highlight=False)
     for comparison in found.comparisons:
-        for line in comparison_lines(comparison):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        for said in comparison_lines(comparison):
+            console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -48,48 +50,40 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _rewards(found: Evaluation) -> Iterator[_Line]:
-    yield "ideas (baseline: seeds)", lambda row: str(row.n)
-    yield "mean reward", lambda row: _number(row.mean.value)
-    yield "  ± s.e.", lambda row: _number(row.mean.error)
-    yield "of the completed", lambda row: row.completed_mean and _number(row.completed_mean.value)
-    yield "  ± s.e.", lambda row: row.completed_mean and _number(row.completed_mean.error)
-    for k in found.header.k:
-        if k > 1:
-            yield f"best@{k}", lambda row, k=k: _number(row.best_at_k.get(k))
-    yield "above the baseline", lambda row: _of_ideas(row, row.above_baseline)
+def _column(row: Row, sizes: Sequence[int]) -> tuple[_Section, ...]:
+    """The figures of a row: of its rewards, its ideas, and what they took."""
+    passed = {flow.stage: flow.passed / row.n for flow in row.flow}
+    of_ideas = row.kind != "baseline"
+    completed = row.completed_mean
+    rewards = [
+        ("ideas (baseline: seeds)", str(row.n)),
+        ("mean reward", _number(row.mean.value)),
+        ("  ± s.e.", _number(row.mean.error)),
+        ("of the completed", _number(completed.value if completed else None)),
+        ("  ± s.e.", _number(completed.error if completed else None)),
+        *((f"best@{k}", _number(row.best_at_k.get(k))) for k in sizes if k > 1),
+        ("above the baseline", _share(row.above_baseline) if of_ideas else UNKNOWN),
+    ]
+    ideas = [
+        ("implemented", _share(passed["implement"])),
+        ("trained", _share(passed["train"])),
+        ("completed", _share(row.completed)),
+        ("distinct ideas", str(row.distinct) if of_ideas else UNKNOWN),
+        ("similarity", _number(row.similarity, 2)),
+        ("thinking, tokens", _number(row.thinking_tokens, 0)),
+        ("idea, tokens", _number(row.idea_tokens, 0)),
+    ]
+    costs = [
+        ("codebases run", str(row.codebases)),
+        ("trials, seconds", _number(row.trial_s, 0)),
+        ("sampling, seconds", _number(row.sampling_s or None, 0)),
+    ]
+    return rewards, ideas, costs
 
 
-def _ideas() -> Iterator[_Line]:
-    for place, name in enumerate(("implemented", "trained")):
-        yield name, lambda row, place=place: _share(row.flow[place].passed / row.n)
-    yield "completed", lambda row: _share(row.completed)
-    yield "distinct ideas", lambda row: _of_ideas(row, row.distinct)
-    yield "similarity", lambda row: None if row.similarity is None else f"{row.similarity:.2f}"
-    yield "thinking, tokens", lambda row: _round(row.thinking_tokens)
-    yield "idea, tokens", lambda row: _round(row.idea_tokens)
-
-
-def _costs() -> Iterator[_Line]:
-    yield "codebases run", lambda row: str(row.codebases)
-    yield "trials, seconds", lambda row: _round(row.trial_s)
-    yield "sampling, seconds", lambda row: _round(row.sampling_s) if row.sampling_s else None
-
-
-def _number(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4f}"
+def _number(value: float | None, digits: int = 4) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
 
 
 def _share(value: float) -> str:
     return f"{100 * value:.0f} %"
-
-
-def _round(value: float | None) -> str | None:
-    return None if value is None else f"{value:.0f}"
-
-
-def _of_ideas(row: Row, value: float) -> str | None:
-    """Nothing for the baseline, which is no idea."""
-    if row.kind == "baseline":
-        return None
-    return str(value) if isinstance(value, int) else _share(value)

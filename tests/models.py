@@ -27,3 +27,27 @@ def tiny_checkpoint(folder: Path, env: str = "digits", seed: int = 0) -> Path:
     tokenizer = build_tokenizer(texts, sizes.vocabulary)
     save_checkpoint(build_model(sizes, tokenizer, seed), tokenizer, folder)
     return folder
+
+
+def teach(folder: Path, texts: list[str], steps: int = 200, seed: int = 0) -> Path:
+    """Makes a checkpoint answer the brief prompt of digits with one of `texts`, most of the time."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from ideator_rl.ideators.chat import chat_messages, style_prompt
+
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    messages = chat_messages(style_prompt(find_problem("digits"), "brief"))
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(steps):
+        for text in texts:
+            ids = tokenizer.encode(f"{prompt}{text}{tokenizer.eos_token}", return_tensors="pt")
+            model(ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    return folder

@@ -25,7 +25,7 @@ from executor.errors import UserError
 from executor.remote import RemoteExecutor
 from gym_envs import ResearchEnv
 from gym_envs.prompt import summary
-from ideator_rl.ideators.chat import Answer, Messages, read_answer
+from ideator_rl.ideators.chat import Answer, read_answer
 
 TRIES = 3
 _MASK_63 = (1 << 63) - 1
@@ -41,12 +41,13 @@ class IdeaAgentLoop(AgentLoopBase):
     def __init__(self, *args: Any, executor: str, max_turns: int, seed: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._executor, self._max_turns, self._seed = executor, max_turns, seed
+        self._tokenizer: Any = self.tokenizer
 
     async def run(self, sampling_params: dict[str, Any], **sample: Any) -> AgentLoopOutput:
         """`sample` has verl's fields of a prompt: raw_prompt, global_steps, index, session_id."""
-        messages: Messages = list(sample["raw_prompt"])
+        messages: list[Any] = list(sample["raw_prompt"])
         place = (self._seed, sample["global_steps"], sample["index"], sample["session_id"])
-        env, executor = None, _connect(self._executor)
+        executor = _connect(self._executor)
         env = ResearchEnv(executor.problem, executor=executor, max_turns=self._max_turns)
         env.reset()
 
@@ -69,7 +70,7 @@ class IdeaAgentLoop(AgentLoopBase):
                 tokens, output.token_ids, mask, log_probs, assistant_logprobs=output.log_probs
             )
             tokens = merged.token_ids
-            text = self.tokenizer.decode(output.token_ids, skip_special_tokens=True)
+            text = self._tokenizer.decode(output.token_ids, skip_special_tokens=True)
             answer = read_answer(text)
             outcome, over = await _execute(env, _idea(answer, int(sample["global_steps"])))
             total += outcome.reward
@@ -106,7 +107,7 @@ class IdeaAgentLoop(AgentLoopBase):
         """Of the last turn; the same keys whatever happened. Lengths in tokens, Unix times."""
 
         def length(text: str) -> int:
-            return len(self.tokenizer.encode(text, add_special_tokens=False))
+            return len(self._tokenizer.encode(text, add_special_tokens=False))
 
         return {
             "idea": answer.idea,

@@ -10,6 +10,7 @@ stays: verl's trainer has a single driver, and the processes that train are Ray'
 from __future__ import annotations
 
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -126,8 +127,8 @@ def _with_restarts(recipe: TrainRecipe, problem: Problem, paths: RunPaths, confi
     for attempt in range(1, TRIES + 1):
         before = last_step(paths.checkpoints)
         try:
-            with _ray(recipe, config):
-                _run(recipe, problem, paths, config)
+            with _ray(recipe, config) as logs:
+                _run(recipe, problem, paths, config, logs)
             return
         except WorkerDied as error:
             if attempt == TRIES:
@@ -137,8 +138,9 @@ def _with_restarts(recipe: TrainRecipe, problem: Problem, paths: RunPaths, confi
 
 
 @contextmanager
-def _ray(recipe: TrainRecipe, config: Any) -> Iterator[None]:
-    """This process's Ray: the cluster that RAY_ADDRESS names, else one of its own."""
+def _ray(recipe: TrainRecipe, config: Any) -> Iterator[Path]:
+    """This process's Ray, the cluster that RAY_ADDRESS names or else one of its own; yields the
+    folder of its logs."""
     import ray
     from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
 
@@ -147,23 +149,22 @@ def _ray(recipe: TrainRecipe, config: Any) -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS")
     if not address:
         # Trials would run at a low priority; and nothing of the cluster may outlive this process.
-        os.environ["RAY_worker_niceness"] = "0"
+        os.environ.update(RAY_worker_niceness="0")
         end_with_me()
     try:
-        ray.init(
+        context: Any = ray.init(
             address=address or "local",
             runtime_env=runtime_env,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             **({} if address else {"include_dashboard": False, **ray_resources(recipe.profile)}),
         )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         line = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"Ray does not start ({line}); check RAY_ADDRESS={address or '(not set)'}"
-        ) from None
+        where = f" at RAY_ADDRESS={address}" if address else ""
+        raise UserError(f"Ray does not start{where}: {line}") from None
     try:
-        yield
+        yield Path(context.address_info["session_dir"]) / "logs"
     finally:
         ray.shutdown()
 
@@ -176,8 +177,10 @@ def _environment(recipe: TrainRecipe) -> dict[str, str]:
     return found
 
 
-def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any) -> None:
+def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, logs: Path) -> None:
     """One life of the run, until its last step. Raises WorkerDied, RunFailed."""
+    import ray
+
     from executor.remote import start_executor
     from ideator_rl.rl.trainer import TaskRunner
 
@@ -195,8 +198,8 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any) ->
         _write_agent_loop(recipe, paths, executor.name)
         seeds = range(recipe.seed, recipe.seed + settings.baseline_seeds)
         baselines = [executor.submit_baseline(seed) for seed in seeds]
-        runner = TaskRunner.remote(executor.name, str(paths.metrics))
-        _watch(recipe, paths, executor, baselines, runner.run.remote(config))
+        runner: Any = ray.remote(TaskRunner).remote(executor.name, str(paths.metrics))
+        _watch(recipe, paths, executor, baselines, runner.run.remote(config), logs)
     finally:
         executor.close()
 
@@ -218,6 +221,7 @@ def _watch(
     executor: RemoteExecutor,
     baselines: Sequence[Future[Outcome]],
     done: Any,
+    logs: Path,
 ) -> None:
     """Shows steps until `done`, verl's end, is there; ends what hangs or cannot succeed."""
     import ray
@@ -240,7 +244,6 @@ def _watch(
     except RayTaskError as error:
         if isinstance(error.cause, (RayActorError, ExecutorLost)):
             raise WorkerDied(f"a process of the run died: {_last_line(error.cause)}") from None
-        logs = ray._private.worker._global_node.get_logs_dir_path()
         raise RunFailed(f"verl ended with {_last_line(error)}; its logs are in {logs}") from None
     finally:
         lines.show()

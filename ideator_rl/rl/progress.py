@@ -32,4 +32,9 @@ def step_line(line: Mapping[str, Any], steps: int) -> str:
         f"{line['ideas/count']:.0f}  {line['time/step']:.1f} s (generate "
         f"{line['time/generate']:.1f}, execute {line['time/execute']:.1f}, update "
         f"{line['time/update']:.1f})"
+        + (
+            f"  {line['lost']:.0f} ideas LOST: store or workers did not answer"
+            if line["lost"]
+            else ""
+        )
     )

@@ -61,9 +61,14 @@ class IdeatorTrainer(PPOTrainerSync):
         super().on_step_end()
 
     def _compute_metrics(
-        self, batch: Any, metrics: dict[str, Any], timing_raw: dict[str, float], **of_step: Any
+        self,
+        batch: Any,
+        metrics: dict[str, Any],
+        timing_raw: dict[str, float],
+        global_steps: int,
+        epoch: int,
     ) -> None:
-        super()._compute_metrics(batch, metrics, timing_raw, **of_step)
+        super()._compute_metrics(batch, metrics, timing_raw, global_steps, epoch)
         own = [
             key
             for key, tag in zip(batch.keys, batch.tags, strict=True)
@@ -73,25 +78,22 @@ class IdeatorTrainer(PPOTrainerSync):
             keys=own, partition_id=batch.partition_id, select_fields=["extra_fields"]
         )
         infos = [extra["reward_extra_info"] for extra in data["extra_fields"]]
-        step = of_step["global_steps"]
         executed = max(info["executed_at"] for info in infos)
         figures = {
-            **step_metrics(infos, best_before(self._metrics_path, step)),
+            **step_metrics(infos, best_before(self._metrics_path, global_steps)),
             **verl_figures(metrics),
             **step_times(infos, self._sampling_since, timing_raw),
             "executor/busy": self._executor.busy(self._sampling_since, executed),
         }
         metrics.update({f"ideator/{name}": value for name, value in figures.items()})
-        append_step(self._metrics_path, step, figures)
-        if lost := [info["detail"] for info in infos if info["lost"]]:
-            print(
-                f"step {step}: {len(lost)} of {len(infos)} ideas were lost: {lost[-1]}", flush=True
-            )
+        append_step(self._metrics_path, global_steps, figures)
+        lost = [info["detail"] for info in infos if info["lost"]]
+        if len(lost) == len(infos):
+            raise RuntimeError(f"every idea of step {global_steps} was lost: {lost[-1]}")
 
 
-@ray.remote
 class TaskRunner:
-    """verl's driver on Ray. `run` returns after the last step, with everything written."""
+    """verl's driver, an actor on Ray. `run` returns after the last step, when all is written."""
 
     def __init__(self, executor: str, metrics_path: str) -> None:
         self._executor, self._metrics_path = executor, Path(metrics_path)

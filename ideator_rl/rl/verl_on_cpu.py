@@ -82,9 +82,9 @@ class _CpuDevice(ModuleType):
 class CpuPlatform(PlatformBase):
     """Host processors as verl's accelerator; one a Ray node, counted as one logical GPU."""
 
-    device_name = "cpu"  # type: ignore[assignment]
-    vendor_name = "cpu"  # type: ignore[assignment]
-    device_module = _CpuDevice("cpu")  # type: ignore[assignment]
+    device_name = "cpu"
+    vendor_name = "cpu"
+    device_module = _CpuDevice("cpu")
 
     def is_available(self) -> bool:
         return True
@@ -153,7 +153,7 @@ def _start_one_gloo(start: Callable[..., None]) -> Callable[..., None]:
     def started(timeout_second: int | None = None, backend: str | None = None) -> None:
         # The first thing that a training worker does, before it builds engines: pinned host memory
         # needs an accelerator to be pinned for.
-        engine = importlib.import_module("verl.workers.engine.fsdp.transformer_impl")
+        engine: Any = importlib.import_module("verl.workers.engine.fsdp.transformer_impl")
         engine.CPUOffloadPolicy = lambda pin_memory: CPUOffloadPolicy(pin_memory=False)
         start(timeout_second=timeout_second, backend="cpu:gloo")
 
@@ -161,7 +161,7 @@ def _start_one_gloo(start: Callable[..., None]) -> Callable[..., None]:
 
 
 def _install() -> None:
-    distributed = importlib.import_module("verl.utils.distributed")
+    distributed: Any = importlib.import_module("verl.utils.distributed")
     distributed.initialize_global_process_group_ray = _start_one_gloo(
         distributed.initialize_global_process_group_ray
     )

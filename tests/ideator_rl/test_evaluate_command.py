@@ -222,7 +222,7 @@ def test_ctrl_c_says_how_to_go_on(slow: Path) -> None:
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
         _, err = process.communicate(timeout=60)
-        assert process.returncode == 1 and time.monotonic() - begun < 10
+        assert process.returncode == 1 and time.monotonic() - begun < 20
         assert "The same command goes on from there." in err and "Traceback" not in err
     assert len(samples(slow)) == 80
 
