@@ -1,13 +1,16 @@
-# make demo: a whole search over real training runs; make test: every test. Both install what they need.
+# make demo: a whole search over real training runs; make test: every test; make rl: what training an
+# ideator takes on a machine without a GPU. Each installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 # A plain path instead of an import hook: every Python process starts 15 ms sooner.
 EDITABLE := --config-settings editable_mode=compat
 
-.PHONY: demo test test-cheats lint bench docs clean
+.PHONY: demo rl test test-cheats lint bench docs clean
 
 demo: .venv/base
 	$(BIN)/ideator-rl search --config recipes/nanogpt_tiny/search/config_demo.yaml
+
+rl: .venv/rl
 
 test: .venv/dev
 	$(BIN)/python -m pytest
@@ -21,9 +24,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/base
+bench: .venv/rl
 	$(BIN)/python benchmarks/executor_overhead.py
 	$(BIN)/python benchmarks/sandbox.py
+	$(BIN)/python benchmarks/grpo_step.py
 
 # The measured tables of docs/, from real runs (about an hour on two cores).
 docs: .venv/base
@@ -35,6 +39,10 @@ docs: .venv/base
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ideator-rl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable . $(EDITABLE)
+	touch $@
+
+.venv/rl: .venv/base
+	$(BIN)/python -m pip install --quiet --editable '.[rl-cpu]' $(EDITABLE)
 	touch $@
 
 .venv/dev: .venv/base

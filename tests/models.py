@@ -30,7 +30,7 @@ def tiny_checkpoint(folder: Path, env: str = "digits", seed: int = 0) -> Path:
 
 
 def teach(folder: Path, texts: list[str], steps: int = 200, seed: int = 0) -> Path:
-    """Makes a checkpoint answer the brief prompt of digits with one of `texts`, most of the time."""
+    """Makes a checkpoint answer the brief prompt of digits with one of `texts`, mostly."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -29,7 +29,7 @@ from ideator_rl.analysis.evaluation_figures import (
 from ideator_rl.analysis.forest import ticks
 from ideator_rl.analysis.formats import duration, number, share, signed, words
 from ideator_rl.analysis.paired_bootstrap import Difference
-from ideator_rl.analysis.report import REPORT, SHAPES, _source
+from ideator_rl.analysis.report import REPORT, SHAPES, policy_source
 
 RESULTS = "results.json"
 BINS = 30
@@ -111,7 +111,7 @@ def render_evaluation(found: Evaluation) -> str:
         height=CURVE_HEIGHT,
         histograms=histograms(drawn, found.baseline),
         forests=[whiskers(comparison) for comparison in found.comparisons],
-        policy=f"default-src 'none'; style-src {_source(css)}; img-src data:; "
+        policy=f"default-src 'none'; style-src {policy_source(css)}; img-src data:; "
         "base-uri 'none'; form-action 'none'",
         css=Markup(css),
     )

@@ -68,7 +68,7 @@ def render_report(data: RunData) -> str:
     filters = (number, signed, duration, share, words)
     environment.filters |= {function.__name__: function for function in filters}
     policy = (
-        f"default-src 'none'; script-src {_source(js)}; style-src {_source(css)}; "
+        f"default-src 'none'; script-src {policy_source(js)}; style-src {policy_source(css)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     found = training(data.steps, baseline_spread(data))
@@ -213,6 +213,6 @@ def _json(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _source(inline: str) -> str:
+def policy_source(inline: str) -> str:
     digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
     return f"'sha256-{digest}'"

@@ -27,12 +27,14 @@ import yaml
 from executor import Outcome, Problem, Store
 from executor.errors import ExecutorLost, UserError
 from executor.reaper import end_with_me
+from executor.storage import open_storage
 from gym_envs import find_problem
 from ideator_rl.ideators.chat import chat_messages, style_prompt
 from ideator_rl.ideators.model_folder import AnswerDefaults, find_model, write_answer_defaults
 from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.hardware import VERL_ON_CPU, check_cluster, check_hardware, check_memory
+from ideator_rl.rl.metrics_file import METRICS
 from ideator_rl.rl.progress import StepLines
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
@@ -69,12 +71,22 @@ def train(recipe: TrainRecipe) -> Path:
     if (last_step(paths.checkpoints) or 0) < recipe.steps:
         initial = _initial_model(recipe)
         check_memory(recipe.profile, find_model(initial))
-        config = _configure(recipe, problem, paths, initial)
-        _with_restarts(recipe, problem, paths, config)
+        config = configure(recipe, problem, paths, initial)
+        try:
+            _with_restarts(recipe, problem, paths, config)
+        finally:
+            _publish_metrics(recipe, paths)
     model = export(paths.checkpoints, paths.model)
     asked = recipe.answer
     write_answer_defaults(model, AnswerDefaults(asked.prompt, asked.max_answer_tokens))
     return model
+
+
+def _publish_metrics(recipe: TrainRecipe, paths: RunPaths) -> None:
+    """Puts the figures of the steps into a store in a bucket, where reports look for them."""
+    if "://" in recipe.store and paths.metrics.is_file():
+        run = Store(recipe.store).run(recipe.run)
+        open_storage(run.url).write(METRICS, paths.metrics.read_bytes())
 
 
 def _initial_model(recipe: TrainRecipe) -> str:
@@ -96,7 +108,7 @@ def _initial_model(recipe: TrainRecipe) -> str:
     return str(model)
 
 
-def _configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str) -> Any:
+def configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str) -> Any:
     """verl's configuration, checked by verl itself, and the files that it names."""
     from pyarrow import Table, parquet
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
@@ -149,7 +161,7 @@ def _ray(recipe: TrainRecipe, config: Any) -> Iterator[Path]:
     address = os.environ.get("RAY_ADDRESS")
     if not address:
         # Trials would run at a low priority; and nothing of the cluster may outlive this process.
-        os.environ.update(RAY_worker_niceness="0")
+        os.environ.update(RAY_worker_niceness="0", RAY_maximum_startup_concurrency="16")
         end_with_me()
     try:
         context: Any = ray.init(

@@ -55,7 +55,9 @@ def parse_steps(text: str) -> dict[int, dict[str, float]]:
 def best_before(path: Path, step: int) -> float:
     """The highest reward of the steps before; -inf before the first."""
     lines = read_steps(path).items()
-    return max((line["reward/max"] for s, line in lines if s < step), default=-math.inf)
+    return max(
+        (line.get("reward/max", -math.inf) for s, line in lines if s < step), default=-math.inf
+    )
 
 
 def _ends_well(path: Path) -> bool:

@@ -19,6 +19,7 @@ from executor.sandbox import Level
 from executor.typed import AtLeast1, Positive, Settings
 from ideator_rl.ideators.chat import PromptStyle
 from ideator_rl.recipe import ExecutorSettings, Recipe, TrackingSettings, read_recipe
+from ideator_rl.rl.metrics_file import METRICS
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
@@ -116,17 +117,17 @@ class RunPaths:
 
 def run_paths(recipe: TrainRecipe) -> RunPaths:
     """Raises UserError when the store is in a bucket and no folder for checkpoints is set."""
-    own = recipe.checkpoint.folder
-    if "://" in recipe.store and own is None:
+    own, in_bucket = recipe.checkpoint.folder, "://" in recipe.store
+    if in_bucket and own is None:
         raise UserError(
             f"store {recipe.store}: weights need a local folder; set --checkpoint.folder"
         )
-    folder = Path(own) if own else Path(recipe.store) / "runs" / recipe.run
-    folder = folder.absolute()
+    run = Path(recipe.store, "runs", recipe.run).absolute()
+    folder = Path(own).absolute() if own else run
     return RunPaths(
         checkpoints=folder / "checkpoints",
         prompts=folder / "prompts.parquet",
         agent_loops=folder / "agent_loops.yaml",
-        metrics=folder / "metrics.jsonl",
+        metrics=(folder if in_bucket else run) / METRICS,
         model=folder / "model",
     )
