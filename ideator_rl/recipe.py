@@ -7,6 +7,7 @@ Unknown keys are errors. Seconds are wall seconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -137,6 +138,7 @@ class SearchRecipe(Recipe, frozen=True):
 
 
 R = TypeVar("R", bound=Recipe)
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> SearchRecipe:
@@ -194,6 +196,7 @@ def set_key(raw: dict[str, Any], name: str, value: str) -> None:
         if not isinstance(raw, dict):
             raise UserError(f"--{name}: {key} is not a section of the recipe")
     try:
-        raw[keys[-1]] = yaml.safe_load(value)
+        # YAML 1.1 takes 5e-3, without a point, for a text.
+        raw[keys[-1]] = float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)
     except yaml.YAMLError:
         raise UserError(f"--{name}: {value!r} is not a YAML value; quote it") from None

@@ -16,42 +16,32 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from executor import Outcome, Problem, Store
-from executor.errors import ExecutorLost, UserError
+from executor import Problem, Store
+from executor.errors import RunInUse, UserError
 from executor.reaper import end_with_me
 from executor.storage import open_storage
+from executor.store import RunFolder
 from gym_envs import find_problem
 from ideator_rl.ideators.chat import chat_messages, style_prompt
 from ideator_rl.ideators.model_folder import AnswerDefaults, find_model, write_answer_defaults
-from ideator_rl.kept_recipe import keep_recipe
+from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.rl.checkpoints import export, last_step, mend
+from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.hardware import VERL_ON_CPU, check_cluster, check_hardware, check_memory
 from ideator_rl.rl.metrics_file import METRICS
-from ideator_rl.rl.progress import StepLines
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
 
-if TYPE_CHECKING:
-    from executor.remote import RemoteExecutor
-
 TRIES = 3
+OPEN_S = 20.0
 _WATCH_S = 1.0
-
-
-class RunFailed(UserError):
-    """A run that ended before its last step; the line says at which stage and why."""
-
-
-class WorkerDied(Exception):
-    """A process of the run is gone, for no fault of the run's."""
 
 
 def train(recipe: TrainRecipe) -> Path:
@@ -65,27 +55,46 @@ def train(recipe: TrainRecipe) -> Path:
     os.environ.update(_environment(recipe))
     # verl's advice on engines that nobody asked for.
     warnings.filterwarnings("ignore", module="verl")
-    paths.checkpoints.mkdir(parents=True, exist_ok=True)
-    keep_recipe(Store(recipe.store).run(recipe.run), recipe)
-    mend(paths.checkpoints)
+    run = Store(recipe.store).run(recipe.run)
+    check_recipe(run.recipe(), recipe)
+    _mend_alone(run, paths)
     if (last_step(paths.checkpoints) or 0) < recipe.steps:
         initial = _initial_model(recipe)
         check_memory(recipe.profile, find_model(initial))
         config = configure(recipe, problem, paths, initial)
+        keep_recipe(run, recipe)
         try:
             _with_restarts(recipe, problem, paths, config)
         finally:
-            _publish_metrics(recipe, paths)
+            _publish_metrics(run, paths)
     model = export(paths.checkpoints, paths.model)
     asked = recipe.answer
     write_answer_defaults(model, AnswerDefaults(asked.prompt, asked.max_answer_tokens))
     return model
 
 
-def _publish_metrics(recipe: TrainRecipe, paths: RunPaths) -> None:
+def _mend_alone(run: RunFolder, paths: RunPaths) -> None:
+    """Mends checkpoints, which nobody may be writing. Raises RunInUse."""
+    deadline = time.monotonic() + OPEN_S
+    while True:
+        try:
+            lock = run.lock()
+            break
+        except RunInUse:
+            # The executor of a driver that was killed may hold the run for some seconds still.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_WATCH_S)
+    try:
+        paths.checkpoints.mkdir(parents=True, exist_ok=True)
+        mend(paths.checkpoints)
+    finally:
+        lock.release()
+
+
+def _publish_metrics(run: RunFolder, paths: RunPaths) -> None:
     """Puts the figures of the steps into a store in a bucket, where reports look for them."""
-    if "://" in recipe.store and paths.metrics.is_file():
-        run = Store(recipe.store).run(recipe.run)
+    if "://" in run.url and paths.metrics.is_file():
         open_storage(run.url).write(METRICS, paths.metrics.read_bytes())
 
 
@@ -195,6 +204,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
 
     from executor.remote import start_executor
     from ideator_rl.rl.trainer import TaskRunner
+    from ideator_rl.rl.watch import watch
 
     settings = recipe.executor
     executor = start_executor(
@@ -211,7 +221,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         seeds = range(recipe.seed, recipe.seed + settings.baseline_seeds)
         baselines = [executor.submit_baseline(seed) for seed in seeds]
         runner: Any = ray.remote(TaskRunner).remote(executor.name, str(paths.metrics))
-        _watch(recipe, paths, executor, baselines, runner.run.remote(config), logs)
+        watch(recipe, paths, executor, baselines, runner.run.remote(config), logs)
     finally:
         executor.close()
 
@@ -225,51 +235,3 @@ def _write_agent_loop(recipe: TrainRecipe, paths: RunPaths, executor: str) -> No
         "seed": recipe.seed,
     }
     paths.agent_loops.write_text(yaml.safe_dump([loop]))
-
-
-def _watch(
-    recipe: TrainRecipe,
-    paths: RunPaths,
-    executor: RemoteExecutor,
-    baselines: Sequence[Future[Outcome]],
-    done: Any,
-    logs: Path,
-) -> None:
-    """Shows steps until `done`, verl's end, is there; ends what hangs or cannot succeed."""
-    import ray
-    from ray.exceptions import RayActorError, RayTaskError
-
-    lines = StepLines(paths.metrics, recipe.steps)
-    try:
-        while not ray.wait([done], timeout=_WATCH_S)[0]:
-            lines.show()
-            _check_baselines(executor.problem, baselines)
-            stage, since = executor.stage()
-            if time.time() - since > recipe.stage_timeout_s:
-                raise RunFailed(
-                    f"the stage `{stage}` did not end within {recipe.stage_timeout_s:g} s "
-                    "(stage_timeout_s); the same command goes on from the last checkpoint"
-                )
-        ray.get(done)
-    except (RayActorError, ExecutorLost) as error:
-        raise WorkerDied(f"a process of the run died: {_last_line(error)}") from None
-    except RayTaskError as error:
-        if isinstance(error.cause, (RayActorError, ExecutorLost)):
-            raise WorkerDied(f"a process of the run died: {_last_line(error.cause)}") from None
-        raise RunFailed(f"verl ended with {_last_line(error)}; its logs are in {logs}") from None
-    finally:
-        lines.show()
-
-
-def _check_baselines(problem: Problem, baselines: Sequence[Future[Outcome]]) -> None:
-    for future in baselines:
-        if future.done() and not (outcome := future.result()).completed:
-            raise RunFailed(
-                f"the baseline of {problem.name} did not complete ({outcome.status}: "
-                f"{outcome.detail}); run: ideator-rl envs check {problem.name}"
-            )
-
-
-def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:300]

@@ -92,6 +92,13 @@ class TrainRecipe(Recipe, frozen=True):
     def sandbox(self) -> Level:
         return self.executor.sandbox or "strict"
 
+    def science(self) -> dict[str, Any]:
+        science = super().science()
+        if self.model.warm_start is not None:
+            # Not where recipes lie, nor from where the command is given.
+            science["model.warm_start"] = Path(self.model.warm_start).name
+        return science
+
 
 def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> TrainRecipe:
     """Reads a recipe; a warm start is named from its folder. Raises UserError."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from executor.errors import UserError
-from ideator_rl.rl.train_recipe import TrainRecipe, read_train_recipe, run_paths
+from ideator_rl.rl.train_recipe import ModelSettings, TrainRecipe, read_train_recipe, run_paths
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -24,7 +24,8 @@ def test_every_shipped_recipe_is_valid_and_named_after_its_folder(path):
 
 def test_the_command_line_sets_any_key():
     path = RECIPES / "digits/grpo/config_qwen3_tiny.yaml"
-    recipe = read_train_recipe(path, {"steps": "7", "grpo.kl": "0.01", "store": "elsewhere"})
+    overrides = {"steps": "7", "grpo.kl": "1e-2", "store": "elsewhere"}
+    recipe = read_train_recipe(path, overrides)
     assert (recipe.steps, recipe.grpo.kl, recipe.store) == (7, 0.01, "elsewhere")
 
 
@@ -47,6 +48,12 @@ def test_what_is_wrong_is_one_line(overrides, words):
 
 def test_the_science_of_a_run_is_its_model_answers_objective_and_verl_block():
     first = TrainRecipe(env="digits", run="a", steps=1)
+    start = ModelSettings(warm_start="x/../sft/config_a.yaml")
+    elsewhere = ModelSettings(warm_start="/y/sft/config_a.yaml")
+    assert (
+        TrainRecipe(env="digits", run="a", model=start).science()
+        == TrainRecipe(env="digits", run="a", model=elsewhere).science()
+    )
     assert TrainRecipe(env="digits", run="b", steps=9, profile="gpu").science() == first.science()
     other = TrainRecipe(env="digits", run="a", verl={"data": {"shuffle": False}})
     assert other.science() != first.science()

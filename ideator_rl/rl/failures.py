@@ -1,0 +1,13 @@
+"""How a training run can end before its last step."""
+
+from __future__ import annotations
+
+from executor.errors import UserError
+
+
+class RunFailed(UserError):
+    """A run that ended before its last step; the line says at which stage and why."""
+
+
+class WorkerDied(Exception):
+    """A process of the run is gone, for no fault of the run's."""
