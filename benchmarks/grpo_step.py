@@ -30,25 +30,9 @@ from pathlib import Path
 
 import yaml
 
+from executor_overhead import FILES
+
 ROOT = Path(__file__).parents[1]
-PROBLEM = {
-    "problem.toml": """
-name = "sleeper"
-id = "Sleeper-v0"
-title = "A job that sleeps"
-task = "Sleep."
-[run]
-entry = ["sh", "job.sh"]
-[files]
-editable = ["job.sh"]
-[budget]
-kind = "wall"
-seconds = 30
-[reward]
-metric = "score"
-""",
-    "evaluate.py": "def examine(candidate, held_out):\n    return {'score': 0.5}\n",
-}
 GROUPS, GROUP_SIZE = 2, 16
 SAMPLER = """
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
@@ -66,14 +50,10 @@ ANSWERS = [f"[Experiment] Try {n}.\n[Code Changes]\nsetting: 0 -> {n}\n" for n i
 
 def make_problem(folder: Path, seconds: float) -> Path:
     """Every idea sets a number that changes nothing."""
-    for name, text in PROBLEM.items():
+    job = {"codebase/job.sh": f"setting=0\nmkdir candidate\nsleep {seconds}\n"}
+    for name, text in (FILES | job).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    code = folder / "codebase"
-    code.mkdir()
-    (code / "job.sh").write_text(f"setting=0\nmkdir candidate\nsleep {seconds}\n")
-    library = [{"id": "try", "experiment": "Try.", "changes": "setting: 0 -> 1"}]
-    (folder / "ideas.yaml").write_text(yaml.safe_dump(library))
     return folder
 
 
@@ -135,8 +115,8 @@ def run_ours(recipe: Path) -> list[dict[str, float]]:
 def run_bare(recipe: Path) -> list[dict[str, float]]:
     """The same configuration, but verl's own task runner, agent loop and reward function."""
     out = recipe.parent / "bare.jsonl"
-    code = f"from benchmarks.grpo_step import bare; bare({str(recipe)!r}, {str(out)!r})"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=sys.stderr)
+    command = [sys.executable, __file__, "--bare", str(recipe), str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
     lines = [json.loads(line)["data"] for line in out.read_text().splitlines()]
     update = ("old_log_prob", "adv", "update_actor", "update_weights")
     return [
@@ -165,7 +145,7 @@ def bare(recipe_path: str, out: str) -> None:
     assert recipe.model.path is not None
     config = configure(recipe, find_problem(recipe.env), paths, recipe.model.path)
     reward = Path(recipe_path).with_name("reward.py")
-    reward.write_text("def constant(**_):\n    return 0.5\n")
+    reward.write_text("def constant(**_):\n    return 1.0\n")
     config.actor_rollout_ref.rollout.agent.default_agent_loop = "single_turn_agent"
     config.actor_rollout_ref.rollout.agent.agent_loop_config_path = None
     config.reward.custom_reward_function.path = str(reward)
@@ -219,8 +199,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--bare", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
+    if args.bare:
+        return bare(*args.bare)
     with tempfile.TemporaryDirectory(prefix="step", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         zero = make_problem(folder / "zero", 0)
