@@ -216,6 +216,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         seed=recipe.seed,
         period_s=settings.period_s,
     )
+    executor.mark("start")
     try:
         _write_agent_loop(recipe, paths, executor.name)
         seeds = range(recipe.seed, recipe.seed + settings.baseline_seeds)

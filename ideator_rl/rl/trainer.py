@@ -37,7 +37,6 @@ class IdeatorTrainer(PPOTrainerSync):
         self.replay_buffer.poll_interval = POLL_S
         self._executor, self._metrics_path = executor, metrics_path
         self._sampling_since = 0.0
-        executor.mark("start")
 
     def on_init_end(self) -> None:
         self._executor.mark("weight sync")

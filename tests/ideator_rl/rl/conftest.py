@@ -33,7 +33,7 @@ def recipe(tmp_path, model) -> Path:
                 "store": str(tmp_path / "store"),
                 "steps": 2,
                 "model": {"path": str(model)},
-                "answer": {"prompt": "brief", "max_prompt_tokens": 64, "max_answer_tokens": 24},
+                "answer": {"prompt": "brief", "max_prompt_tokens": 64, "max_answer_tokens": 64},
                 "grpo": {"groups": 2, "group_size": 4, "learning_rate": 1e-3},
                 "executor": {"slots": 2, "baseline_seeds": 1, "sandbox": "best-effort"},
                 "checkpoint": {"every": 1},

@@ -33,9 +33,10 @@ def _train(recipe, *overrides, **env):
 
 
 def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, model, tmp_path):
-    # A divergence that counts, so that there is a reference model, too.
-    overrides = ("--grpo.kl", "0.01", "--grpo.entropy", "0.1", "--tracking.kind", "wandb")
-    code, output = _train(recipe, *overrides, WANDB_MODE="offline", WANDB_DIR=str(tmp_path))
+    # With a reference model, an environment of two turns, and W&B.
+    overrides = ("--grpo.kl", "0.01", "--grpo.entropy", "0.1", "--answer.max_turns", "2")
+    wandb = {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path)}
+    code, output = _train(recipe, *overrides, "--tracking.kind", "wandb", **wandb)
     assert code == 0, output
     run = tmp_path / "store" / "runs" / "small"
     steps = read_steps(run / "metrics.jsonl")
@@ -60,10 +61,11 @@ def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, mode
     assert exported(torch.tensor([[5, 6]])).logits.isfinite().all()
     assert tokenizer.chat_template
 
-    # Every idea was executed, and is kept with step, origin and thinking.
+    # Every idea of both turns was executed, and is kept with step, origin and thinking.
     kept = Store(tmp_path / "store").run("small")
     ideas = [kept.idea(key) for key in kept.trials() if key.startswith("000")]
     assert {idea.epoch for idea in ideas} == {1, 2}
+    assert len([idea for idea in ideas if idea.epoch == 1]) > 8
     assert {idea.origin for idea in ideas} == {"grpo"}
     assert all("thinking" in idea.meta for idea in ideas)
     assert all(kept.outcome(idea.id) is not None for idea in ideas)
@@ -74,15 +76,6 @@ def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, mode
     (offline,) = (tmp_path / "wandb").glob("offline-run-*-small")
     written = b"".join(path.read_bytes() for path in offline.glob("*.wandb"))
     assert b"ideator/reward/mean" in written and b"ideator/length/thinking" in written
-
-
-def test_an_environment_of_two_turns_is_one_answer_with_both_ideas(recipe, tmp_path):
-    code, output = _train(recipe, "--answer.max_turns", "2", "--steps", "1")
-    assert code == 0, output
-    kept = Store(tmp_path / "store").run("small")
-    assert len([key for key in kept.trials() if key.startswith("0001-")]) > 8
-    figures = read_steps(tmp_path / "store/runs/small/metrics.jsonl")[1]
-    assert figures["rollout/probability_correlation"] > 0.999
 
 
 @pytest.mark.parametrize(
@@ -108,14 +101,7 @@ def test_a_mistake_is_one_line_before_anything_starts(recipe, overrides, env, li
 
 
 def test_a_stage_that_hangs_ends_by_a_timeout_that_names_it(recipe):
-    # Every stage takes longer than this; the first is loading the model.
+    # The first stage, loading the model, takes longer than this.
     code, output = _train(recipe, "--stage_timeout_s", "0.5")
     assert code == 2
-    assert "did not end within 0.5 s" in output
-    assert "the stage `start`" in output or "the stage `weight sync`" in output
-
-
-def test_a_baseline_that_fails_ends_the_run(recipe):
-    code, output = _train(recipe, "--problem.budget.seconds", "0.001")
-    assert code == 2
-    assert "the baseline of digits did not complete (timeout" in output
+    assert "the stage `start` did not end within 0.5 s (stage_timeout_s)" in output
