@@ -41,12 +41,12 @@ docs: .venv/base
 	$(BIN)/python -m pip install --quiet --editable . $(EDITABLE)
 	touch $@
 
-.venv/rl: .venv/base
-	$(BIN)/python -m pip install --quiet --editable '.[rl-cpu]' $(EDITABLE)
+.venv/rl: .venv/base constraints/cpu.txt
+	$(BIN)/python -m pip install --quiet --editable '.[rl-cpu]' $(EDITABLE) -c constraints/cpu.txt
 	touch $@
 
-.venv/dev: .venv/base
-	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(EDITABLE)
+.venv/dev: .venv/base constraints/cpu.txt
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(EDITABLE) -c constraints/cpu.txt
 	touch $@
 
 clean:
