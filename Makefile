@@ -29,11 +29,15 @@ bench: .venv/rl
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/grpo_step.py
 
-# The measured tables of docs/, from real runs (about an hour on two cores).
-docs: .venv/base
+# The measured tables and curves of docs/, from real runs (an hour and a half on two cores).
+docs: .venv/rl
 	$(BIN)/python benchmarks/search_comparison.py --write docs/search-comparison.md
 	$(BIN)/python benchmarks/idea_table.py --env digits --write docs/ideas-digits.md
 	$(BIN)/python benchmarks/idea_table.py --env nanogpt-tiny --write docs/ideas-nanogpt-tiny.md
+	for seed in 0 1 2; do $(BIN)/ideator-rl train --seed $$seed \
+	  --config recipes/digits/grpo/config_qwen3_tiny.yaml || exit; done
+	$(BIN)/python benchmarks/training_curves.py --out docs/training.svg \
+	  $(foreach seed,0 1 2,store/runs/digits-grpo-qwen3_tiny-seed$(seed))
 
 .venv/base: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ideator-rl needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
