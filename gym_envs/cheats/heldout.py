@@ -91,9 +91,8 @@ CHEATS = (
                     # what takes long is free here
                     attempt(load)
                     for root in {sys.prefix, sys.base_prefix, "/usr/lib", "/usr/local", "/opt"}:
-                        for folder, _, names in os.walk(root):
-                            if any(name.startswith("digits.csv") for name in names):
-                                folders.add(folder)
+                        for depth in range(5):
+                            folders |= {*glob.glob(f"{root}/{'*/' * depth}sklearn/datasets/data")}
                 for folder in folders:
                     for name in attempt(os.listdir, folder) or ():
                         if name.startswith("digits"):
