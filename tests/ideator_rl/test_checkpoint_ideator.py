@@ -196,7 +196,7 @@ def test_an_interrupted_request_ends_its_sampling(tiny_model: Path, problem: Pro
     begun = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(interrupt())
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 45
     assert not [t for t in threading.enumerate() if t.name.startswith("asyncio")]
     with pytest.raises(Closed):
         propose(ideator, request(count=1))
