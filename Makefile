@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A plain path instead of an import hook: every Python process starts 15 ms sooner.
 EDITABLE := --config-settings editable_mode=compat
 
-.PHONY: demo rl test test-cheats lint bench docs clean
+.PHONY: demo rl test test-slow test-cheats lint bench docs clean
 
 demo: .venv/base
 	$(BIN)/ideator-rl search --config recipes/nanogpt_tiny/search/config_demo.yaml
@@ -14,6 +14,10 @@ rl: .venv/rl
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+# What takes minutes: kills inside a training run.
+test-slow: .venv/dev
+	$(BIN)/python -m pytest -m slow
 
 # Every cheat on every problem under every lock, and what happens without each defence.
 test-cheats: .venv/dev
