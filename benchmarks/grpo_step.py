@@ -50,7 +50,11 @@ ANSWERS = [f"[Experiment] Try {n}.\n[Code Changes]\nsetting: 0 -> {n}\n" for n i
 
 def make_problem(folder: Path, seconds: float) -> Path:
     """Every idea sets a number that changes nothing."""
-    job = {"codebase/job.sh": f"setting=0\nmkdir candidate\nsleep {seconds}\n"}
+    job = {
+        "problem.toml": FILES["problem.toml"].replace('["job.sh"]', '["settings.py"]'),
+        "codebase/settings.py": "setting = 0\n",
+        "codebase/job.sh": f"mkdir candidate\nsleep {seconds}\n",
+    }
     for name, text in (FILES | job).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
