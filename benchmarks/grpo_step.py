@@ -166,6 +166,8 @@ def bare(recipe_path: str, out: str) -> None:
     env["env_vars"] |= VERL_ON_CPU | {"VERL_FILE_LOGGER_PATH": out}
     ray.init(address="local", runtime_env=env, num_cpus=16, num_gpus=1, log_to_driver=False)
     ray.get(TaskRunnerV1.remote().run.remote(config))
+    # verl leaves threads behind that wait for ever.
+    os._exit(0)
 
 
 class PeakMemory:
