@@ -1,8 +1,11 @@
 """What research environments cost a GRPO step of verl's, and how busy they keep the executor.
 
-    python benchmarks/grpo_step.py [--json] [--steps 12]
+    python benchmarks/grpo_step.py [--json] [--steps 8] [--thinking 400]
 
-Three training runs on one machine, the same small model, batch and steps, one after the other:
+Three training runs on one machine, the same model, batch and steps, one after the other. Model and
+batch have the sizes of the digits' recipe. An answer thinks for 100 to 400 tokens and then sets a
+number of its own, so that no two ideas are one trial. With `--thinking 1` all answers are short and
+end at once: then nothing hides what the trials of a batch take of the two cores.
 
 - bare: verl as it is, its single-turn agent loop and a reward function that returns a constant
   (but for one thing: it looks for complete batches as often as ours, not every two seconds);
@@ -11,8 +14,9 @@ Three training runs on one machine, the same small model, batch and steps, one a
 
 Reported are median seconds a step without the first two, split into generating, executing (what is
 waited for after the last answer) and updating; `ratio` is zero-work over bare. `busy` is the share
-of busy slots while the one-second trials run. `peak_gib` is the most memory that all processes of
-the zero-work run held at once, counted by their proportional shares.
+of busy slots from the first answer of a step to its last outcome, with one-second trials.
+`peak_gib` is the most memory that all processes of the zero-work run held at once, counted by their
+proportional shares.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -33,7 +38,7 @@ import yaml
 from executor_overhead import FILES
 
 ROOT = Path(__file__).parents[1]
-GROUPS, GROUP_SIZE = 2, 16
+GROUPS, GROUP_SIZE = 2, 32
 SAMPLER = """
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 
@@ -44,8 +49,15 @@ class QuickBuffer(ReplayBuffer):
     def __init__(self, **settings):
         super().__init__(poll_interval=POLL_S, **settings)
 """
-# Answers that differ make trials that differ: the model writes a number of its own.
-ANSWERS = [f"[Experiment] Try {n}.\n[Code Changes]\nsetting: 0 -> {n}\n" for n in range(100, 400)]
+
+
+def answer(rng: random.Random, length: int) -> str:
+    """A thinking trace of `length` tokens, a digit being one, and an idea of eight numbers."""
+    thinking = "".join(rng.choices("0123456789", k=length))
+    number = rng.randrange(10**7, 10**8)
+    return (
+        f"<think>{thinking}</think>\n[Experiment] Set it.\n[Code Changes]\nsetting: 0 -> {number}\n"
+    )
 
 
 def make_problem(folder: Path, seconds: float) -> Path:
@@ -61,27 +73,29 @@ def make_problem(folder: Path, seconds: float) -> Path:
     return folder
 
 
-def make_model(folder: Path, problem: Path) -> Path:
-    """80,000 parameters that know how to write such an idea."""
+def make_model(folder: Path, problem: Path, thinking: int) -> Path:
+    """It knows how to write such an idea, after `thinking` tokens at most."""
     import torch
 
     from gym_envs import find_problem
     from ideator_rl.ideators.chat import chat_messages, style_prompt
     from ideator_rl.rl.tiny_model import TinySizes, build_model, build_tokenizer, save_checkpoint
 
-    sizes = TinySizes(512, 64, 2, 2, 1, 96)
-    tokenizer = build_tokenizer(ANSWERS, sizes.vocabulary)
-    model = build_model(sizes, tokenizer, seed=0)
+    rng = random.Random(0)
+    # The library fills the vocabulary, which is half of the parameters.
+    texts = [find_problem("digits").library.read_text(), *(answer(rng, 99) for _ in range(300))]
+    tokenizer = build_tokenizer(texts, TinySizes().vocabulary)
+    model = build_model(TinySizes(), tokenizer, seed=0)
     messages = chat_messages(style_prompt(find_problem(problem), "brief"))
     prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for step in range(300):
-        text = f"{prompt}{ANSWERS[step]}{tokenizer.eos_token}"
-        ids = tokenizer.encode(text, return_tensors="pt")
-        model(ids, labels=ids).loss.backward()
-        if step % 4 == 3:
-            optimizer.step()
-            optimizer.zero_grad()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(300):
+        length = rng.randint(min(100, thinking), thinking)
+        texts = [f"{prompt}{answer(rng, length)}{tokenizer.eos_token}" for _ in range(16)]
+        ids_BT = tokenizer(texts, return_tensors="pt")["input_ids"]
+        model(ids_BT, labels=ids_BT).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
     save_checkpoint(model, tokenizer, folder)
     return folder
 
@@ -93,7 +107,7 @@ def write_recipe(path: Path, problem: Path, model: Path, steps: int) -> Path:
         "store": str(path.parent / "store"),
         "steps": steps,
         "model": {"path": str(model)},
-        "answer": {"prompt": "brief", "max_prompt_tokens": 64, "max_answer_tokens": 48},
+        "answer": {"prompt": "brief", "max_prompt_tokens": 64, "max_answer_tokens": 448},
         # A rate of nearly nothing, so that all runs write ideas of the same lengths.
         "grpo": {"groups": GROUPS, "group_size": GROUP_SIZE, "learning_rate": 1e-9},
         "executor": {"slots": 2, "baseline_seeds": 1},
@@ -142,7 +156,7 @@ def bare(recipe_path: str, out: str) -> None:
     from ideator_rl.rl.launch import configure
     from ideator_rl.rl.train_recipe import read_train_recipe, run_paths
 
-    os.environ.update(VERL_ON_CPU, VERL_FILE_LOGGER_PATH=out)
+    os.environ.update(VERL_ON_CPU, VERL_FILE_LOGGER_PATH=out, RAY_worker_niceness="0")
     recipe = read_train_recipe(recipe_path)
     paths = run_paths(recipe)
     paths.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -164,7 +178,14 @@ def bare(recipe_path: str, out: str) -> None:
 
     env = get_ppo_ray_runtime_env(config)
     env["env_vars"] |= VERL_ON_CPU | {"VERL_FILE_LOGGER_PATH": out}
-    ray.init(address="local", runtime_env=env, num_cpus=16, num_gpus=1, log_to_driver=False)
+    ray.init(
+        address="local",
+        runtime_env=env,
+        num_cpus=16,
+        num_gpus=1,
+        include_dashboard=False,
+        log_to_driver=False,
+    )
     ray.get(TaskRunnerV1.remote().run.remote(config))
     # verl leaves threads behind that wait for ever.
     os._exit(0)
@@ -203,7 +224,8 @@ def median(steps: list[dict[str, float]], name: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--thinking", type=int, default=400)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--bare", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -213,13 +235,13 @@ def main() -> None:
         folder = Path(name)
         zero = make_problem(folder / "zero", 0)
         slow = make_problem(folder / "slow", 1)
-        model = make_model(folder / "model", zero)
+        model = make_model(folder / "model", zero, args.thinking)
         with PeakMemory() as memory:
             began = time.monotonic()
             ours = run_ours(write_recipe(folder / "config_zero.yaml", zero, model, args.steps))
             zero_s = time.monotonic() - began
         plain = run_bare(write_recipe(folder / "config_bare.yaml", zero, model, args.steps))
-        sleeping = run_ours(write_recipe(folder / "config_slow.yaml", slow, model, 5))
+        sleeping = run_ours(write_recipe(folder / "config_slow.yaml", slow, model, 4))
     figures: dict[str, float] = {"peak_gib": memory.gib, "run_s": zero_s}
     for label, steps in (("bare", plain), ("zero", ours), ("slow", sleeping)):
         for part in ("generate", "execute", "update", "step"):

@@ -12,10 +12,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-
-import jinja2
-from markupsafe import Markup
 
 from executor.storage import Storage, open_storage
 from ideator_rl.analysis.evaluation_figures import (
@@ -27,9 +23,9 @@ from ideator_rl.analysis.evaluation_figures import (
     to_json,
 )
 from ideator_rl.analysis.forest import ticks
-from ideator_rl.analysis.formats import duration, number, share, signed, words
+from ideator_rl.analysis.page import render_page
 from ideator_rl.analysis.paired_bootstrap import Difference
-from ideator_rl.analysis.report import REPORT, SHAPES, policy_source
+from ideator_rl.analysis.report import REPORT, SHAPES
 
 RESULTS = "results.json"
 BINS = 30
@@ -91,16 +87,11 @@ class Whiskers:
 
 def render_evaluation(found: Evaluation) -> str:
     """The whole page."""
-    package = files(__package__)
-    css = (package / "report.css").read_text() + (package / "evaluation.css").read_text()
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    filters = (number, signed, duration, share, words)
-    environment.filters |= {function.__name__: function for function in filters}
-    template = environment.from_string((package / "evaluation.template.html").read_text())
     drawn = [row for row in found.rows if row.kind != "baseline"]
-    return template.render(
+    return render_page(
+        "evaluation.template.html",
+        ("report.css", "evaluation.css"),
+        (),
         found=found,
         head=found.header,
         rows=drawn,
@@ -111,9 +102,6 @@ def render_evaluation(found: Evaluation) -> str:
         height=CURVE_HEIGHT,
         histograms=histograms(drawn, found.baseline),
         forests=[whiskers(comparison) for comparison in found.comparisons],
-        policy=f"default-src 'none'; style-src {policy_source(css)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'",
-        css=Markup(css),
     )
 
 

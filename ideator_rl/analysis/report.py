@@ -9,16 +9,12 @@ nodes only, and the page's own policy lets no other script run and nothing be fe
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from executor.records import STATUSES
@@ -28,7 +24,7 @@ from executor.store import RunFolder
 from ideator_rl.analysis import metrics
 from ideator_rl.analysis.chart import CURSOR, HEIGHT, WIDTH, draw
 from ideator_rl.analysis.forest import forest
-from ideator_rl.analysis.formats import duration, number, share, signed, words
+from ideator_rl.analysis.page import render_page
 from ideator_rl.analysis.run_data import CUT, RunData, TrialData, load_run
 from ideator_rl.analysis.training import Training, script_data, training
 
@@ -58,21 +54,11 @@ def write_report(run: RunFolder) -> Path | str:
 
 def render_report(data: RunData) -> str:
     """The whole page."""
-    package = files(__package__)
-    css = (package / "report.css").read_text()
-    scripts = ("plot.js", "report.js", "training.js")
-    js = "".join((package / name).read_text() for name in scripts)
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    filters = (number, signed, duration, share, words)
-    environment.filters |= {function.__name__: function for function in filters}
-    policy = (
-        f"default-src 'none'; script-src {policy_source(js)}; style-src {policy_source(css)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
     found = training(data.steps, baseline_spread(data))
-    return environment.from_string((package / "report.template.html").read_text()).render(
+    return render_page(
+        "report.template.html",
+        ("report.css",),
+        ("plot.js", "report.js", "training.js"),
         run=data,
         summary=summary(data),
         training=found,
@@ -80,9 +66,6 @@ def render_report(data: RunData) -> str:
         box=f"0 0 {WIDTH} {HEIGHT}",
         cursor=CURSOR,
         shapes=SHAPES,
-        policy=policy,
-        css=Markup(css),
-        js=Markup(js),
         payload=Markup(_json(payload(data, found))),
     )
 
@@ -211,8 +194,3 @@ def _json(value: object) -> str:
     """JSON for a script element. No `<` means: nothing in it can close or open an element."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def policy_source(inline: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
-    return f"'sha256-{digest}'"

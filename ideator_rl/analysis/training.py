@@ -147,7 +147,7 @@ def charts(steps: Steps, baseline: Spread | None) -> tuple[Chart, ...]:
         Chart(
             "Executor busy",
             x,
-            (line("until the last outcome", "executor/busy", "blue", 100),),
+            (line("first answer to last outcome", "executor/busy", "blue", 100),),
             "% of slot time",
             _percent,
             top=100.0,

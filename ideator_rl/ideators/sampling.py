@@ -1,6 +1,7 @@
 """Sampling from a causal language model of transformers: a batch in, each answer out when it ends.
 
-    for row, tokens, log_probs in sample(model, prompts, limits, seeds, stop={eos}, pad=0):
+    asked = [Asked(prompt, limit=448, seed=seed) for seed in range(64)]
+    for row, tokens, log_probs in sample(model, asked, stop={eos}, pad=0):
         ...                                   # in the order in which answers end
 
 What a row draws depends on its own seed only, not on its neighbours in the batch. `log_probs` are
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+class Asked(NamedTuple):
+    """What one answer is wanted to: a prompt's tokens, and how the answer is drawn, of at most
+    `limit` tokens."""
+
+    prompt: Sequence[int]
+    limit: int
+    seed: int
+
+
 class Sampled(NamedTuple):
     """An answer: its row, its tokens with the one that ended it, their log-probabilities."""
 
@@ -26,29 +36,28 @@ class Sampled(NamedTuple):
 
 def sample(
     model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    limits: Sequence[int],
-    seeds: Sequence[int],
+    asked: Sequence[Asked],
     *,
     stop: Collection[int],
     pad: int,
     temperature: float = 1.0,
 ) -> Iterator[Sampled]:
-    """Draws one answer a prompt, of at most `limits[row]` tokens; temperature 0 is greedy."""
+    """Draws one answer each; temperature 0 is greedy."""
     import torch
 
     with torch.inference_mode():
         device = model.device
-        rows = list(range(len(prompts)))
-        longest, most = max(map(len, prompts)), max(limits)
+        rows = list(range(len(asked)))
+        longest = max(len(prompt) for prompt, _, _ in asked)
+        most = max(limit for _, limit, _ in asked)
         ids_BT = torch.full((len(rows), longest), pad, device=device)
         mask_BT = torch.zeros_like(ids_BT)
         # One uniform number a token, drawn ahead: a row's draws are its own.
         uniform_BL = torch.empty(len(rows), most, dtype=torch.float64, device=device)
-        for row, prompt in enumerate(prompts):
+        for row, (prompt, _, seed) in enumerate(asked):
             ids_BT[row, longest - len(prompt) :] = torch.tensor(prompt, device=device)
             mask_BT[row, longest - len(prompt) :] = 1
-            generator = torch.Generator().manual_seed(seeds[row])
+            generator = torch.Generator().manual_seed(seed)
             uniform_BL[row] = torch.rand(most, generator=generator, dtype=torch.float64)
         tokens: list[list[int]] = [[] for _ in rows]
         log_probs: list[list[float]] = [[] for _ in rows]
@@ -83,7 +92,7 @@ def sample(
                 row = rows[place]
                 tokens[row].append(token)
                 log_probs[row].append(log_p)
-                if token in stop or len(tokens[row]) >= limits[row]:
+                if token in stop or len(tokens[row]) >= asked[row].limit:
                     yield Sampled(row, tokens[row], log_probs[row])
                 else:
                     kept.append(place)

@@ -77,12 +77,13 @@ class IdeatorTrainer(PPOTrainerSync):
             keys=own, partition_id=batch.partition_id, select_fields=["extra_fields"]
         )
         infos = [extra["reward_extra_info"] for extra in data["extra_fields"]]
-        executed = max(info["executed_at"] for info in infos)
+        first = min(info["generated_at"] for info in infos)
+        last = max(info["executed_at"] for info in infos)
         figures = {
             **step_metrics(infos, best_before(self._metrics_path, global_steps)),
             **verl_figures(metrics),
             **step_times(infos, self._sampling_since, timing_raw),
-            "executor/busy": self._executor.busy(self._sampling_since, executed),
+            "executor/busy": self._executor.busy(first, last),
         }
         metrics.update({f"ideator/{name}": value for name, value in figures.items()})
         append_step(self._metrics_path, global_steps, figures)

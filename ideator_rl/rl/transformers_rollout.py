@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from verl.workers.config import RolloutConfig
 from verl.workers.rollout.base import BaseRollout
 from verl.workers.rollout.replica import RolloutReplica, TokenOutput
 
-from ideator_rl.ideators.sampling import sample
+from ideator_rl.ideators.sampling import Asked, sample
 
 # How long a batch waits for its last requests, in seconds.
 GATHER_S = 0.05
@@ -32,9 +33,7 @@ GATHER_S = 0.05
 
 @dataclass
 class _Request:
-    prompt: list[int]
-    limit: int
-    seed: int
+    asked: Asked
     temperature: float
     answer: asyncio.Future[TokenOutput]
 
@@ -53,6 +52,7 @@ class TransformersServer:
         stop = ends.eos_token_id if ends and ends.eos_token_id else tokenizer.eos_token_id
         self._stop = {stop} if isinstance(stop, int) else set(stop)
         self._pad = tokenizer.pad_token_id
+        self._seeds = random.Random(config.seed)
         self._steps: int | None = None
         self._waiting: list[_Request] = []
         self._serving: asyncio.Task[None] | None = None
@@ -77,10 +77,11 @@ class TransformersServer:
         """One answer, with the log-probabilities of its tokens."""
         room = self._config.prompt_length + self._config.response_length - len(prompt_ids)
         most = sampling_params.get("max_tokens") or self._config.response_length
+        seed = sampling_params.get("seed")
+        if seed is None:
+            seed = self._seeds.getrandbits(63)
         request = _Request(
-            list(prompt_ids),
-            max(1, min(most, room)),
-            sampling_params.get("seed", 0),
+            Asked(list(prompt_ids), max(1, min(most, room)), seed),
             sampling_params["temperature"],
             asyncio.get_running_loop().create_future(),
         )
@@ -108,9 +109,7 @@ class TransformersServer:
     def _run(self, batch: list[_Request], loop: asyncio.AbstractEventLoop) -> None:
         answers = sample(
             self._model,
-            [request.prompt for request in batch],
-            [request.limit for request in batch],
-            [request.seed for request in batch],
+            [request.asked for request in batch],
             stop=self._stop,
             pad=self._pad,
             temperature=batch[0].temperature,

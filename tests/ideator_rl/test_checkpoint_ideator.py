@@ -20,13 +20,10 @@ from ideator_rl.ideators.checkpoint import (
     read_draft,
     request_prompt,
 )
+from ideator_rl.ideators.engines import Closed
 from ideator_rl.ideators.ideator import Executed, Request
-from ideator_rl.ideators.language_model import (
-    Closed,
-    LanguageModel,
-    Written,
-    check_memory,
-)
+from ideator_rl.ideators.language_model import LanguageModel, Written
+from ideator_rl.ideators.memory import check_memory
 from tests.tiny_problem import larger, make_problem
 
 
@@ -186,6 +183,9 @@ def test_too_little_context_is_said_before_anything_is_written(
 
 def test_an_interrupted_request_ends_its_sampling(tiny_model: Path, problem: Problem) -> None:
     ideator = CheckpointIdeator(LanguageModel(tiny_model), problem, max_tokens=1500)
+    ideator.model.load()
+    # What earlier tests left running in this process is not this one's.
+    before = set(threading.enumerate())
 
     async def interrupt() -> None:
         task = asyncio.create_task(ideator.propose(request(count=256)))
@@ -196,8 +196,9 @@ def test_an_interrupted_request_ends_its_sampling(tiny_model: Path, problem: Pro
     begun = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(interrupt())
-    assert time.monotonic() - begun < 45
-    assert not [t for t in threading.enumerate() if t.name.startswith("asyncio")]
+    # The whole request takes minutes.
+    assert time.monotonic() - begun < 10
+    assert not set(threading.enumerate()) - before
     with pytest.raises(Closed):
         propose(ideator, request(count=1))
 

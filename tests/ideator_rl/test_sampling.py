@@ -7,7 +7,7 @@ pytest.importorskip("transformers")
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ideator_rl.ideators.sampling import sample
+from ideator_rl.ideators.sampling import Asked, sample
 from tests.models import tiny_checkpoint
 
 PROMPTS = [[5, 6, 7, 8, 9], [10, 11], [12, 13, 14]]
@@ -22,8 +22,8 @@ def model(tmp_path_factory):
 
 
 def _answers(model, prompts, seeds, limit=12, stop=(), temperature=1.0):
-    limits = [limit] * len(prompts)
-    drawn = sample(model, prompts, limits, seeds, stop=stop, pad=0, temperature=temperature)
+    asked = [Asked(prompt, limit, seed) for prompt, seed in zip(prompts, seeds, strict=False)]
+    drawn = sample(model, asked, stop=stop, pad=0, temperature=temperature)
     return {answer.row: answer for answer in drawn}
 
 
