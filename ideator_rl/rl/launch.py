@@ -34,7 +34,13 @@ from ideator_rl.ideators.model_folder import AnswerDefaults, find_model, write_a
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
-from ideator_rl.rl.hardware import VERL_ON_CPU, check_cluster, check_hardware, check_memory
+from ideator_rl.rl.hardware import (
+    VERL_ON_CPU,
+    check_cluster,
+    check_hardware,
+    check_memory,
+    check_rollout,
+)
 from ideator_rl.rl.metrics_file import METRICS
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
@@ -62,6 +68,7 @@ def train(recipe: TrainRecipe) -> Path:
         initial = _initial_model(recipe)
         check_memory(recipe.profile, find_model(initial))
         config = configure(recipe, problem, paths, initial)
+        check_rollout(config.actor_rollout_ref.rollout.name)
         keep_recipe(run, recipe)
         try:
             _with_restarts(recipe, problem, paths, config)

