@@ -1,6 +1,6 @@
 """GRPO training, as accelerate launches it:
 
-    accelerate launch --config_file recipes/accelerate_configs/driver.yaml \\
+    accelerate launch --quiet --config_file recipes/accelerate_configs/driver.yaml \\
         -m ideator_rl.train --config recipes/digits/grpo/config_qwen3_tiny.yaml [--steps 60 …]
 
 `ideator-rl train` is the same. accelerate starts one process, the driver of verl's trainer; how

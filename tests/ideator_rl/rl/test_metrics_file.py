@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ideator_rl.rl.metrics_file import append_step, best_before, read_steps
+from ideator_rl.rl.metrics_file import append_step, best_before, parse_steps, read_steps
 
 
 def test_the_later_line_of_a_step_wins(tmp_path):
@@ -28,6 +29,27 @@ def test_figures_that_are_no_number_are_left_out(tmp_path):
     path = tmp_path / "metrics.jsonl"
     append_step(path, 1, {"reward/max": 0.1, "ideas/similarity": math.nan})
     assert "ideas/similarity" not in read_steps(path)[1]
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+_lines = st.text(max_size=20) | st.builds(
+    lambda step, figures: json.dumps({**figures, "step": step}),
+    _json,
+    st.dictionaries(st.text(max_size=5), _json, max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(_lines, max_size=8).map("\n".join))
+def test_any_text_holds_steps_of_finite_numbers_in_order(text):
+    steps = parse_steps(text)
+    assert list(steps) == sorted(steps) and all(step >= 0 for step in steps)
+    assert all(figures["step"] == step for step, figures in steps.items())
+    assert all(math.isfinite(value) for figures in steps.values() for value in figures.values())
 
 
 @settings(deadline=None)
