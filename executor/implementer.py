@@ -21,6 +21,9 @@ class Implementer(Protocol):
     async def implement(self, idea: Idea) -> Implementation:
         """The patched tree, or why there is none."""
 
+    async def close(self) -> None:
+        """Gives back what it holds; on the event loop that `implement` ran on."""
+
 
 class DirectImplementer:
     """For ideas that carry their own edits; no language model."""
@@ -30,6 +33,9 @@ class DirectImplementer:
 
     async def implement(self, idea: Idea) -> Implementation:
         return await asyncio.to_thread(apply_idea, self._problem, idea.text)
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 def apply_idea(problem: Problem, text: str) -> Implementation:

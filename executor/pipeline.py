@@ -104,8 +104,7 @@ class Pipeline:
             # Another seed of an idea is another trial of the same code.
             made = Implementation("completed", files, self._run.diff(idea.id))
         implementation = made or await self._implementer.implement(idea)
-        if implementation.status == "completed":
-            self._run.write_implementation(key, implementation)
+        self._run.write_implementation(key, implementation)
         return implementation
 
     def _job(

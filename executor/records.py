@@ -60,17 +60,46 @@ class Idea(Record):
 
 
 @dataclass(frozen=True)
+class Turn(Record):
+    """One request to a language model on an idea's way to code, and what came of it.
+
+    `sample` tells chains of turns apart. `asked` is the newest message; the text before it is the
+    same for all ideas of a problem, or stands in the chain's earlier turns. `problem` says why the
+    answer was not taken; without a reply the fields between stay empty. `usage` is in tokens by
+    kind, `cost` in the recipe's money.
+    """
+
+    sample: int
+    purpose: str
+    asked: str
+    answer: str = ""
+    thinking: str = ""
+    stop: str = ""
+    model: str = ""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    cost: float = 0.0
+    seconds: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Implementation(Record):
     """What an implementer made of an idea: the patched files, or the reason why there are none.
 
     `files` maps relative paths to texts. `status` is `completed` when the edits applied,
-    `not_implemented` when they could not, `rejected` when they touch what is frozen.
+    `not_implemented` when they could not, `rejected` when they touch what is frozen. `exchange` is
+    what was said to and by a language model, in the order of the answers.
     """
 
     status: Literal["completed", "not_implemented", "rejected"]
     files: Mapping[str, str] = field(default_factory=dict)
     diff: str = ""
     detail: str = ""
+    exchange: tuple[Turn, ...] = ()
+
+    def __post_init__(self) -> None:
+        turns = (t if isinstance(t, Turn) else Turn(**t) for t in self.exchange)
+        object.__setattr__(self, "exchange", tuple(turns))
 
 
 @dataclass(frozen=True)

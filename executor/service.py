@@ -113,13 +113,14 @@ class Executor:
             self._lock.release()
             raise
         self._workers = workers or LocalWorkers(self.slots, lock, cpus)
+        self._implementer = implementer or DirectImplementer(problem)
         self._scheduler = Scheduler(self._workers, period_s, self._adopt)
         self._pipeline = Pipeline(
             problem,
             self.store,
             self.run,
             self._budget,
-            implementer or DirectImplementer(problem),
+            self._implementer,
             self._scheduler,
             seed=seed,
             sandbox=self._asked,
@@ -187,6 +188,10 @@ class Executor:
         """Runs a coroutine on the executor's own loop until it ends or the executor closes."""
 
         async def tracked() -> T:
+            if self._closed:
+                # What begins after everything was cancelled would run on beside the shutting down.
+                coroutine.close()
+                raise asyncio.CancelledError
             task = asyncio.current_task()
             assert task is not None
             self._tasks.add(task)
@@ -246,6 +251,7 @@ class Executor:
             task.cancel()
         await asyncio.gather(*set(self._tasks), return_exceptions=True)
         await self._workers.close()
+        await self._implementer.close()
         await self._loop.shutdown_default_executor()
 
     def __enter__(self) -> Self:

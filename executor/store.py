@@ -1,7 +1,8 @@
 """The store, the only truth: one folder an idea, immutable files, `outcome.json` written last.
 
     <store>/runs/<run>/recipe.yaml  events.jsonl
-                       ideas/<key>/{idea.json,edits.diff,codebase.zip,job.json,log.txt,outcome.json}
+                       ideas/<key>/{idea.json,exchange.json,edits.diff,codebase.zip,job.json,
+                                    log.txt,outcome.json}
     <store>/results/<content-hash>.json
 
 `key` is the idea's id, or `<id>.seed<n>` for a repeat with another seed than the run's: every trial
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 
 from executor.clock import now
 from executor.errors import RunInUse, StoreError
-from executor.records import Idea, Implementation, Job, Outcome, Record
+from executor.records import Idea, Implementation, Job, Outcome, Record, Turn
 from executor.storage import Lock, Storage, open_storage
 
 R = TypeVar("R", bound=Record)
@@ -133,7 +134,18 @@ class RunFolder:
     def write_idea(self, key: str, idea: Idea) -> None:
         self._write(key, "idea.json", idea.to_json().encode())
 
+    def exchange(self, key: str) -> tuple[Turn, ...]:
+        """What was said to and by a language model to implement the idea; empty without one."""
+        turns = _json(self._read(key, "exchange.json")) or ()
+        return tuple(Turn.from_json(json.dumps(turn)) for turn in turns)
+
     def write_implementation(self, key: str, implementation: Implementation) -> None:
+        """Keeps the exchange that led to it, and the code where there is some."""
+        if implementation.exchange:
+            text = ",\n".join(turn.to_json() for turn in implementation.exchange)
+            self._write(key, "exchange.json", f"[{text}]\n".encode())
+        if implementation.status != "completed":
+            return
         self._write(key, "edits.diff", implementation.diff.encode())
         self._write(key, "codebase.zip", zip_tree(implementation.files))
 
@@ -213,7 +225,7 @@ def unzip(data: bytes) -> dict[str, str]:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def _json(data: bytes | None) -> dict[str, Any] | None:
+def _json(data: bytes | None) -> Any:
     try:
         return json.loads(data) if data else None
     except ValueError:

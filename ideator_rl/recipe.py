@@ -16,6 +16,8 @@ import yaml
 from msgspec import Meta
 
 from executor.errors import UserError
+from executor.llm.settings import LLMSettings, asked_of
+from executor.llm_implementer import EditFormat
 from executor.sandbox import Level
 from executor.typed import (
     AtLeast0,
@@ -45,6 +47,26 @@ class CheckpointIdeatorSettings(Settings, frozen=True, tag="checkpoint", tag_fie
     prompt: PromptStyle | None = None
     max_tokens: AtLeast1 | None = None
     temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
+
+
+class ApiIdeatorSettings(Settings, frozen=True, tag="api", tag_field="kind"):
+    """A language model behind an API, which reads the problem and writes ideas in words."""
+
+    llm: LLMSettings
+
+
+class DirectImplementerSettings(Settings, frozen=True, tag="direct", tag_field="kind"):
+    """Ideas carry their own edits: no language model."""
+
+
+class LLMImplementerSettings(Settings, frozen=True, tag="llm", tag_field="kind"):
+    """A language model writes the edits of an idea, `samples` at once and each with up to
+    `revisions` on what is wrong with it; `edit_format` is the form that it is asked for."""
+
+    llm: LLMSettings
+    samples: AtLeast1 = 2
+    revisions: AtLeast0 = 2
+    edit_format: EditFormat = "blocks"
 
 
 class SearchSettings(Settings, frozen=True):
@@ -113,7 +135,9 @@ class Recipe(Settings, frozen=True):
         kept = to_dict(self)
         sections = {name: kept[name] for name in ("problem", *self.determining)}
         dotted = {
-            f"{s}.{key}": value for s, keys in sections.items() for key, value in keys.items()
+            f"{s}.{key}": asked_of(value) if key == "llm" else value
+            for s, keys in sections.items()
+            for key, value in keys.items()
         }
         return {"env": self.env, "seed": self.seed} | dotted
 
@@ -122,9 +146,12 @@ class SearchRecipe(Recipe, frozen=True):
     """One search."""
 
     folder: ClassVar[str] = "search"
-    determining: ClassVar[tuple[str, ...]] = ("ideator", "search")
+    determining: ClassVar[tuple[str, ...]] = ("ideator", "implementer", "search")
 
-    ideator: LibraryIdeatorSettings | CheckpointIdeatorSettings = LibraryIdeatorSettings()
+    ideator: LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings = (
+        LibraryIdeatorSettings()
+    )
+    implementer: DirectImplementerSettings | LLMImplementerSettings = DirectImplementerSettings()
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
     executor: ExecutorSettings = ExecutorSettings()
@@ -133,7 +160,9 @@ class SearchRecipe(Recipe, frozen=True):
 
     @property
     def sandbox(self) -> Level:
-        trusted = isinstance(self.ideator, LibraryIdeatorSettings)
+        trusted = isinstance(self.ideator, LibraryIdeatorSettings) and isinstance(
+            self.implementer, DirectImplementerSettings
+        )
         return self.executor.sandbox or ("best-effort" if trusted else "strict")
 
 

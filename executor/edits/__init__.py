@@ -1,8 +1,9 @@
 '''Code edits as language models write them, applied to a codebase held in memory.
 
-An idea's text may hold unified diffs, SEARCH/REPLACE blocks and assignment lines, in any order
-and between any prose. All of them are applied or none, every place must be found without doubt,
-and what cannot be applied is an `EditError` whose message tells the writer what to repair.
+An idea's text may hold unified diffs, SEARCH/REPLACE blocks, files written out as a whole and
+assignment lines, in any order and between any prose. All of them are applied or none, every place
+must be found without doubt, and what cannot be applied is an `EditError` whose message tells the
+writer what to repair.
 
     >>> files = {"train.py": "learning_rate = 1e-3  # peak\\nsteps = 100\\n"}
     >>> idea = """[Experiment] Learn faster.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from executor.edits.assignments import apply_assignment
 from executor.edits.errors import EditError, ForbiddenEdit
@@ -9,8 +10,10 @@ from executor.edits.lines import Row, join_rows, split_rows
 from executor.edits.match import STRICT_LEVELS, find, locate
 from executor.edits.parse import parse_edits
 from executor.edits.paths import check_path, did_you_mean, is_editable, is_frozen, listed
-from executor.edits.places import Match
+from executor.edits.places import Match, with_spaces
 from executor.edits.records import Assignment, Edit, FileEdit, Hunk
+from executor.edits.wholes import is_part, text_of
+from executor.edits.wrappers import readings
 
 MOST_PROBLEMS = 5
 
@@ -23,13 +26,28 @@ def apply_edits(
     `editable` and `frozen` are glob patterns of paths; frozen wins, and new files must be editable.
     Raises EditError, with every problem found (up to a few), if anything at all cannot be applied.
     """
-    edits = parse_edits(text, files)
-    if not edits:
-        raise EditError(
-            "no code edit found in the idea: write a unified diff, a SEARCH/REPLACE block below "
-            "its file's name, or a line such as `learning_rate: 0.001 -> 0.003`"
-        )
+    first: EditError | None = None
+    for reading in readings(text):
+        try:
+            if edits := parse_edits(reading, files):
+                return _all_applied(files, edits, editable, frozen)
+        except ForbiddenEdit:
+            raise
+        except EditError as error:
+            first = first or error
+    raise first or EditError(
+        "no code edit found in the idea: write a unified diff, a SEARCH/REPLACE block below "
+        "its file's name, or a line such as `learning_rate: 0.001 -> 0.003`"
+    )
+
+
+def _all_applied(
+    files: Mapping[str, str], edits: list[Edit], editable: Sequence[str], frozen: Sequence[str]
+) -> dict[str, str]:
+    edits = _meant(edits, files)
     allowed = [_permitted(edit, files, editable, frozen) for edit in edits]
+    # A summary may name in an assignment what a diff above or below it does.
+    allowed.sort(key=lambda edit: isinstance(edit, Assignment))
     tree, problems = dict(files), []
     for edit in allowed:
         try:
@@ -37,7 +55,8 @@ def apply_edits(
         except ForbiddenEdit:
             raise
         except EditError as error:
-            problems.append(str(error))
+            if not _is_done(files, tree, edit, editable, frozen):
+                problems.append(str(error))
     if problems:
         shown = problems[:MOST_PROBLEMS]
         more = len(problems) - len(shown)
@@ -45,6 +64,35 @@ def apply_edits(
     if tree == dict(files):
         raise EditError("the edits leave the codebase unchanged")
     return tree
+
+
+def _meant(edits: list[Edit], files: Mapping[str, str]) -> list[Edit]:
+    """The edits without what is said twice, and without quotations of files."""
+    once: dict[object, Edit] = {}
+    part: FileEdit | None = None
+    for edit in edits:
+        if isinstance(edit, FileEdit) and edit.action == "whole" and (edit.path or "") in files:
+            old, new = files[edit.path or ""], text_of(edit)
+            if new.split() == old.split():
+                continue
+            if is_part(old, new):
+                part = part or edit
+                continue
+        once.setdefault(_said(edit), edit)
+    if part and not once:
+        raise EditError(
+            f"{part.path} (line {part.row} of the idea): the fence holds only a part of the file: "
+            "write SEARCH/REPLACE blocks or a diff, or the complete file"
+        )
+    return list(once.values())
+
+
+def _said(edit: Edit) -> object:
+    """What an edit says, wherever it stands."""
+    if isinstance(edit, Assignment):
+        return edit.name, repr(edit.old), repr(edit.new)
+    hunks = tuple((hunk.start, hunk.lines) for hunk in edit.hunks)
+    return edit.path, edit.action, edit.target, hunks
 
 
 def _permitted(
@@ -66,6 +114,12 @@ def _applied(
         return apply_assignment(tree, edit, editable, frozen)
     path = edit.path or _file_with(tree, edit, editable, frozen)
     where = f"{path} (line {edit.row} of the idea)"
+    if any(hunk.cut_off for hunk in edit.hunks):
+        raise EditError(f"{where}: its fence is never closed: the text seems to be cut off")
+    if edit.action == "whole":
+        _check_room(tree, path)
+        ending = _ending(split_rows(tree.get(path, ""))) or "\n"
+        return tree | {path: text_of(edit).replace("\n", ending)}
     if edit.action == "create":
         return tree | {path: _new_text(tree, path, edit)}
     if path not in tree:
@@ -87,6 +141,24 @@ def _applied(
         tree = {name: text for name, text in tree.items() if name != path}
         return tree | {target: text}
     return tree | {path: text}
+
+
+def _is_done(
+    files: Mapping[str, str],
+    tree: dict[str, str],
+    edit: Edit,
+    editable: Sequence[str],
+    frozen: Sequence[str],
+) -> bool:
+    """Whether an assignment tells in other words what earlier edits made of its place."""
+    if not isinstance(edit, Assignment):
+        return False
+    try:
+        apply_assignment(dict(files), edit, editable, frozen)
+        apply_assignment(tree, replace(edit, old=edit.new), editable, frozen)
+    except EditError:
+        return False
+    return True
 
 
 def _check_room(tree: Mapping[str, str], path: str) -> None:
@@ -153,7 +225,9 @@ def _file_with(
 def _patched(text: str, path: str, hunks: Sequence[Hunk]) -> str:
     """The text with all hunks applied in order; each may use what earlier ones have written."""
     rows, moved, problems = split_rows(text), 0, []
+    tabbed = not path.endswith(".py") or any(row.text.startswith("\t") for row in rows)
     for hunk in hunks:
+        hunk = hunk if tabbed else with_spaces(hunk)
         if not rows and not hunk.old:  # an empty file has only one place
             match = Match(())
         else:

@@ -6,7 +6,6 @@ such place exists, a parameter with a literal default. It must be the only one o
 
 import ast
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -15,16 +14,18 @@ from typing import Any, NamedTuple
 from executor.edits.errors import EditError, ForbiddenEdit
 from executor.edits.paths import SHOWN, is_editable, is_frozen, listed
 from executor.edits.records import Assignment
+from executor.edits.syntax import parser_lock
 
 LONGEST_ROW = 1000
 MOST_CUTS = 20
 
 EDIT = re.compile(
     r"\s*(?:(?:[-*+•]|\d{1,3}[.)])\s+)?"  # a list's mark
-    r"([A-Za-z_]\w*)\s*(?::\s*[A-Za-z_][\w.\[\], |]*=(?!=)|:|=(?!=))\s*(\S.*)$"
+    r"(?:(?:[Cc]onfig|cfg|args)\.)?([A-Za-z_]\w*)"
+    r"\s*(?::\s*[A-Za-z_][\w.\[\], |]*=(?!=)|[:：]|=(?!=))\s*(\S.*)$"
 )
-ARROW = re.compile(r"\s*(?:-{1,2}>|→|⟶|=>|⇒)\s*")
-REMARK = re.compile(r"\s+#|\s+\(|\s+//|\s+--?\s|\s+[–—]|[,;.](?=\s|$)")
+ARROW = re.compile(r"\s*(?:[-–—]{1,2}>|→|⟶|=>|⇒)\s*")
+REMARK = re.compile(r"\s+#|\s+\(|\s+//|\s+--?\s|\s+[–—]|[,;.](?=\s|$)|\s*[（，。；、]")
 
 
 class Place(NamedTuple):
@@ -37,17 +38,13 @@ class Place(NamedTuple):
     line: int
 
 
-# CPython 3.11 builds a wrong tree, or fails, when two threads parse at once.
-_ast_lock = threading.Lock()
-
-
 # --- reading the edit -----------------------------------------------------------------------------
 
 
 def _literal(text: str) -> tuple[Any] | None:
     """The value of a Python literal, boxed; None if the text is not one."""
     try:
-        with _ast_lock:
+        with parser_lock:
             return (ast.literal_eval(text.strip()),)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
@@ -105,7 +102,7 @@ class Binding(NamedTuple):
 def _bindings(text: str) -> tuple[Binding, ...] | None:
     """Every binding in a Python text; None if it cannot be parsed."""
     try:
-        with _ast_lock:
+        with parser_lock:
             tree = ast.parse(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None

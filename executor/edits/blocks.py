@@ -14,9 +14,11 @@ from executor.edits.errors import EditError
 from executor.edits.lines import bare, changed_ranges
 from executor.edits.records import Hunk, Line
 
-OPENING = re.compile(r"\s*(<{5,9})\s*(?:SEARCH|ORIGINAL)\b[>:\s]*(.*)$")
+OPENING = re.compile(
+    r"\s*(<{5,9}(?=\s*(?:SEARCH|ORIGINAL|HEAD|OLD)\b)|-{5,9}(?=\s*SEARCH\b))\s*\w+[>:\s]*(.*)$"
+)
 DIVIDER = re.compile(r"\s*(={5,9})\s*$")
-CLOSING = re.compile(r"\s*>{5,9}\s*(?:REPLACE|UPDATED)\b")
+CLOSING = re.compile(r"\s*(?:>{5,9}\s*(?:[A-Za-z].*)?|\+{5,9}\s*REPLACE\b.*)$")
 
 
 class Block(NamedTuple):

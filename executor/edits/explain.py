@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from executor.edits.fuzzy import LONGEST, squeezed, votes
+from executor.edits.omissions import is_omission
 from executor.edits.records import Hunk
 
 MOST_LINES = 5000  # of the file are compared with
@@ -17,6 +18,11 @@ def quoted(text: str) -> str:
 def explain_missing(hunk: Hunk, lines: Sequence[str]) -> str:
     """The first line that differs, or the lines of the file that come nearest."""
     old = [line.text for line in hunk.old]
+    if gaps := [text for text in old if is_omission(text)]:
+        return (
+            f"was not found: {quoted(gaps[0].strip())} leaves lines out; quote neighbouring lines "
+            "only, and write one hunk or block for each place"
+        )
     start = _best_start(hunk, lines)
     if start is None:
         longest = max(old, key=lambda text: len(text.strip()))

@@ -9,9 +9,10 @@ from executor.edits.assignments import read_assignment
 from executor.edits.blocks import CLOSING, OPENING, read_block
 from executor.edits.errors import EditError
 from executor.edits.lines import bare
-from executor.edits.naming import path_in_fence, path_in_heading
+from executor.edits.naming import FENCE, path_in_fence, path_in_heading
 from executor.edits.records import Assignment, Edit, FileEdit
 from executor.edits.unified import FENCE_MARK, read_diff, starts_diff
+from executor.edits.wholes import read_whole
 
 LONGEST_TEXT = 1_000_000
 MOST_ASSIGNMENTS = 100
@@ -21,7 +22,6 @@ HEADING = re.compile(
     r"[#*>\s]{0,8}\[\s*code changes\s*\][*:\s]*|#{1,6} +code changes\b[*:\s]*", re.I
 )
 END = re.compile(r"[#*>\s]{0,8}\[\s*end\s*\][*\s]*$", re.IGNORECASE)
-FENCE = re.compile(r"( {0,12}|\t)(`{3,}|~{3,})([^`]*)$")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 DIFF_LANGUAGES = {"diff", "patch", "udiff"}
 
@@ -30,6 +30,7 @@ class Fence(NamedTuple):
     """An open Markdown fence."""
 
     mark: str
+    is_diff: bool
     is_headless_diff: bool
 
 
@@ -73,7 +74,13 @@ def _read_rows(rows: list[str], known: Collection[str]) -> list[Edit]:
         elif fence and row.rstrip() == fence.mark:
             fence, i = None, i + 1
         elif opening := FENCE.match(row):
-            fence, i = _open_fence(rows, i, opening), i + 1
+            fence = _open_fence(rows, i, opening)
+            if not fence.is_diff and (whole := read_whole(rows, i, fence.mark, known)):
+                edits.append(whole)
+                # What stands in a file is no edit; its closing fence is read next.
+                i += len(whole.hunks[0].lines)
+                hunks += 1
+            i += 1
         elif OPENING.match(row):
             blocks += 1
             block = read_block(rows, i, blocks)
@@ -122,7 +129,8 @@ def _open_fence(rows: list[str], i: int, opening: re.Match[str]) -> Fence:
         rows[inside] = rows[inside].removeprefix(indentation)
         if bare(rows[inside]).rstrip() == mark:
             break
-    return Fence(mark, language in DIFF_LANGUAGES and _is_headless(rows, i + 1))
+    is_diff = language in DIFF_LANGUAGES
+    return Fence(mark, is_diff, is_diff and _is_headless(rows, i + 1))
 
 
 def _is_headless(rows: list[str], top: int) -> bool:

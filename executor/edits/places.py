@@ -1,9 +1,12 @@
 """What a match is, and how added lines are indented when a hunk stands further left or right."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from executor.edits.records import Hunk, Line
+
+TAB = 4
 
 
 class Change(NamedTuple):
@@ -32,6 +35,18 @@ class Match(NamedTuple):
     @property
     def first(self) -> int:
         return next(i for i in self.at if i is not None)
+
+
+def with_spaces(hunk: Hunk) -> Hunk:
+    """The hunk, if tabs indent what it quotes, with four spaces for each."""
+    if not any(line.text.startswith("\t") for line in hunk.old):
+        return hunk
+
+    def spaced(line: Line) -> Line:
+        indent = _indent(line.text)
+        return line._replace(text=indent.expandtabs(TAB) + line.text[len(indent) :])
+
+    return replace(hunk, lines=tuple(map(spaced, hunk.lines)))
 
 
 def _indent(text: str) -> str:

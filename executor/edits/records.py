@@ -21,6 +21,7 @@ class Hunk:
     lines: tuple[Line, ...]
     start: int | None = None  # the line number that a diff claims
     is_diff: bool = False
+    cut_off: bool = False  # the text ends here, in an open fence
 
     @property
     def old(self) -> list[Line]:
@@ -37,12 +38,13 @@ class Hunk:
 
 @dataclass(frozen=True)
 class FileEdit:
-    """What happens to one file. `create` also fills a file that is there but empty."""
+    """What happens to one file. `create` also fills a file that is there but empty, and `whole`
+    puts a new text in the place of whatever is there."""
 
     path: str | None  # None: the idea does not say which file
     hunks: tuple[Hunk, ...]
     row: int
-    action: Literal["edit", "create", "delete", "rename"] = "edit"
+    action: Literal["edit", "create", "delete", "rename", "whole"] = "edit"
     target: str | None = None  # the new name, of a rename
 
 

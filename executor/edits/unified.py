@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from executor.edits.blocks import OPENING
+from executor.edits.diff_names import NOWHERE, file_name, git_names, unquoted, without_prefixes
 from executor.edits.errors import EditError, ForbiddenEdit
 from executor.edits.lines import bare
 from executor.edits.records import FileEdit, Hunk, Line
@@ -21,12 +22,12 @@ EXTENDED = re.compile(
     r"(old mode|new mode|deleted file mode|new file mode|copy from|copy to|rename from|rename to"
     r"|similarity index|dissimilarity index|index|Binary files|GIT binary patch)\b ?(.*)"
 )
+SIGNATURE = re.compile(r"-- \r?\n\d+\.\d+")  # below a patch that git made for a mail
+# The patches that OpenAI's models are trained to write.
+PATCH = re.compile(r"\*\*\* (Update|Add|Delete) File: +(\S.*)")
+PATCH_MOVE = re.compile(r"\*\*\* Move to: +(\S.*)")
+PATCH_MARK = re.compile(r"\*\*\* (Begin Patch|End Patch|End of File|(Update|Add|Delete) File:)")
 SPECIAL_MODE = re.compile(r"\b(120000|160000)$")
-NOTE = re.compile(r"\s+(\d{4}-\d\d-\d\d\b.*|\w{3} \w{3} +\d+ \d.*|\([^()]*\))$")
-QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
-LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-NOWHERE = "/dev/null"
 BODY = {"", " ", "+", "-", "\\", "\t"}
 
 
@@ -40,52 +41,6 @@ class Header:
     deleted: bool = False
     renamed: bool = False
     by_git: bool = False
-
-
-# --- file names -----------------------------------------------------------------------------------
-
-
-def _unquoted(name: str) -> str:
-    """A name that git wrote in quotes, with octal escapes for the bytes of UTF-8."""
-
-    def plain(match: re.Match[str]) -> str:
-        code = match[1]
-        return chr(int(code, 8) & 255) if len(code) == 3 else LETTERS.get(code, code)
-
-    if not (match := QUOTED.fullmatch(name)):
-        return name
-    text = match[1]
-    if not text.isascii():
-        return ESCAPE.sub(lambda m: LETTERS.get(m[1], m[1]), text)
-    return ESCAPE.sub(plain, text).encode("latin-1").decode("utf-8", errors="replace")
-
-
-def _file_name(row: str) -> str:
-    """The name in a "--- " or "+++ " row, without a time stamp or a remark behind it."""
-    name, tab, _ = bare(row)[4:].partition("\t")
-    return _unquoted(name if tab else NOTE.sub("", name.strip()).strip("`*"))
-
-
-def _git_names(row: str) -> tuple[str | None, str | None]:
-    rest = bare(row).removeprefix("diff --git ")
-    if quoted := re.fullmatch(r'("(?:[^"\\]|\\.)*"|\S+) ("(?:[^"\\]|\\.)*"|\S+)', rest):
-        return _unquoted(quoted[1]), _unquoted(quoted[2])
-    middle = len(rest) // 2  # an unquoted name with spaces stands there twice: a/NAME b/NAME
-    return rest[:middle], rest[middle + 1 :]
-
-
-def _without_prefixes(
-    old: str | None, new: str | None, known: Collection[str]
-) -> tuple[str | None, str | None]:
-    if old and new and old.startswith("a/") and new.startswith("b/"):
-        return old[2:], new[2:]
-
-    def stripped(name: str | None, sure: bool) -> str | None:
-        if name is None or (name in known and not sure):
-            return name
-        return name[2:] if name.startswith(("a/", "b/")) else name
-
-    return stripped(old, sure=new == NOWHERE), stripped(new, sure=old == NOWHERE)
 
 
 # --- headers --------------------------------------------------------------------------------------
@@ -103,6 +58,7 @@ def starts_diff(rows: list[str], i: int) -> bool:
     row = rows[i]
     return (
         row.startswith("diff --git ")
+        or PATCH.match(row) is not None
         or HUNK_MARK.match(row) is not None
         or (row.startswith(("--- ", "+++ ")) and _is_names_pair(rows, i))
     )
@@ -110,21 +66,30 @@ def starts_diff(rows: list[str], i: int) -> bool:
 
 def _read_header(rows: list[str], i: int, known: Collection[str]) -> tuple[Header, int]:
     header = Header()
+    if patch := PATCH.match(bare(rows[i])):
+        return _read_patch_header(patch[1], patch[2].strip(), rows, i + 1)
     if rows[i].startswith("diff --git "):
-        old, new = _git_names(rows[i])
+        old, new = git_names(rows[i])
         header, i = Header(old, new, by_git=True), i + 1
         while i < len(rows) and (match := EXTENDED.match(bare(rows[i]))):
             header, i = _extended(header, match[1], match[2], i), i + 1
     old, new = header.old, header.new
     if i < len(rows) and rows[i].startswith("--- "):
-        old, i = _file_name(rows[i]), i + 1
+        old, i = file_name(rows[i]), i + 1
     if i < len(rows) and rows[i].startswith("+++ "):
-        new, i = _file_name(rows[i]), i + 1
+        new, i = file_name(rows[i]), i + 1
     if header.renamed:  # the names behind "rename" have no prefixes
         return header, i
-    old, new = _without_prefixes(old, new, known)
+    old, new = without_prefixes(old, new, known)
     created, deleted = header.created or old == NOWHERE, header.deleted or new == NOWHERE
     return replace(header, old=old, new=new, created=created, deleted=deleted), i
+
+
+def _read_patch_header(kind: str, name: str, rows: list[str], i: int) -> tuple[Header, int]:
+    header = Header(name, name, created=kind == "Add", deleted=kind == "Delete", by_git=True)
+    if i < len(rows) and (move := PATCH_MOVE.match(bare(rows[i]))):
+        return replace(header, new=move[1].strip(), renamed=True), i + 1
+    return header, i
 
 
 def _extended(header: Header, key: str, value: str, row: int) -> Header:
@@ -141,8 +106,8 @@ def _extended(header: Header, key: str, value: str, row: int) -> Header:
     changes = {
         "new file mode": {"created": True},
         "deleted file mode": {"deleted": True},
-        "rename from": {"old": _unquoted(value), "renamed": True},
-        "rename to": {"new": _unquoted(value), "renamed": True},
+        "rename from": {"old": unquoted(value), "renamed": True},
+        "rename to": {"new": unquoted(value), "renamed": True},
     }
     return replace(header, **changes.get(key, {}))  # type: ignore[arg-type]
 
@@ -152,7 +117,9 @@ def _extended(header: Header, key: str, value: str, row: int) -> Header:
 
 def _is_boundary(rows: list[str], i: int) -> bool:
     row = rows[i]
-    return starts_diff(rows, i) or bool(FENCE_MARK.match(row)) or bool(OPENING.match(bare(row)))
+    marks = (FENCE_MARK, OPENING, PATCH_MARK)
+    signed = row.startswith("-- ") and SIGNATURE.match("\n".join(rows[i : i + 2])) is not None
+    return signed or starts_diff(rows, i) or any(mark.match(bare(row)) for mark in marks)
 
 
 def _counted_end(
@@ -223,13 +190,15 @@ def _read_hunk(
     if header:
         start, old_count, _, new_count = (1 if g is None else int(g) for g in header.groups())
         end = _counted_end(rows, i, (old_count, new_count), fenced, by_git)
+    counted = end is not None
     if end is None:
         end = _uncounted_end(rows, i, fenced)
     body = rows[i:end]
     while body and not bare(body[-1]):
         body.pop()
     lines = _lines(body, rows_are_crlf=rows[top].endswith("\r"))
-    hunk = Hunk(name, top + 1, lines, start, is_diff=True)
+    cut_off = fenced and not counted and end == len(rows)
+    hunk = Hunk(name, top + 1, lines, start, is_diff=True, cut_off=cut_off)
     return hunk, (start, old_count) == (0, 0) and not hunk.old, end
 
 

@@ -9,21 +9,16 @@ import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from executor import Executor, Idea, Outcome, Problem
+from executor import Executor, Idea, Outcome, Store
 from executor.budget import BASELINE
 from gym_envs import find_problem
 from ideator_rl.commands.overrides import parse_overrides
 from ideator_rl.commands.sandbox_option import say_sandbox
+from ideator_rl.components import open_ideator, open_implementer
 from ideator_rl.ideators.ideator import Ideator
-from ideator_rl.ideators.library import LibraryIdeator, load_library
 from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.progress import progress
-from ideator_rl.recipe import (
-    CheckpointIdeatorSettings,
-    LibraryIdeatorSettings,
-    SearchRecipe,
-    load_recipe,
-)
+from ideator_rl.recipe import SearchRecipe, load_recipe
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.tracking import Tracker, open_tracker
 
@@ -49,13 +44,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe = load_recipe(args.config, parse_overrides(args.overrides))
     problem = find_problem(recipe.env, recipe.problem)
-    ideator = _open_ideator(recipe.ideator, problem)
+    kept = Store(recipe.store).run(recipe.run)
+    ideator = open_ideator(recipe.ideator, problem, kept)
+    implementer = open_implementer(recipe.implementer, problem, kept)
     settings = recipe.executor
     with Executor(
         problem,
         store=recipe.store,
         run=recipe.run,
         slots=settings.slots,
+        implementer=implementer,
         sandbox=recipe.sandbox,
         seed=recipe.seed,
         period_s=settings.period_s,
@@ -79,22 +77,6 @@ def run(args: argparse.Namespace) -> int:
     page = write_report(run_folder)
     _say_result(result, confirmation, recipe, str(page), as_json=args.json)
     return 0
-
-
-def _open_ideator(
-    settings: LibraryIdeatorSettings | CheckpointIdeatorSettings, problem: Problem
-) -> Ideator:
-    if isinstance(settings, LibraryIdeatorSettings):
-        return LibraryIdeator(load_library(problem.library))
-    from ideator_rl.ideators.checkpoint import CheckpointIdeator
-
-    return CheckpointIdeator.load(
-        settings.model,
-        problem,
-        prompt=settings.prompt,
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-    )
 
 
 async def _search(

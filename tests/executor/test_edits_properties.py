@@ -26,6 +26,10 @@ SNIPPETS = [
     *("new file mode 100644", "deleted file mode 100644", "index 0..1 120000", '--- "a/\\303'),
     *("@@", "@@ -1,2 +1,2 @@", "@@ -4 +4,2 @@", "@@ -0,0 +1 @@", " a = 1", "-a = 1", "+a = 9"),
     *(" b = 2", "-b = 2", "a = 1", "d = 4", "-d = 4", "+", "-", "\\ No newline at end of file"),
+    *("*** Begin Patch", "*** Update File: train.py", "*** Add File: lib/n.py", "*** End Patch"),
+    *("*** Delete File: serve.py", "*** Move to: ../up.py", "```python", "Create `lib/n.py`:"),
+    *("<think>", "</think>", "```json", '{"path": "lib/n.py", "content": "x"}', "a: 1 -&gt; 2"),
+    *("serve.py", "a = 1\nb = 2\n\nc = 4", "------- SEARCH", "+++++++ REPLACE", "-\ta = 1"),
     *("c: 3 -> 5", "a: 1 -> 2", "- d = 4 → 'x'", "[Code Changes]", "[End]", "", " ", "\t", "prose"),
 ]
 ideas = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=12), max_size=14).flatmap(
@@ -141,8 +145,17 @@ def test_git_applies_a_canonical_diff(before: dict[str, str], after: dict[str, s
         " \n" * 400_000 + "@@\n",
         "+" * 999_999,
         "`" * 999_999,
+        "```python train.py\n" * 50_000,
+        "train.py\n```\n" * 60_000,
+        "train.py\n```python\n" + "a = 1\n" * 150_000 + "```",
+        "<think>" * 140_000,
+        "\n</thin" * 120_000,
+        '{"path": ' * 100_000,
+        "```json\n[" * 100_000,
+        "*** Update File: train.py\n" * 38_000,
+        "train.py\n```\n" + "#" + " " * 999_000,
     ],
-    ids=range(17),
+    ids=range(26),
 )
 def test_a_long_text_does_not_hang(text: str) -> None:
     start = time.process_time()

@@ -1,0 +1,1 @@
+"""Language models behind APIs: one interface, whoever serves them."""

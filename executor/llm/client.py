@@ -1,0 +1,39 @@
+"""One attempt at a request: what every client is, and what they share.
+
+response = await client.ask(request, Meter(request, settings))
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Protocol
+
+from executor.errors import UserError
+from executor.llm.meter import Meter
+from executor.llm.records import Request, Response
+
+
+class Client(Protocol):
+    async def ask(self, request: Request, meter: Meter) -> Response:
+        """Sends the request once and keeps `meter` at what that can have cost; the response's own
+        cost is left to others. Cancelling it closes the connection. Raises Failed, LLMError."""
+
+    async def close(self) -> None:
+        """Gives back connections."""
+
+
+def load_sdk(name: str) -> ModuleType:
+    """The SDK, an optional package. Raises UserError where it is missing."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise UserError(f"llm.api {name} needs: pip install 'ideator-rl[llm]'") from None
+
+
+def well_formed(text: str) -> str:
+    """Text that UTF-8 can carry: halves of a character that belong together are joined, others
+    replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

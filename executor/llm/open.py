@@ -1,0 +1,90 @@
+"""A language model as a run uses it: limited, within its budget, and never asked the same twice.
+
+    llm = open_llm(settings, Journal(f"{run.url}/llm"))
+    response = await llm.complete(request)
+    await llm.close()
+
+The same request again is answered from the journal, by this process and by the next one. Whoever
+wants another answer asks for another `sample`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakValueDictionary
+
+from executor.llm.anthropic_client import AnthropicClient
+from executor.llm.budget import Budget
+from executor.llm.client import Client
+from executor.llm.failures import Failed
+from executor.llm.journal import Journal
+from executor.llm.limits import Limits
+from executor.llm.meter import NOTHING, Charge, Meter, charge_of
+from executor.llm.openai_client import OpenAIClient
+from executor.llm.records import LLM, LLMError, Request, Response
+from executor.llm.replay import Recording
+from executor.llm.retries import Retries
+from executor.llm.settings import LLMBudget, LLMSettings, check
+
+
+def open_llm(settings: LLMSettings, journal: Journal) -> LLM:
+    """Raises UserError for settings that do not go together and a missing package, LLMError for a
+    missing key or recording."""
+    check(settings)
+    return _JournalledLLM(_client(settings), settings, journal)
+
+
+def _client(settings: LLMSettings) -> Client:
+    if settings.api == "anthropic":
+        return AnthropicClient(settings)
+    if settings.api == "openai":
+        return OpenAIClient(settings)
+    return Recording(settings)
+
+
+class _JournalledLLM:
+    def __init__(self, client: Client, settings: LLMSettings, journal: Journal) -> None:
+        self._client, self._settings, self._journal = client, settings, journal
+        bounded = settings.budget != LLMBudget()
+        self._budget = Budget(settings.budget, journal.spent() if bounded else NOTHING)
+        self._limits = Limits(settings)
+        self._retries = Retries(settings.tries)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def complete(self, request: Request) -> Response:
+        key = self._settings.key(request)
+        # Of two that ask the same at once, one waits and finds the answer.
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        async with turn:
+            kept = self._journal.response(key)
+            if kept is not None:
+                return kept
+            return await self._retries.until_answered(lambda: self._attempt(key, request))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _attempt(self, key: str, request: Request) -> Response:
+        """One attempt: its worst case is set aside and on record before it is sent."""
+        prices = self._settings.prices
+        meter = Meter(request, self._settings)
+        worst = charge_of(meter.worst, prices)
+        async with self._limits.turn(request) as turn:
+            self._retries.check()
+            await self._budget.reserve(worst)
+            entry = self._journal.begin(key, request, worst)
+            try:
+                response = await self._client.ask(request, meter)
+            except (Exception, asyncio.CancelledError) as error:
+                # What others raise may quote what nobody has looked through for keys.
+                known = isinstance(error, Failed | LLMError)
+                why = str(error) if known else type(error).__name__
+                self._journal.failed(key, entry, self._settle(worst, meter), why)
+                raise
+            turn.usage = response.usage
+            return self._journal.answered(key, entry, self._settle(worst, meter), response)
+
+    def _settle(self, worst: Charge, meter: Meter) -> Charge:
+        charge = charge_of(meter.at_most, self._settings.prices)
+        self._budget.settle(worst, charge)
+        return charge

@@ -1,0 +1,204 @@
+"""A language model turns an idea in plain words into a patched codebase.
+
+    implementer = LLMImplementer(problem, llm, samples=2, revisions=2)
+    implementation = await implementer.implement(Idea("a", "Warm up for half as long."))
+    implementation.exchange      # every question and answer, with tokens, cost, and what was wrong
+
+Several answers are asked for at once. One whose edit does not apply, or whose tree could not even
+start, is given back with the precise error, a few times; the first that is fine wins, and the
+others are cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib.resources import files
+from string import Template
+from typing import Literal
+
+from executor.errors import UserError
+from executor.implementer import apply_idea
+from executor.llm.records import LLM, LLMError, Message, NoReply, Request, Response
+from executor.problem import Problem
+from executor.records import Idea, Implementation, Turn
+from executor.source_checks import source_problems
+
+EditFormat = Literal["blocks", "diff", "whole"]
+
+MOST_PROBLEMS = 8
+# So much of an answer that was not taken is shown to its writer again.
+LONGEST_ANSWER = 60_000
+_REWARDS = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
+
+
+class LLMImplementer:
+    """Implements ideas through a language model.
+
+    Args:
+        problem: what the ideas are about.
+        llm: the model; it bounds how many requests are under way.
+        samples: answers asked for at once, for each idea.
+        revisions: how often each of them may be revised.
+        edit_format: the form that the prompt asks for; answers in every form are read.
+
+    `implement` raises LLMError where no further request would mend it, such as a wrong key or a
+    spent budget, unless an answer that is under way brings an edit all the same.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        llm: LLM,
+        *,
+        samples: int = 2,
+        revisions: int = 2,
+        edit_format: EditFormat = "blocks",
+    ) -> None:
+        if samples < 1 or revisions < 0:
+            raise UserError(
+                "samples must be at least 1 and revisions at least 0 "
+                f"(got {samples} and {revisions})"
+            )
+        self._problem, self._llm = problem, llm
+        self._samples, self._revisions = samples, revisions
+        self._system = filled("system", format=filled(f"format_{edit_format}"))
+        self._shared = problem_text(problem)
+
+    async def implement(self, idea: Idea) -> Implementation:
+        if not idea.text.strip():
+            return Implementation("not_implemented", detail="the idea is empty")
+        # No request can carry a lone surrogate.
+        text = idea.text.strip().encode(errors="replace").decode()
+        asked = Message("user", filled("implement", idea=text))
+        turns: list[Turn] = []
+        tasks = [
+            asyncio.create_task(self._sample(number, asked, turns))
+            for number in range(self._samples)
+        ]
+        try:
+            made = await _first_completed(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return replace(made, exchange=tuple(turns))
+
+    async def close(self) -> None:
+        await self._llm.close()
+
+    async def _sample(self, number: int, asked: Message, turns: list[Turn]) -> Implementation:
+        """One answer and its revisions, each noted in `turns` as soon as it is there."""
+        messages: tuple[Message, ...] = (asked,)
+        for revision in range(1 + self._revisions):
+            purpose: Literal["implement", "revise"] = "revise" if revision else "implement"
+            request = Request(purpose, self._system, self._shared, messages, number)
+            try:
+                response = await self._llm.complete(request)
+            except NoReply as error:
+                made = Implementation("not_implemented", detail=f"the model gave no reply: {error}")
+                turns.append(_turn(request, None, made.detail))
+                return made
+            made = await asyncio.to_thread(read_answer, self._problem, response)
+            turns.append(_turn(request, response, made.detail))
+            if made.status == "completed" or response.stop == "refusal":
+                break
+            given = response.text.strip()[:LONGEST_ANSWER] or "(an empty answer)"
+            wrong = filled("revise", problem=made.detail)
+            messages = (*messages, Message("assistant", given), Message("user", wrong))
+        return made
+
+
+def read_answer(problem: Problem, response: Response) -> Implementation:
+    """What an answer makes of the codebase, or what is wrong with it, told to its writer."""
+    if response.stop == "refusal":
+        said = " ".join(response.text.split())[:200]
+        return Implementation("not_implemented", detail=f"the model refused: {said}")
+    if response.stop == "length":
+        return Implementation(
+            "not_implemented",
+            detail="the answer was cut off at its bound of tokens: write a shorter one, with fewer "
+            "words around the edit and fewer unchanged lines in it",
+        )
+    made = apply_idea(problem, response.text)
+    if made.status != "completed":
+        return made
+    problems = source_problems(problem.codebase, made.files, problem.file.run.preload)
+    if not problems:
+        return made
+    return Implementation("not_implemented", detail="\n".join(problems[:MOST_PROBLEMS]))
+
+
+async def _first_completed(tasks: Sequence[asyncio.Task[Implementation]]) -> Implementation:
+    """The first implementation that is complete; without one, why the first sample has none."""
+    pending = set(tasks)
+    failures: list[Implementation] = []
+    final: LLMError | None = None
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in sorted(done, key=tasks.index):
+            try:
+                made = task.result()
+            except LLMError as error:
+                final = error
+                continue
+            if made.status == "completed":
+                return made
+            failures.append(made)
+    if final:
+        raise final
+    # One sample that broke no rule shows that the idea did not ask for it.
+    return next((made for made in failures if made.status != "rejected"), failures[0])
+
+
+def _turn(request: Request, response: Response | None, problem: str) -> Turn:
+    asked = request.messages[-1].text
+    turn = Turn(request.sample, request.purpose, asked, problem=problem)
+    if response is None:
+        return turn
+    return replace(
+        turn,
+        answer=response.text,
+        thinking=response.thinking,
+        stop=response.stop,
+        model=response.model,
+        usage=asdict(response.usage),
+        cost=response.cost,
+        seconds=response.seconds,
+    )
+
+
+# --- what the model is told -----------------------------------------------------------------------
+
+
+def filled(name: str, **values: object) -> str:
+    """The prompt of this name with its placeholders filled in."""
+    text = (files("executor") / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+    return Template(text).substitute(values).strip() + "\n"
+
+
+def problem_text(problem: Problem) -> str:
+    """The problem's task, its rules and the whole codebase: the same for each of its ideas."""
+    file = problem.file
+    return filled(
+        "problem",
+        title=file.title,
+        task=file.task.strip(),
+        editable=", ".join(file.files.editable),
+        frozen=", ".join(file.files.frozen) or "(none)",
+        seconds=f"{file.budget.seconds:g}",
+        kind={"cpu": "processor", "wall": "wall-clock"}[file.budget.kind],
+        cpus=file.resources.cpus,
+        gpus=file.resources.gpus,
+        memory=f"{file.resources.memory_gb:g}",
+        reward=_REWARDS[file.reward.rule].format(file.reward.metric),
+        codebase="\n".join(_listed(path, text) for path, text in problem.codebase.items()),
+    )
+
+
+def _listed(path: str, text: str) -> str:
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{path}\n{fence}\n{text.rstrip()}\n{fence}\n"

@@ -1,0 +1,200 @@
+"""A language model behind an API as an ideator: it reads the problem and writes ideas in words.
+
+    ideator = ApiIdeator(llm, problem)
+    proposals = await ideator.propose(request)
+    async for batch in ideator.batches(request):           # the same, as replies come
+        batch[0].text, batch[0].meta["title"], batch[0].meta["cost"]
+
+A call asks for ten ideas at most and is shown the problem, up to a hundred past ideas with what
+came of them (`exploit`: those that beat the baseline, `explore`: a sample, failures included) and
+the titles of the others. Ideas that say nothing, or what another of the run has said, are dropped
+and asked for anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from random import Random
+from typing import NamedTuple
+
+from executor.errors import UserError
+from executor.llm.records import LLM, BudgetSpent, NoReply, Response
+from executor.llm.records import Request as Question
+from executor.problem import Problem
+from executor.records import Idea
+from ideator_rl.ideators.api_prompts import make_question, problem_text, shown_ideas, title_of
+from ideator_rl.ideators.idea_draft import Draft
+from ideator_rl.ideators.idea_replies import read_ideas
+from ideator_rl.ideators.ideator import Executed, Mode, Proposal, Request
+from ideator_rl.ideators.near_duplicates import NearDuplicates
+
+BATCH = 10
+# After so many calls in a row without a new idea the ideator gives up.
+MOST_IN_VAIN = 10
+
+REFUSED = "it declined to answer"
+CUT = "it reached its bound on tokens before the first idea was complete"
+EMPTY = "it was empty"
+NO_IDEA = "it held no idea in the form asked for"
+REPEATED = "it held only ideas that had been proposed before"
+
+
+class GaveUp(UserError):
+    """The model writes no new idea: how often it was asked in vain, and why, in one line."""
+
+
+class _Read(NamedTuple):
+    """What a reply held: new ideas, how many known ones, and why there is nothing new."""
+
+    drafts: Sequence[Draft]
+    repeated: int
+    reason: str
+
+
+class ApiIdeator:
+    """Proposes what a model writes, each idea once in a run.
+
+    What it asks is a function of the request, and of the replies so far: a resumed search asks the
+    same, and is answered from what was kept of them. `record` is told of every call, in the way of
+    `RunFolder.record`.
+    """
+
+    def __init__(
+        self, llm: LLM, problem: Problem, *, record: Callable[..., None] | None = None
+    ) -> None:
+        self._llm = llm
+        self._problem = problem_text(problem)
+        self._record = record
+
+    async def propose(self, request: Request) -> list[Proposal]:
+        """Fewer than were asked for when the budget or the model's ideas end on the way. Raises
+        GaveUp and LLMError."""
+        proposals: list[Proposal] = []
+        try:
+            async for batch in self.batches(request):
+                proposals += batch
+        except (BudgetSpent, GaveUp):
+            # What is paid for is used; the next request tells why there is no more.
+            if not proposals:
+                raise
+        return proposals
+
+    async def batches(self, request: Request) -> AsyncIterator[list[Proposal]]:
+        """The new ideas of each reply as it comes, `request.count` in all. Raises GaveUp and
+        LLMError."""
+        # One draw, however many replies it takes: what is drawn later does not depend on them.
+        rng = Random(request.rng.getrandbits(64))
+        shown = shown_ideas(request, rng)
+        history = [entry.idea for entry in request.history]
+        known = NearDuplicates(idea.text for idea in [*history, *request.seen])
+        in_full = {entry.idea.text for entry in shown}
+        titles = [title_of(idea) for idea in request.seen if idea.text not in in_full]
+        missing, unpaid = request.count, 0.0
+        in_vain: list[str] = []
+        while missing:
+            count = min(BATCH, missing)
+            question = make_question(
+                self._problem,
+                request,
+                shown,
+                titles,
+                count=count,
+                sample=rng.getrandbits(32),
+                reason=in_vain[-1] if in_vain else "",
+            )
+            response = await self._reply(question, request.mode, count, in_vain)
+            read = _read_new(response, known, count)
+            self._note(question, request.mode, count, read)
+            unpaid += response.cost
+            if not read.drafts:
+                _in_vain(in_vain, read.reason)
+                continue
+            share = unpaid / len(read.drafts)
+            batch = [
+                _proposal(draft, request, shown, question, response, share) for draft in read.drafts
+            ]
+            titles += [proposal.meta["title"] for proposal in batch]
+            missing, unpaid = missing - len(batch), 0.0
+            in_vain.clear()
+            yield batch
+
+    async def _reply(
+        self, question: Question, mode: Mode, count: int, in_vain: list[str]
+    ) -> Response:
+        while True:
+            try:
+                return await self._llm.complete(question)
+            except NoReply as error:
+                # The same again, not another: then a reply that comes is found under its key.
+                self._note(question, mode, count, _Read((), 0, str(error)))
+                _in_vain(in_vain, str(error))
+
+    def _note(self, question: Question, mode: Mode, asked: int, read: _Read) -> None:
+        if self._record:
+            self._record(
+                "ideation",
+                mode=mode,
+                sample=question.sample,
+                asked=asked,
+                ideas=len(read.drafts),
+                repeated=read.repeated,
+                reason=read.reason,
+            )
+
+
+def _in_vain(reasons: list[str], reason: str) -> None:
+    """Counts a call that gave nothing new. Raises GaveUp where they are too many in a row."""
+    reasons.append(reason)
+    if len(reasons) >= MOST_IN_VAIN:
+        told = "; ".join(f"{n} times: {why}" for why, n in Counter(reasons).most_common())
+        raise GaveUp(f"no new idea from the model in {len(reasons)} replies in a row: {told}")
+
+
+def _read_new(response: Response, known: NearDuplicates, count: int) -> _Read:
+    """The first `count` new ideas of a reply, which are known from now on."""
+    if response.stop == "refusal":
+        return _Read((), 0, REFUSED)
+    cut = response.stop == "length"
+    drafts = read_ideas(response.text, cut=cut)
+    new: list[Draft] = []
+    repeated = 0
+    for draft in drafts:
+        if known.find(draft.text) is not None:
+            repeated += 1
+        elif len(new) < count:
+            known.add(draft.text)
+            new.append(draft)
+    if new:
+        return _Read(new, repeated, "")
+    if drafts:
+        return _Read((), repeated, REPEATED)
+    return _Read((), 0, CUT if cut else NO_IDEA if response.text.strip() else EMPTY)
+
+
+def _proposal(
+    draft: Draft,
+    request: Request,
+    shown: Sequence[Executed],
+    question: Question,
+    response: Response,
+    cost: float,
+) -> Proposal:
+    """`cost` is the idea's share of its reply and of those in vain before it, in the recipe's
+    money; `sample` finds the reply among those that the journal keeps."""
+    meta = {
+        "title": title_of(Idea("", draft.text)),
+        "sample": question.sample,
+        "model": response.model,
+        "cost": cost,
+    }
+    return Proposal(draft.text, _parents(request.mode, shown, draft), meta)
+
+
+def _parents(mode: Mode, shown: Sequence[Executed], draft: Draft) -> tuple[str, ...]:
+    """What an idea builds on by its own account, else everything that it was to improve on."""
+    if mode != "exploit":
+        return ()
+    ids = [entry.idea.id for entry in shown]
+    named = [ids[number - 1] for number in draft.builds_on if 1 <= number <= len(ids)]
+    return tuple(named or ids)

@@ -1,0 +1,103 @@
+"""What an ideator behind an API is asked: the texts of `ideator_rl/prompts`, filled in.
+
+    shown = shown_ideas(request, rng)
+    question = make_question(problem_text(problem), request, shown, titles, count=10, sample=1)
+
+The texts are Markdown with `$name` where something is filled in. The problem is the part that all
+questions share; history, titles and what is wanted stand in the message.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from random import Random
+from string import Template
+
+from executor.llm.records import Message
+from executor.llm.records import Request as Question
+from executor.problem import Problem
+from executor.records import Idea
+from gym_envs.prompt import history_prompt, problem_prompt
+from ideator_rl.ideators.checkpoint import first_sentence
+from ideator_rl.ideators.ideator import Executed, Request
+
+# About 75,000 tokens: a history beyond that would crowd out the codebase.
+SHOWN_IDEAS, SHOWN_CHARACTERS = 100, 300_000
+SHOWN_TITLES, LONGEST_TITLE = 200, 160
+
+
+def make_question(
+    problem: str,
+    request: Request,
+    shown: Sequence[Executed],
+    titles: Sequence[str],
+    *,
+    count: int,
+    sample: int,
+    reason: str = "",
+) -> Question:
+    """Asks for `count` ideas. `titles` name those that are known, `reason` is why the last reply
+    could not be used."""
+    told = history_prompt((entry.idea.text, entry.outcome) for entry in shown)
+    # A search may have nothing to show yet.
+    mode = request.mode if shown else "sample"
+    parts = [fill(mode, history=told, baseline=_baseline(request.baseline))]
+    if titles:
+        listed = "\n".join(f"- {title}" for title in titles[-SHOWN_TITLES:])
+        parts.append(fill("known", titles=listed))
+    parts.append(fill("answer", ideas="one idea" if count == 1 else f"{count} ideas"))
+    if reason:
+        parts.append(fill("retry", reason=reason))
+    message = Message("user", "\n\n".join(parts))
+    return Question("ideate", fill("ideator"), problem, (message,), sample)
+
+
+def problem_text(problem: Problem) -> str:
+    """The problem's prompt without its form of an answer, which is one idea with edits."""
+    told, _, rest = problem_prompt(problem).partition("## How to answer\n")
+    _, heading, codebase = rest.partition("## The codebase\n")
+    return told + heading + codebase
+
+
+def shown_ideas(request: Request, rng: Random) -> list[Executed]:
+    """The ideas of a request's history that a question shows, oldest first: for `exploit` the best,
+    for `explore` any; none for `sample`."""
+    if request.mode == "sample":
+        return []
+    if request.mode == "exploit":
+        ranked = sorted(request.history, key=lambda e: (-e.outcome.reward, e.idea.id))
+    else:
+        ranked = rng.sample(list(request.history), len(request.history))
+    shown: list[Executed] = []
+    room = SHOWN_CHARACTERS
+    for entry in ranked[:SHOWN_IDEAS]:
+        room -= len(history_prompt([(entry.idea.text, entry.outcome)]))
+        if room >= 0:
+            shown.append(entry)
+    return sorted(shown, key=lambda entry: (entry.idea.epoch, entry.idea.id))
+
+
+def title_of(idea: Idea) -> str:
+    """One short line."""
+    title = str(idea.meta.get("title") or first_sentence(idea.text))
+    return " ".join(title.split())[:LONGEST_TITLE]
+
+
+@cache
+def _template(name: str) -> Template:
+    text = (files("ideator_rl") / "prompts" / f"{name}.md").read_text()
+    return Template(text.strip())
+
+
+def fill(name: str, **values: str) -> str:
+    """A text of `ideator_rl/prompts` with its values."""
+    return _template(name).substitute(values)
+
+
+def _baseline(reward: float) -> str:
+    if math.isnan(reward):
+        return "The baseline is still running."
+    return f"The baseline's reward is {reward:.4g}."
