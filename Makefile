@@ -15,7 +15,7 @@ rl: .venv/rl
 test: .venv/dev
 	$(BIN)/python -m pytest
 
-# What takes minutes: kills inside a training run.
+# What takes its time: kills inside a training run, and what has a quicker sister in `make test`.
 test-slow: .venv/dev
 	$(BIN)/python -m pytest -m slow
 

@@ -75,6 +75,8 @@ class Bucket:
             self._files, self._root = fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
             raise StoreError(f"the store {url} cannot be opened: {_line(error)}") from None
+        if getattr(self._files, "async_impl", False):
+            self._files.loop.set_exception_handler(_note_echo)
         self._logs: dict[str, bytes] = {}
         self._unsaved: set[str] = set()
         self._given_up, self._rests_until = "", 0.0
@@ -259,6 +261,11 @@ def _is_dead(owner: bytes) -> bool:
     except (ValueError, KeyError, TypeError, OSError):
         return False
     return process["pid"] == os.getpid() and owner not in _held
+
+
+def _note_echo(_loop: object, context: dict[str, Any]) -> None:
+    """A connection that breaks is an error of who asked; asyncio would print it a second time."""
+    _log.debug("%s: %s", context.get("message"), context.get("exception"))
 
 
 def _line(error: BaseException) -> str:

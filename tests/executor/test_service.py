@@ -146,17 +146,23 @@ def test_an_implementer_of_ones_own_decides_what_an_idea_means(
     problem: Problem, store: Path
 ) -> None:
     class Literal:
+        closed = False
+
+        async def close(self) -> None:
+            self.closed = True
+
         async def implement(self, idea: Idea) -> Implementation:
             if idea.text == "fail":
                 raise ConnectionError("no answer from the model")
             return Implementation("completed", patched_files(problem, int(idea.text)))
 
-    with Executor(problem, store=store, slots=1, implementer=Literal()) as executor:
+    literal = Literal()
+    with Executor(problem, store=store, slots=1, implementer=literal) as executor:
         failing = executor.submit(Idea("a", "fail"))
         assert executor.execute([Idea("b", "77")])[0].reward == 77
         with pytest.raises(ConnectionError):
             failing.result()
-    assert set(outcome_files(store)) == {"b"}
+    assert set(outcome_files(store)) == {"b"} and literal.closed
 
 
 # ---- slots and priorities

@@ -52,7 +52,7 @@ def research(asked: Asked) -> Reply:
     return Reply(f"Here it is.\n{BLOCK.format(old=old, new=f'value = {number}')}")
 
 
-@pytest.mark.parametrize("api", ["anthropic", "openai"])
+@pytest.mark.parametrize("api", [pytest.param("anthropic", marks=pytest.mark.slow), "openai"])
 def test_a_search_in_plain_words_fills_its_budget_exactly(tmp_path: Path, api: str) -> None:
     rng = random.Random(0)
 
@@ -81,6 +81,7 @@ def test_a_search_in_plain_words_fills_its_budget_exactly(tmp_path: Path, api: s
     assert b"sk-secret-1" not in written and "sk-secret-1" not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_kill_9_while_it_thinks_and_writes_asks_nothing_twice(tmp_path: Path) -> None:
     answered: list[str] = []
 
