@@ -8,11 +8,12 @@ implementation.files         # the patched tree; `diff` is the canonical git dif
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from executor.edits import EditError, ForbiddenEdit, apply_edits, canonical_diff
 from executor.problem import Problem
-from executor.records import Idea, Implementation
+from executor.records import Idea, Implementation, Outcome, Turn
 
 
 class Implementer(Protocol):
@@ -20,6 +21,12 @@ class Implementer(Protocol):
 
     async def implement(self, idea: Idea) -> Implementation:
         """The patched tree, or why there is none."""
+
+    async def repair(
+        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+    ) -> Implementation | None:
+        """Another tree for an idea whose training crashed, or None where the crash is to stand.
+        `exchange` is what led to the tree that crashed, `log` the end of what it printed."""
 
     async def close(self) -> None:
         """Gives back what it holds; on the event loop that `implement` ran on."""
@@ -33,6 +40,12 @@ class DirectImplementer:
 
     async def implement(self, idea: Idea) -> Implementation:
         return await asyncio.to_thread(apply_idea, self._problem, idea.text)
+
+    async def repair(
+        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+    ) -> Implementation | None:
+        """None: nobody is there to ask."""
+        return None
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -6,12 +6,13 @@
 
 Several answers are asked for at once. One whose edit does not apply, or whose tree could not even
 start, is given back with the precise error, a few times; the first that is fine wins, and the
-others are cancelled.
+others are cancelled. A trial that crashes in its first seconds may be given back, too, once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files
@@ -20,9 +21,18 @@ from typing import Literal
 
 from executor.errors import UserError
 from executor.implementer import apply_idea
-from executor.llm.records import LLM, LLMError, Message, NoReply, Request, Response
+from executor.llm.records import (
+    LLM,
+    BudgetSpent,
+    LLMError,
+    Message,
+    NoReply,
+    Purpose,
+    Request,
+    Response,
+)
 from executor.problem import Problem
-from executor.records import Idea, Implementation, Turn
+from executor.records import Idea, Implementation, Outcome, Turn
 from executor.source_checks import source_problems
 
 EditFormat = Literal["blocks", "diff", "whole"]
@@ -30,6 +40,7 @@ EditFormat = Literal["blocks", "diff", "whole"]
 MOST_PROBLEMS = 8
 # So much of an answer that was not taken is shown to its writer again.
 LONGEST_ANSWER = 60_000
+LONGEST_LOG = 6_000
 _REWARDS = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
 
 
@@ -42,6 +53,7 @@ class LLMImplementer:
         samples: answers asked for at once, for each idea.
         revisions: how often each of them may be revised.
         edit_format: the form that the prompt asks for; answers in every form are read.
+        repair_within_s: a trial that crashes within so many seconds of wall time is repaired.
 
     `implement` raises LLMError where no further request would mend it, such as a wrong key or a
     spent budget, unless an answer that is under way brings an edit all the same.
@@ -55,6 +67,7 @@ class LLMImplementer:
         samples: int = 2,
         revisions: int = 2,
         edit_format: EditFormat = "blocks",
+        repair_within_s: float = 0.0,
     ) -> None:
         if samples < 1 or revisions < 0:
             raise UserError(
@@ -63,18 +76,17 @@ class LLMImplementer:
             )
         self._problem, self._llm = problem, llm
         self._samples, self._revisions = samples, revisions
+        self._repair_within_s = repair_within_s
         self._system = filled("system", format=filled(f"format_{edit_format}"))
         self._shared = problem_text(problem)
 
     async def implement(self, idea: Idea) -> Implementation:
         if not idea.text.strip():
             return Implementation("not_implemented", detail="the idea is empty")
-        # No request can carry a lone surrogate.
-        text = idea.text.strip().encode(errors="replace").decode()
-        asked = Message("user", filled("implement", idea=text))
+        asked = (_question(idea),)
         turns: list[Turn] = []
         tasks = [
-            asyncio.create_task(self._sample(number, asked, turns))
+            asyncio.create_task(self._answer("implement", asked, number, turns))
             for number in range(self._samples)
         ]
         try:
@@ -85,14 +97,33 @@ class LLMImplementer:
             await asyncio.gather(*tasks, return_exceptions=True)
         return replace(made, exchange=tuple(turns))
 
+    async def repair(
+        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+    ) -> Implementation | None:
+        taken = next((turn for turn in exchange if turn.answer and not turn.problem), None)
+        if taken is None or outcome.duration_s > self._repair_within_s:
+            return None
+        wrong = filled("repair", detail=outcome.detail, log=log[-LONGEST_LOG:].strip())
+        # A kill may have left turns of this very repair.
+        turns = list(itertools.takewhile(lambda turn: turn.purpose != "repair", exchange))
+        messages = (_question(idea), Message("assistant", _shown(taken.answer)))
+        try:
+            made = await self._answer(
+                "repair", (*messages, Message("user", wrong)), taken.sample, turns
+            )
+        except BudgetSpent:
+            # The trial is paid for: its crash is the outcome.
+            return None
+        return replace(made, exchange=tuple(turns))
+
     async def close(self) -> None:
         await self._llm.close()
 
-    async def _sample(self, number: int, asked: Message, turns: list[Turn]) -> Implementation:
+    async def _answer(
+        self, purpose: Purpose, messages: tuple[Message, ...], number: int, turns: list[Turn]
+    ) -> Implementation:
         """One answer and its revisions, each noted in `turns` as soon as it is there."""
-        messages: tuple[Message, ...] = (asked,)
-        for revision in range(1 + self._revisions):
-            purpose: Literal["implement", "revise"] = "revise" if revision else "implement"
+        for _ in range(1 + self._revisions):
             request = Request(purpose, self._system, self._shared, messages, number)
             try:
                 response = await self._llm.complete(request)
@@ -104,10 +135,21 @@ class LLMImplementer:
             turns.append(_turn(request, response, made.detail))
             if made.status == "completed" or response.stop == "refusal":
                 break
-            given = response.text.strip()[:LONGEST_ANSWER] or "(an empty answer)"
             wrong = filled("revise", problem=made.detail)
-            messages = (*messages, Message("assistant", given), Message("user", wrong))
+            given = Message("assistant", _shown(response.text))
+            messages, purpose = (*messages, given, Message("user", wrong)), "revise"
         return made
+
+
+def _question(idea: Idea) -> Message:
+    # No request can carry a lone surrogate.
+    text = idea.text.strip().encode(errors="replace").decode()
+    return Message("user", filled("implement", idea=text))
+
+
+def _shown(answer: str) -> str:
+    """An answer as its writer is shown it again."""
+    return answer.strip()[:LONGEST_ANSWER] or "(an empty answer)"
 
 
 def read_answer(problem: Problem, response: Response) -> Implementation:

@@ -84,7 +84,15 @@ class Pipeline:
                 implementation = await self._implement(key, idea, made)
                 if implementation.status == "completed":
                     job = self._job(idea, implementation, seed, priority, submitted)
-                    outcome = await self._measure(key, idea, implementation.files, job)
+                    repaired = self._run.repaired(key)
+                    outcome = await self._measure(key, idea, implementation.files, job, repaired)
+                    mended = None
+                    if made is None and not repaired:
+                        mended = await self._repair(key, idea, outcome)
+                    if mended is not None:
+                        job = self._job(idea, mended, seed, priority, submitted)
+                        outcome = await self._measure(key, idea, mended.files, job, True)
+                    outcome = replace(outcome, repaired=repaired or mended is not None)
                 else:
                     failed = Trial(implementation.status, "implement", detail=implementation.detail)
                     outcome = outcome_of(self._problem, idea, seed, failed, "")
@@ -107,6 +115,17 @@ class Pipeline:
         self._run.write_implementation(key, implementation)
         return implementation
 
+    async def _repair(self, key: str, idea: Idea, outcome: Outcome) -> Implementation | None:
+        """What takes the place of a codebase whose training crashed, if anything does."""
+        if outcome.status != "crashed" or outcome.stage != "train":
+            return None
+        exchange, log = self._run.exchange(key), self._run.log(key)
+        mended = await self._implementer.repair(idea, exchange, outcome, log)
+        if mended is None:
+            return None
+        self._run.write_repair(key, mended)
+        return mended if mended.status == "completed" else None
+
     def _job(
         self, idea: Idea, made: Implementation, seed: int, priority: int, submitted: float
     ) -> Job:
@@ -114,25 +133,28 @@ class Pipeline:
         resources = self._problem.file.resources
         return Job(idea.id, content, seed, priority, resources.cpus, resources.gpus, submitted)
 
-    async def _measure(self, key: str, idea: Idea, files: Mapping[str, str], job: Job) -> Outcome:
+    async def _measure(
+        self, key: str, idea: Idea, files: Mapping[str, str], job: Job, repaired: bool
+    ) -> Outcome:
         """The outcome of a codebase: an earlier one of the same content, or a trial's."""
+        own_log = self._run.log_path(key, repaired=repaired)
         async with self._only_one(job.content_hash):
             found = self._store.result(job.content_hash)
             if found is not None and meets(found[0].sandbox, self._sandbox):
                 earlier, log_path = found
-                own = log_path == self._run.log_path(key)
+                own = log_path == own_log
                 if not own:
-                    self._run.write_log(key, self._store.read_text(log_path))
+                    self._run.write_log(key, self._store.read_text(log_path), repaired=repaired)
                 return replace(earlier, idea_id=idea.id, cached=not own)
             self._run.write_job(key, job)
             spec = trial_spec(self._problem, self._data, files, job.seed)
             trial = await self._scheduler.run(job, spec)
             outcome = outcome_of(self._problem, idea, job.seed, trial, job.content_hash)
-            self._run.write_log(key, trial.log)
+            self._run.write_log(key, trial.log, repaired=repaired)
             self._run.write_exam_log(key, trial.exam_log)
             if trial.ended:
                 # Where no worker saw its end, it tells of the machine and not of the codebase.
-                self._store.keep_result(outcome, self._run.log_path(key))
+                self._store.keep_result(outcome, own_log)
             self._run.record("trial", key=key, started=trial.started, ended=trial.ended)
             return outcome
 

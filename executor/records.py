@@ -155,7 +155,8 @@ class Outcome(Record):
 
     `stage` is where it ended, `detail` why in one line, `duration_s` the trial's wall time and
     `charged_s` what counted against the budget; `cached` is true where an identical codebase had
-    already run with this seed. `submitted_at` and `finished_at` are Unix times; the fields from
+    already run with this seed, `repaired` where the idea's first codebase had crashed and this is
+    its second. `submitted_at` and `finished_at` are Unix times; the fields from
     `charged_s` to `frozen` are the trial's.
     """
 
@@ -178,6 +179,7 @@ class Outcome(Record):
     detail: str = ""
     content_hash: str = ""
     cached: bool = False
+    repaired: bool = False
     submitted_at: float = 0.0
     finished_at: float = 0.0
 

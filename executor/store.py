@@ -1,7 +1,8 @@
 """The store, the only truth: one folder an idea, immutable files, `outcome.json` written last.
 
     <store>/runs/<run>/recipe.yaml  events.jsonl
-                       ideas/<key>/{idea.json,exchange.json,edits.diff,codebase.zip,job.json,
+                       ideas/<key>/{idea.json,exchange.json,edits.diff,codebase.zip,
+                                    repair.diff,repair.zip,repair_log.txt,job.json,
                                     log.txt,outcome.json}
     <store>/results/<content-hash>.json
 
@@ -115,21 +116,26 @@ class RunFolder:
         return self._record(Job, key, "job.json")
 
     def diff(self, key: str) -> str:
-        return (self._read(key, "edits.diff") or b"").decode(errors="replace")
+        diff = self._read(key, "repair.diff") or self._read(key, "edits.diff")
+        return (diff or b"").decode(errors="replace")
 
     def log(self, key: str) -> str:
-        return (self._read(key, "log.txt") or b"").decode(errors="replace")
+        log = self._read(key, "repair_log.txt")
+        if log is None:
+            log = self._read(key, "log.txt")
+        return (log or b"").decode(errors="replace")
 
-    def log_path(self, key: str) -> str:
-        return f"{self._path}/ideas/{key}/log.txt"
+    def log_path(self, key: str, *, repaired: bool = False) -> str:
+        """Where the log of a trial is kept, in the store: of its first tree, or of the second."""
+        return f"{self._path}/ideas/{key}/{'repair_log.txt' if repaired else 'log.txt'}"
 
     def codebase(self, key: str) -> dict[str, str] | None:
-        """The patched tree; None when the idea has none (yet)."""
-        data = self._read(key, "codebase.zip")
-        try:
-            return unzip(data) if data else None
-        except zipfile.BadZipFile:
-            return None
+        """The patched tree, the repaired one where there is one; None when the idea has none."""
+        return self._tree(key, "repair.zip") or self._tree(key, "codebase.zip")
+
+    def repaired(self, key: str) -> bool:
+        """Whether the first tree was replaced by another, after it had crashed."""
+        return self._tree(key, "repair.zip") is not None
 
     def write_idea(self, key: str, idea: Idea) -> None:
         self._write(key, "idea.json", idea.to_json().encode())
@@ -141,19 +147,17 @@ class RunFolder:
 
     def write_implementation(self, key: str, implementation: Implementation) -> None:
         """Keeps the exchange that led to it, and the code where there is some."""
-        if implementation.exchange:
-            text = ",\n".join(turn.to_json() for turn in implementation.exchange)
-            self._write(key, "exchange.json", f"[{text}]\n".encode())
-        if implementation.status != "completed":
-            return
-        self._write(key, "edits.diff", implementation.diff.encode())
-        self._write(key, "codebase.zip", zip_tree(implementation.files))
+        self._write_implementation(key, implementation, "edits.diff", "codebase.zip")
+
+    def write_repair(self, key: str, implementation: Implementation) -> None:
+        """The same for what takes the place of a tree that crashed; the first one stays."""
+        self._write_implementation(key, implementation, "repair.diff", "repair.zip")
 
     def write_job(self, key: str, job: Job) -> None:
         self._write(key, "job.json", job.to_json().encode())
 
-    def write_log(self, key: str, log: str) -> None:
-        self._write(key, "log.txt", log.encode())
+    def write_log(self, key: str, log: str, *, repaired: bool = False) -> None:
+        self._storage.write(self.log_path(key, repaired=repaired), log.encode())
 
     def write_exam_log(self, key: str, log: str) -> None:
         """What the candidate printed while it was asked: for people, never for an ideator."""
@@ -184,6 +188,21 @@ class RunFolder:
         """The lines of events.jsonl; one that a kill cut short is left out."""
         lines = (self._storage.read(f"{self._path}/events.jsonl") or b"").splitlines()
         return [event for line in lines if (event := _json(line)) is not None]
+
+    def _write_implementation(self, key: str, made: Implementation, diff: str, tree: str) -> None:
+        if made.exchange:
+            text = ",\n".join(turn.to_json() for turn in made.exchange)
+            self._write(key, "exchange.json", f"[{text}]\n".encode())
+        if made.status == "completed":
+            self._write(key, diff, made.diff.encode())
+            self._write(key, tree, zip_tree(made.files))
+
+    def _tree(self, key: str, name: str) -> dict[str, str] | None:
+        data = self._read(key, name)
+        try:
+            return unzip(data) if data else None
+        except zipfile.BadZipFile:
+            return None
 
     def _read(self, key: str, name: str) -> bytes | None:
         return self._storage.read(f"{self._path}/ideas/{key}/{name}")

@@ -65,4 +65,5 @@ def open_implementer(
         samples=settings.samples,
         revisions=settings.revisions,
         edit_format=settings.edit_format,
+        repair_within_s=settings.repair_within_s,
     )

@@ -61,19 +61,28 @@ class DirectImplementerSettings(Settings, frozen=True, tag="direct", tag_field="
 
 class LLMImplementerSettings(Settings, frozen=True, tag="llm", tag_field="kind"):
     """A language model writes the edits of an idea, `samples` at once and each with up to
-    `revisions` on what is wrong with it; `edit_format` is the form that it is asked for."""
+    `revisions` on what is wrong with it; `edit_format` is the form that it is asked for. A trial
+    that crashes within `repair_within_s` wall seconds gets a second codebase, 0: none does."""
 
     llm: LLMSettings
     samples: AtLeast1 = 2
     revisions: AtLeast0 = 2
     edit_format: EditFormat = "blocks"
+    repair_within_s: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
 
 class SearchSettings(Settings, frozen=True):
-    """Which algorithm, and how many ideas it proposes at a time (`sequential`: always one)."""
+    """Which algorithm, and how many ideas it proposes at a time (`sequential`: always one).
+
+    `pipeline: epochs` proposes an epoch when all of the one before has ended, as the paper does;
+    `continuous` as soon as fewer than `ahead` ideas are on their way (by default two a slot; more
+    where writing an idea and its code takes longer than a trial), so that no slot waits.
+    """
 
     method: Literal["evolution", "best_of_n", "sequential"] = "evolution"
     epoch_size: AtLeast1 = 8
+    pipeline: Literal["epochs", "continuous"] = "epochs"
+    ahead: AtLeast1 | None = None
 
 
 class BudgetSettings(Settings, frozen=True):

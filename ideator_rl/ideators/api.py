@@ -1,8 +1,7 @@
 """A language model behind an API as an ideator: it reads the problem and writes ideas in words.
 
     ideator = ApiIdeator(llm, problem)
-    proposals = await ideator.propose(request)
-    async for batch in ideator.batches(request):           # the same, as replies come
+    async for batch in ideator.propose(request):           # the new ideas of a reply
         batch[0].text, batch[0].meta["title"], batch[0].meta["cost"]
 
 A call asks for ten ideas at most and is shown the problem, up to a hundred past ideas with what
@@ -14,19 +13,18 @@ and asked for anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
-from executor.errors import UserError
-from executor.llm.records import LLM, BudgetSpent, NoReply, Response
+from executor.llm.records import LLM, NoReply, Response
 from executor.llm.records import Request as Question
 from executor.problem import Problem
 from executor.records import Idea
 from ideator_rl.ideators.api_prompts import make_question, problem_text, shown_ideas, title_of
 from ideator_rl.ideators.idea_draft import Draft
 from ideator_rl.ideators.idea_replies import read_ideas
-from ideator_rl.ideators.ideator import Executed, Mode, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, GaveUp, Mode, Proposal, Request
 from ideator_rl.ideators.near_duplicates import NearDuplicates
 
 BATCH = 10
@@ -38,10 +36,6 @@ CUT = "it reached its bound on tokens before the first idea was complete"
 EMPTY = "it was empty"
 NO_IDEA = "it held no idea in the form asked for"
 REPEATED = "it held only ideas that had been proposed before"
-
-
-class GaveUp(UserError):
-    """The model writes no new idea: how often it was asked in vain, and why, in one line."""
 
 
 class _Read(NamedTuple):
@@ -67,22 +61,8 @@ class ApiIdeator:
         self._problem = problem_text(problem)
         self._record = record
 
-    async def propose(self, request: Request) -> list[Proposal]:
-        """Fewer than were asked for when the budget or the model's ideas end on the way. Raises
-        GaveUp and LLMError."""
-        proposals: list[Proposal] = []
-        try:
-            async for batch in self.batches(request):
-                proposals += batch
-        except (BudgetSpent, GaveUp):
-            # What is paid for is used; the next request tells why there is no more.
-            if not proposals:
-                raise
-        return proposals
-
-    async def batches(self, request: Request) -> AsyncIterator[list[Proposal]]:
-        """The new ideas of each reply as it comes, `request.count` in all. Raises GaveUp and
-        LLMError."""
+    async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
+        """The new ideas of each reply, `request.count` in all. Raises GaveUp, LLMError."""
         # One draw, however many replies it takes: what is drawn later does not depend on them.
         rng = Random(request.rng.getrandbits(64))
         shown = shown_ideas(request, rng)

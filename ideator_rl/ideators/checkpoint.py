@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 from executor.problem import Problem
@@ -71,28 +71,30 @@ class CheckpointIdeator:
         the order in which answers end; whatever it is, and however often. Raises UserError."""
         return self._write(self.model.encode(self.prompt), seeds)
 
-    async def propose(self, request: Request) -> list[Proposal]:
-        try:
-            return await asyncio.to_thread(self._propose, request)
-        except asyncio.CancelledError:
-            self.model.close()
-            raise
-
-    def _propose(self, request: Request) -> list[Proposal]:
-        tokens, parents = self._asked(request)
+    async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
+        tokens, parents = await asyncio.to_thread(self._asked, request)
         taken = {"", *(_normal(idea.text) for idea in request.seen)}
-        proposals: list[Proposal] = []
+        missing = request.count
         for _ in range(ROUNDS):
-            missing = request.count - len(proposals)
             if not missing:
                 break
             seeds = [request.rng.getrandbits(63) for _ in range(missing)]
-            drafts = dict(self._write(tokens, seeds))
-            for text, meta in (drafts[row] for row in range(missing)):
+            proposals: list[Proposal] = []
+            for text, meta in await self._drafts(tokens, seeds):
                 if _normal(text) not in taken:
                     taken.add(_normal(text))
                     proposals.append(Proposal(text, parents, meta))
-        return proposals
+            missing -= len(proposals)
+            yield proposals
+
+    async def _drafts(self, tokens: Sequence[int], seeds: Sequence[int]) -> list[Draft]:
+        """One answer a seed, in their order."""
+        try:
+            drafts = await asyncio.to_thread(lambda: dict(self._write(tokens, seeds)))
+        except asyncio.CancelledError:
+            self.model.close()
+            raise
+        return [drafts[row] for row in range(len(seeds))]
 
     def _write(self, tokens: Sequence[int], seeds: Sequence[int]) -> Iterator[tuple[int, Draft]]:
         written = self.model.write(

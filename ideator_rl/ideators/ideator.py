@@ -1,7 +1,7 @@
-"""The contract of an ideator: asked for ideas, it proposes texts.
+"""The contract of an ideator: asked for ideas, it proposes texts, as they come.
 
-    proposals = await ideator.propose(Request("explore", 4, history, seen, baseline, rng))
-    proposals[0].text                    # "[Experiment] … [Code Changes] …"
+    async for batch in ideator.propose(Request("explore", 4, history, seen, baseline, rng)):
+        batch[0].text                    # "[Experiment] … [Code Changes] …"
 
 `sample` asks for first ideas, `exploit` for improvements on the ideas in `history`, which all beat
 the baseline, `explore` for something new, given the ideas in `history`, failures included.
@@ -9,11 +9,12 @@ the baseline, `explore` for something new, given the ideas in `history`, failure
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, NamedTuple, Protocol
 
+from executor.errors import UserError
 from executor.records import Idea, Outcome
 
 Mode = Literal["sample", "exploit", "explore"]
@@ -51,6 +52,16 @@ class Proposal:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+class GaveUp(UserError):
+    """An ideator that was asked in vain too often: how often, and why, in one line."""
+
+
 class Ideator(Protocol):
-    async def propose(self, request: Request) -> Sequence[Proposal]:
-        """At most `request.count` proposals; fewer when it has no more."""
+    def propose(self, request: Request) -> AsyncGenerator[Sequence[Proposal], None]:
+        """At most `request.count` proposals in all; fewer when it has no more. Raises GaveUp, and
+        UserError for what no other request would mend."""
+
+
+async def propose_all(ideator: Ideator, request: Request) -> list[Proposal]:
+    """The proposals of every batch."""
+    return [proposal async for batch in ideator.propose(request) for proposal in batch]

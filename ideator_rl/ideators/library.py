@@ -9,7 +9,7 @@ is what an ideator that reads and thinks has to beat.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ class LibraryIdeator:
     def __init__(self, atoms: Sequence[Atom]) -> None:
         self._atoms = {atom.id: atom for atom in atoms}
 
-    async def propose(self, request: Request) -> list[Proposal]:
+    async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
         taken = {_genome(idea) for idea in request.seen}
         proposals: list[Proposal] = []
         for attempt in range(_ATTEMPTS * request.count):
@@ -63,7 +63,7 @@ class LibraryIdeator:
                 text = idea_text([(self._atoms[name], dict(values)) for name, values in genome])
                 meta = {"title": genome_title(genome), "atoms": genome}
                 proposals.append(Proposal(text, parents, meta))
-        return proposals
+        yield proposals
 
     def _variation(self, request: Request, size: int) -> tuple[Genome, tuple[str, ...]]:
         rng = request.rng

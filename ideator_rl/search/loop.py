@@ -3,8 +3,13 @@
     result = await search(recipe, executor, ideator, on_outcome=print)
     result.best.outcome.reward, result.baseline
 
-It keeps no state but the store's: ideas are named by epoch and place (`003-001`), so the same
-recipe again finds the ones that exist, asks for the missing ones, and goes on where it ended.
+Ideas are executed as they come, while the ideator writes the next ones. `search.pipeline: epochs`
+asks for an epoch when all of the one before has ended, `continuous` as soon as too few ideas wait
+to keep every slot busy.
+
+It keeps no state but the store's: ideas are named by epoch and place (`003-001`), and what an epoch
+was asked on the grounds of is on record, so the same recipe again finds the ideas that exist, asks
+for the missing ones, and goes on where it ended.
 """
 
 from __future__ import annotations
@@ -12,34 +17,31 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from random import Random
 
 from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
 from executor.errors import UserError
+from executor.llm.records import BudgetSpent
 from gym_envs import ResearchEnv
-from ideator_rl.ideators.ideator import Executed, Ideator, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, GaveUp, Ideator
 from ideator_rl.recipe import SearchRecipe
-from ideator_rl.search.best_of_n import best_of_n
-from ideator_rl.search.evolution import evolution
-from ideator_rl.search.method import Method
-from ideator_rl.search.sequential import sequential
+from ideator_rl.search.epochs import Epochs
 
-METHODS: Mapping[str, Method] = {
-    "evolution": evolution,
-    "best_of_n": best_of_n,
-    "sequential": sequential,
-}
+# Ideas on their way for each slot: one that runs, and one that is implemented meanwhile.
+AHEAD = 2
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found. `baseline` is the mean reward over `baselines`, one a seed."""
+    """What a search found. `baseline` is the mean reward over `baselines`, one a seed; `ended` says
+    why there are fewer ideas than the recipe's, where it was for want of money or of ideas."""
 
     baselines: Sequence[Outcome]
     executed: Sequence[Executed]
+    ended: str = ""
 
     @property
     def baseline(self) -> float:
@@ -60,25 +62,79 @@ async def search(
 ) -> SearchResult:
     """Runs a search until its budget of ideas or seconds is used up.
 
-    Raises UserError when the baseline itself does not complete.
+    Where the language models' budget or the ideator's ideas end before, what is under way is
+    executed still. Raises UserError when the baseline itself does not complete, and for what no
+    further idea would mend.
     """
-    # The baseline and the first ideas share the slots; nothing of epoch 0 depends on its reward.
-    seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
-    baselines = asyncio.create_task(run_baselines(executor, seeds, on_outcome))
-    baseline = math.nan
-    executed: list[Executed] = []
-    epoch = 0
-    while len(executed) < recipe.budget.ideas:
-        size = min(recipe.search.epoch_size, recipe.budget.ideas - len(executed))
-        ideas = await _next_ideas(recipe, executor, ideator, epoch, size, executed, baseline)
-        if not ideas:
-            break
-        outcomes, _ = await asyncio.gather(execute(executor, ideas, on_outcome), baselines)
-        baseline = mean_reward(baselines.result())
-        executed += map(Executed, ideas, outcomes)
-        epoch += 1
-    finished = [entry for entry in executed if entry.outcome.status != "cancelled"]
-    return SearchResult(await baselines, finished)
+    executed: dict[str, Executed] = {}
+    running: set[str] = set()
+    ended: list[str] = []
+    progress = asyncio.Event()
+
+    async def run(idea: Idea) -> None:
+        try:
+            outcome = await execute_idea(executor, idea, on_outcome)
+            if outcome.status != "cancelled":
+                executed[idea.id] = Executed(idea, outcome)
+        except BudgetSpent as error:
+            ended.append(str(error))
+        finally:
+            running.discard(idea.id)
+            progress.set()
+
+    async with _tasks() as tasks:
+        # It shares the slots with the first ideas: nothing of epoch 0 depends on its reward.
+        seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
+        baselines = tasks.create_task(run_baselines(executor, seeds, on_outcome))
+        baselines.add_done_callback(lambda _: progress.set())
+        epochs = Epochs(recipe, executor.run)
+        ahead = recipe.search.ahead or AHEAD * executor.slots
+        most = ahead if recipe.search.pipeline == "continuous" else 1
+
+        def may_ask() -> bool:
+            if (shown := epochs.recorded()) is not None:
+                return not running.intersection(shown.ideas) and shown.baseline <= baselines.done()
+            waits_for_baseline = most == 1 and epochs.number > 0 and not baselines.done()
+            return len(running) < most and not waits_for_baseline
+
+        while epochs.ideas_left and not ended:
+            if not may_ask():
+                progress.clear()
+                await progress.wait()
+                continue
+            baseline = mean_reward(baselines.result()) if baselines.done() else math.nan
+            # When the run's time is up there are no other ideas than those that it has.
+            asked = ideator if executor.seconds_left() > 0 else None
+            before = epochs.ideas_left
+            try:
+                async with aclosing(epochs.ideas(asked, executed, baseline)) as batches:
+                    async for ideas in batches:
+                        if ended:
+                            break
+                        running.update(idea.id for idea in ideas)
+                        for idea in ideas:
+                            tasks.create_task(run(idea))
+            except (BudgetSpent, GaveUp) as error:
+                ended.append(str(error))
+            if epochs.ideas_left == before:
+                break
+    if ended and not executed:
+        raise UserError(ended[0])
+    finished = [executed[key] for key in sorted(executed)]
+    return SearchResult(baselines.result(), finished, ended[0] if ended else "")
+
+
+@asynccontextmanager
+async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    """A group of tasks in which the first error ends all others, and is what is raised."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 def mean_reward(outcomes: Sequence[Outcome]) -> float:
@@ -105,52 +161,20 @@ async def run_baselines(
     return outcomes
 
 
-async def _next_ideas(
-    recipe: SearchRecipe,
-    executor: Executor,
-    ideator: Ideator,
-    epoch: int,
-    size: int,
-    executed: Sequence[Executed],
-    baseline: float,
-) -> list[Idea]:
-    """The ideas of an epoch: those that the store has, and others for the empty places.
-
-    When the run's time is up there are no others, so that what it had can still be read.
-    """
-    rng = Random(f"{recipe.seed}/{epoch}")
-    method = METHODS[recipe.search.method]
-    parts = method(epoch, size, executed, baseline, rng)
-    names = [f"{epoch:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
-    stored = [executor.run.idea(name) for name in names]
-    if all(stored) or executor.seconds_left() <= 0:
-        return [idea for idea in stored if idea is not None]
-
-    proposals: list[tuple[str, Proposal]] = []
-    seen = [entry.idea for entry in executed]
-    for part in parts:
-        request = Request(part.mode, part.count, part.history, seen, baseline, rng)
-        found = list(await ideator.propose(request))[: part.count]
-        proposals += [(part.mode, proposal) for proposal in found]
-        seen += [Idea("", proposal.text, meta=proposal.meta) for proposal in found]
-    return [
-        idea or Idea(name, new.text, epoch, mode, new.parents, new.meta)
-        for name, idea, (mode, new) in zip(names, stored, proposals, strict=False)
-    ]
+async def execute_idea(
+    executor: Executor, idea: Idea, on_outcome: Callable[[Idea, Outcome], None]
+) -> Outcome:
+    """One step of an environment of the idea's own, on the shared executor."""
+    env = ResearchEnv(executor.problem, executor=executor)
+    env.reset()
+    _, _, _, _, info = await env.astep(idea)
+    on_outcome(idea, info["outcome"])
+    return info["outcome"]
 
 
 async def execute(
-    executor: Executor,
-    ideas: Sequence[Idea],
-    on_outcome: Callable[[Idea, Outcome], None],
+    executor: Executor, ideas: Sequence[Idea], on_outcome: Callable[[Idea, Outcome], None]
 ) -> list[Outcome]:
-    """One step of one environment for each idea, all on the shared executor."""
-
-    async def step(idea: Idea) -> Outcome:
-        env = ResearchEnv(executor.problem, executor=executor)
-        env.reset()
-        _, _, _, _, info = await env.astep(idea)
-        on_outcome(idea, info["outcome"])
-        return info["outcome"]
-
-    return list(await asyncio.gather(*map(step, ideas)))
+    """All ideas at once, on the shared executor; outcomes in the same order."""
+    steps = (execute_idea(executor, idea, on_outcome) for idea in ideas)
+    return list(await asyncio.gather(*steps))

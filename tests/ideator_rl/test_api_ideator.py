@@ -15,10 +15,10 @@ from executor import Idea, Outcome, Problem, load_problem
 from executor.llm import retries
 from executor.llm.records import LLM, BudgetSpent, LLMError, NoReply, Response, Usage
 from executor.llm.records import Request as Question
-from ideator_rl.ideators.api import MOST_IN_VAIN, NO_IDEA, REFUSED, REPEATED, ApiIdeator, GaveUp
+from ideator_rl.ideators.api import MOST_IN_VAIN, NO_IDEA, REFUSED, REPEATED, ApiIdeator
 from ideator_rl.ideators.api_prompts import SHOWN_CHARACTERS, problem_text, shown_ideas
 from ideator_rl.ideators.idea_replies import read_ideas
-from ideator_rl.ideators.ideator import Executed, Mode, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, GaveUp, Mode, Proposal, Request, propose_all
 from tests.executor.llm.asking import APIS, settings_for, with_llm
 from tests.llm_servers import Answer, Asked, Fault, Reply, random_faults, serve
 from tests.tiny_problem import make_problem
@@ -92,7 +92,7 @@ def request(mode: Mode = "sample", count=10, history=(), seen=(), seed=1, baseli
 
 
 def propose(llm: LLM, problem: Problem, asked: Request, **options: Any) -> list[Proposal]:
-    return asyncio.run(ApiIdeator(llm, problem, **options).propose(asked))
+    return asyncio.run(propose_all(ApiIdeator(llm, problem, **options), asked))
 
 
 # --- what it asks --------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_replies_can_be_used_as_they_come(problem: Problem) -> None:
     llm = Scripted()
 
     async def first() -> list[Proposal]:
-        return await anext(ApiIdeator(llm, problem).batches(request(count=25)))
+        return await anext(ApiIdeator(llm, problem).propose(request(count=25)))
 
     assert len(asyncio.run(first())) == 10 and len(llm.asked) == 1
 
@@ -274,10 +274,15 @@ def test_it_gives_up_on_a_model_that_repeats_itself(problem: Problem) -> None:
 
 @pytest.mark.parametrize("end", [BudgetSpent("the budget is spent"), NoReply("HTTP 500")])
 def test_what_was_paid_for_is_used_when_it_ends_on_the_way(problem: Problem, end) -> None:
-    llm = Scripted(reply(1, 2), *[end] * MOST_IN_VAIN)
-    assert [p.text for p in propose(llm, problem, request())] == [idea(1), idea(2)]
+    llm, told = Scripted(reply(1, 2), *[end] * MOST_IN_VAIN), []
+
+    async def ask() -> None:
+        async for batch in ApiIdeator(llm, problem).propose(request()):
+            told.extend(proposal.text for proposal in batch)
+
     with pytest.raises((BudgetSpent, GaveUp)):
-        propose(Scripted(*[end] * MOST_IN_VAIN), problem, request())
+        asyncio.run(ask())
+    assert told == [idea(1), idea(2)]
 
 
 def test_what_nothing_would_mend_stops_at_once(problem: Problem) -> None:
@@ -340,7 +345,7 @@ def test_a_third_of_bad_replies_leaves_no_gap(
         proposals = with_llm(
             settings_for(api, server),
             tmp_path,
-            lambda llm: ApiIdeator(llm, problem).propose(request(count=30)),
+            lambda llm: propose_all(ApiIdeator(llm, problem), request(count=30)),
         )
         calls = len(server.asked)
     assert calls > 10
@@ -358,7 +363,7 @@ def test_a_wrong_key_or_model_is_asked_once(
             with_llm(
                 settings_for(api, server),
                 tmp_path,
-                lambda llm: ApiIdeator(llm, problem).propose(request()),
+                lambda llm: propose_all(ApiIdeator(llm, problem), request()),
             )
         assert len(server.asked) == 1
     assert "\n" not in str(told.value)
@@ -377,7 +382,7 @@ def test_a_resumed_request_is_answered_from_what_was_kept(
         return Fault("401") if asked.number == 2 else Reply(author(asked.text))
 
     def ask(llm: LLM):
-        return ApiIdeator(llm, problem).propose(request("explore", 25, history))
+        return propose_all(ApiIdeator(llm, problem), request("explore", 25, history))
 
     with serve(api, troubled) as server:
         settings = settings_for(api, server)

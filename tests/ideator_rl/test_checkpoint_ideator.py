@@ -21,7 +21,7 @@ from ideator_rl.ideators.checkpoint import (
     request_prompt,
 )
 from ideator_rl.ideators.engines import Closed
-from ideator_rl.ideators.ideator import Executed, Request
+from ideator_rl.ideators.ideator import Executed, Request, propose_all
 from ideator_rl.ideators.language_model import LanguageModel, Written
 from ideator_rl.ideators.memory import check_memory
 from tests.tiny_problem import larger, make_problem
@@ -52,7 +52,7 @@ def request(mode="sample", count=5, history=(), seen=(), seed=1) -> Request:
 
 
 def propose(ideator: CheckpointIdeator, asked: Request):
-    return asyncio.run(ideator.propose(asked))
+    return asyncio.run(propose_all(ideator, asked))
 
 
 @pytest.mark.parametrize("mode", ["sample", "exploit", "explore"])
@@ -188,7 +188,7 @@ def test_an_interrupted_request_ends_its_sampling(tiny_model: Path, problem: Pro
     before = set(threading.enumerate())
 
     async def interrupt() -> None:
-        task = asyncio.create_task(ideator.propose(request(count=256)))
+        task = asyncio.create_task(propose_all(ideator, request(count=256)))
         await asyncio.sleep(1)
         task.cancel()
         await task

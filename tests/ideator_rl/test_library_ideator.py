@@ -10,7 +10,7 @@ import pytest
 from executor import Idea, Outcome
 from executor.errors import UserError
 from gym_envs import find_problem, problem_paths
-from ideator_rl.ideators.ideator import Executed, Mode, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, Mode, Proposal, Request, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 from tests.tiny_problem import make_problem
 
@@ -29,7 +29,7 @@ def ask(
     seed: int = 0,
 ) -> list[Proposal]:
     request = Request(mode, count, history or [], seen or [], 10.0, Random(seed))
-    return asyncio.run(ideator.propose(request))
+    return asyncio.run(propose_all(ideator, request))
 
 
 def executed(proposal: Proposal, reward: float, name: str) -> Executed:

@@ -1,0 +1,114 @@
+"""The ideas of a search, epoch by epoch, as they come.
+
+    epochs = Epochs(recipe, executor.run)
+    async for ideas in epochs.ideas(ideator, executed, baseline):    # the next epoch, in batches
+        ...
+
+Those that the store has come first, then others for the empty places. What an epoch is shown is
+recorded before it is asked for, so that a resumed search asks the same questions, whatever else
+has ended by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from random import Random
+
+from executor.records import Idea
+from executor.store import RunFolder
+from ideator_rl.ideators.ideator import Executed, Ideator, Request
+from ideator_rl.recipe import SearchRecipe
+from ideator_rl.search.best_of_n import best_of_n
+from ideator_rl.search.evolution import evolution
+from ideator_rl.search.method import Method
+from ideator_rl.search.sequential import sequential
+
+EVENT = "epoch"
+METHODS: Mapping[str, Method] = {
+    "evolution": evolution,
+    "best_of_n": best_of_n,
+    "sequential": sequential,
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """On what grounds an epoch was asked for: executed ideas by id, and whether the baseline's
+    reward was known."""
+
+    ideas: tuple[str, ...]
+    baseline: bool
+
+
+class Epochs:
+    """Asks for one epoch after the other, `number` being the next one."""
+
+    def __init__(self, recipe: SearchRecipe, run: RunFolder) -> None:
+        self._recipe, self._run = recipe, run
+        self._recorded = {
+            event["epoch"]: Shown(tuple(event["shown"]), event["baseline"])
+            for event in run.events()
+            if event["event"] == EVENT
+        }
+        self._seen: list[Idea] = []
+        self.number = 0
+
+    @property
+    def ideas_left(self) -> int:
+        """How many ideas the recipe still admits."""
+        return self._recipe.budget.ideas - len(self._seen)
+
+    def recorded(self) -> Shown | None:
+        """What the next epoch was shown in an earlier session."""
+        return self._recorded.get(self.number)
+
+    async def ideas(
+        self, ideator: Ideator | None, executed: Mapping[str, Executed], baseline: float
+    ) -> AsyncGenerator[list[Idea], None]:
+        """The next epoch's ideas; without an ideator only those that the store has.
+
+        `executed` is by id, `baseline` NaN where it is not known yet. Raises what the ideator does.
+        """
+        number, rng = self.number, Random(f"{self._recipe.seed}/{self.number}")
+        shown = self.recorded()
+        if shown is None:
+            shown = Shown(tuple(sorted(executed)), not math.isnan(baseline))
+            await self._record(shown)
+        history = [executed[key] for key in shown.ideas if key in executed]
+        baseline = baseline if shown.baseline else math.nan
+        size = min(self._recipe.search.epoch_size, self.ideas_left)
+        parts = METHODS[self._recipe.search.method](number, size, history, baseline, rng)
+        names = [f"{number:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
+        stored = {name: idea for name in names if (idea := self._run.idea(name)) is not None}
+        # In the order of their names, not of their coming: the same in every session.
+        seen, self.number = sorted(self._seen, key=lambda idea: idea.id), number + 1
+        self._seen += stored.values()
+        if stored:
+            yield list(stored.values())
+        if ideator is None or len(stored) == len(names):
+            return
+        free = iter(names)
+        for part in parts:
+            request = Request(part.mode, part.count, part.history, list(seen), baseline, rng)
+            wanted = part.count
+            async with aclosing(ideator.propose(request)) as batches:
+                async for batch in batches:
+                    batch, wanted = batch[:wanted], wanted - len(batch)
+                    made = [
+                        Idea(name, new.text, number, part.mode, new.parents, new.meta)
+                        for new, name in zip(batch, free, strict=False)
+                    ]
+                    seen += made
+                    ideas = [idea for idea in made if idea.id not in stored]
+                    self._seen += ideas
+                    yield ideas
+
+    async def _record(self, shown: Shown) -> None:
+        self._recorded[self.number] = shown
+        self._run.record(EVENT, epoch=self.number, shown=list(shown.ideas), baseline=shown.baseline)
+        # A bucket keeps events back for a while; the questions that follow are paid for.
+        await asyncio.to_thread(self._run.flush)
