@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ideator_rl.analysis.formats import duration, number, share, signed, words
+from ideator_rl.analysis.formats import amount, duration, money, number, share, signed, words
 
 
 def render_page(
@@ -33,7 +33,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (number, signed, duration, share, words)
+    filters = (number, signed, duration, share, words, amount, money)
     environment.filters |= {function.__name__: function for function in filters}
     allowed = "".join(
         f"{kind}-src 'sha256-{_digest(inline)}'; "

@@ -19,6 +19,8 @@ function make(tag, attributes, ...content) {
   node.append(...content.filter((part) => part !== null));
   return node;
 }
+const priced = ideas.some((idea) => idea.money);
+const money = (x) => (x >= 0.1 ? x.toFixed(2) : String(+x.toPrecision(2)));
 const words = (name) => name.replaceAll("_", " ");
 const number = (x) => (Math.abs(x) < 10 ? x.toFixed(4) : String(+x.toPrecision(5)));
 const signed = (x) => (x < 0 ? "−" : "+") + number(Math.abs(x));
@@ -67,7 +69,8 @@ function row(idea) {
     cell("n wide" + (delta > 0 ? " up" : ""), delta === null ? "–" : signed(delta)),
     cell("n mid", String(idea.epoch)),
     cell("n wide", idea.duration.toFixed(1) + " s"),
-    cell("n mid", clock(idea.at)));
+    cell("n mid", clock(idea.at)),
+    ...(priced ? [cell("n wide", money(idea.money))] : []));
   line.addEventListener("click", (event) => {
     if (!event.target.closest("a") && !String(getSelection())) reveal(idea, line.nextSibling?.hidden ?? true);
   });
@@ -79,6 +82,9 @@ function row(idea) {
 function detail(idea) {
   const [experiment, changes] = idea.text.replace("[Experiment]", "").split("[Code Changes]");
   const facts = { ...idea.metrics, "ended in": idea.stage, "budget charged": idea.charged.toFixed(2) + " s", origin: idea.origin };
+  facts["slot time"] = idea.slot.toFixed(1) + " s";
+  if (idea.answers) facts.answers = `${idea.answers} of the implementer, ${idea.tokens} tokens`;
+  if (idea.money) facts.money = `${money(idea.money)}, without answers that were cancelled or failed`;
   if (idea.cached) facts.known = "an identical codebase had run before";
   if (baseline?.sd && idea.reward !== null) facts["vs. baseline"] = `${signed(gain(idea))}, ${(gain(idea) / baseline.sd).toFixed(1)} s.d.`;
   if (idea.confirmed) facts["on fresh seeds"] = [number(idea.confirmed.mean), idea.confirmed.verdict, idea.confirmed.reason].filter(Boolean).join(", ");
@@ -94,7 +100,7 @@ function detail(idea) {
   if (children.length) list.append(make("dt", {}, "led to"), make("dd", {}, ...links(children)));
   const block = (name, node) => (node ? [make("h3", {}, name), node] : []);
   const plain = (text) => (text?.trim() ? make("pre", { tabindex: "0" }, text.trim()) : null);
-  return make("tr", { class: "detail" }, make("td", { colspan: "7" },
+  return make("tr", { class: "detail" }, make("td", { colspan: priced ? "8" : "7" },
     idea.detail ? make("p", { class: "why" }, idea.detail) : null,
     make("div", { class: "panes" },
       make("div", {}, ...block("Thinking", idea.thinking.trim() ? make("p", { class: "prose" }, idea.thinking.trim()) : null),

@@ -23,6 +23,7 @@ from executor.storage import open_storage
 from executor.store import RunFolder
 from ideator_rl.analysis import metrics
 from ideator_rl.analysis.chart import CURSOR, HEIGHT, WIDTH, draw
+from ideator_rl.analysis.cost import run_cost
 from ideator_rl.analysis.forest import forest
 from ideator_rl.analysis.page import render_page
 from ideator_rl.analysis.run_data import CUT, RunData, TrialData, load_run
@@ -61,6 +62,8 @@ def render_report(data: RunData) -> str:
         ("plot.js", "report.js", "training.js"),
         run=data,
         summary=summary(data),
+        cost=run_cost(data),
+        priced=any(trial.paid.money for trial in data.ideas),
         training=found,
         draw=draw,
         box=f"0 0 {WIDTH} {HEIGHT}",
@@ -144,6 +147,10 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
                 "duration": trial.duration_s,
                 "charged": trial.charged_s,
                 "cached": trial.cached,
+                "slot": round(trial.slot_s, 3),
+                "money": trial.paid.money,
+                "answers": trial.paid.calls,
+                "tokens": trial.paid.tokens,
                 "same": same,
                 "confirmed": confirmed.get(trial.idea_id),
                 "detail": cut(trial.detail, cap),

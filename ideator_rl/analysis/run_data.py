@@ -10,8 +10,8 @@ lone surrogates, so that every text can be written as UTF-8.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,12 +19,17 @@ import yaml
 
 from executor.budget import BASELINE
 from executor.errors import UserError
+from executor.llm.journal import Entry, Journal
+from executor.llm.records import Purpose
 from executor.records import Idea, Outcome, Stage, Status
 from executor.storage import open_storage
 from executor.store import RunFolder
 from ideator_rl.analysis.confirmed import EVENT, Confirmation, Ended, Plan, judge
+from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.rl.metrics_file import METRICS, parse_steps
 
+# The journals of a run's requests to language models, below `llm/`.
+ASKERS = ("ideator", "implementer")
 MAX_LOG_LINES = 40
 MAX_LOG_BYTES = 6_000
 MAX_TEXT_CHARS = 20_000
@@ -38,7 +43,9 @@ class TrialData:
 
     `title` is one line on the idea, `thinking` what its ideator wrote before it, `log_tail` the
     log's last lines; `reward` is what the ideator got, and `measured` says whether it comes from a
-    measurement.
+    measurement. `slot_s` are seconds of a slot that it took in this run. `paid` is the idea's share
+    of its ideator's replies, and the answers of its implementer; what was paid for requests that
+    were cancelled or failed is in the run's `requests` only.
     """
 
     key: str
@@ -63,6 +70,8 @@ class TrialData:
     finished_at: float
     diff: str
     log_tail: str
+    slot_s: float
+    paid: Cost
 
     @property
     def measured(self) -> bool:
@@ -70,18 +79,32 @@ class TrialData:
 
 
 @dataclass(frozen=True)
+class AskedData:
+    """A request to a language model: what every attempt at it has cost, one without an end at the
+    most that it can; `seconds` is how long the answer took, 0 where there is none."""
+
+    purpose: Purpose
+    cost: Cost
+    seconds: float
+
+
+@dataclass(frozen=True)
 class RunData:
     """A run. `trials` are in the order in which they finished, `baseline` is by seed, `steps` are
-    the figures of a training run by step."""
+    the figures of a training run by step, `requests` those to language models, `gpus` a slot's.
+    `baseline_s` are seconds of a slot by seed."""
 
     name: str
     url: str
     recipe: str
     trials: tuple[TrialData, ...]
     baseline: Mapping[int, Outcome]
+    baseline_s: Mapping[int, float]
     events: tuple[Mapping[str, Any], ...]
     unfinished: int
     steps: Mapping[int, Mapping[str, float]]
+    requests: tuple[AskedData, ...]
+    gpus: int
 
     @cached_property
     def ideas(self) -> tuple[TrialData, ...]:
@@ -141,17 +164,21 @@ def load_run(run: RunFolder) -> RunData:
     keys, events = run.trials(), run.events()
     if not keys and not events:
         raise UserError(f"{run.url} holds no run; check the store and the run's name")
+    requests = [asked for asker in ASKERS for asked in read_requests(run, asker)]
     trials: list[TrialData] = []
     baseline: dict[int, Outcome] = {}
+    baseline_s: dict[int, float] = {}
     unfinished = 0
+    slot_s = trial_seconds(events)
     for key in keys:
         outcome = run.outcome(key)
         if outcome is None:
             unfinished += 1
         elif outcome.idea_id == BASELINE:
             baseline[outcome.seed] = outcome
+            baseline_s[outcome.seed] = slot_s.get(key, 0.0)
         else:
-            trials.append(_trial(run, key, outcome))
+            trials.append(_trial(run, key, outcome, slot_s.get(key, 0.0), asked=bool(requests)))
     trials.sort(key=lambda trial: (trial.finished_at, trial.key))
     return RunData(
         name=run.name,
@@ -159,13 +186,53 @@ def load_run(run: RunFolder) -> RunData:
         recipe=clean(run.recipe() or "", MAX_TEXT_CHARS),
         trials=tuple(trials),
         baseline=dict(sorted(baseline.items())),
+        baseline_s=baseline_s,
         events=tuple(events),
         unfinished=unfinished,
         steps=parse_steps((open_storage(run.url).read(METRICS) or b"").decode(errors="replace")),
+        requests=tuple(requests),
+        # A run has one problem, and its trials need the same of a machine.
+        gpus=next((job.gpus for job in map(run.job, keys) if job), 0),
     )
 
 
-def _trial(run: RunFolder, key: str, outcome: Outcome) -> TrialData:
+def trial_seconds(events: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Seconds of a slot by trial: of everything that workers ran for it, a codebase that was
+    repaired included; nothing where an identical codebase had run before."""
+    found: dict[str, float] = {}
+    for event in events:
+        if event.get("event") == "trial":
+            key = str(event.get("key", ""))
+            found[key] = found.get(key, 0.0) + event["ended"] - event["started"]
+    return found
+
+
+def read_requests(run: RunFolder, asker: str) -> list[AskedData]:
+    """The requests that a run's ideator or implementer has made; leaves no folder behind."""
+    if not open_storage(run.url).list(f"llm/{asker}"):
+        return []
+    return [_asked(entry) for entry in Journal(f"{run.url}/llm/{asker}").entries()]
+
+
+def _asked(entry: Entry) -> AskedData:
+    spent = entry.spent + entry.at_risk
+    told = asdict(entry.response.usage) if entry.response else {}
+    other = max(0, spent.tokens - sum(told.values()))
+    cost = Cost(calls=spent.calls, **told, other=other, money=spent.money)
+    return AskedData(entry.purpose, cost, entry.response.seconds if entry.response else 0.0)
+
+
+def _paid(run: RunFolder, key: str, idea: Idea) -> Cost:
+    share = idea.meta.get("cost")
+    # `meta` is the ideator's own, who may be anybody's.
+    paid = Cost(money=share) if isinstance(share, float) and math.isfinite(share) else NOTHING
+    for turn in run.exchange(key):
+        if turn.usage:
+            paid += Cost(calls=1, **turn.usage, money=turn.cost)
+    return paid
+
+
+def _trial(run: RunFolder, key: str, outcome: Outcome, slot_s: float, *, asked: bool) -> TrialData:
     idea = run.idea(key) or Idea(outcome.idea_id, "")
     return TrialData(
         key=key,
@@ -190,6 +257,8 @@ def _trial(run: RunFolder, key: str, outcome: Outcome) -> TrialData:
         finished_at=outcome.finished_at,
         diff=clean(run.diff(key), MAX_TEXT_CHARS),
         log_tail=tail(run.log(key)),
+        slot_s=slot_s,
+        paid=_paid(run, key, idea) if asked and key == idea.id else NOTHING,
     )
 
 

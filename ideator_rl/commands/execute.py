@@ -14,7 +14,9 @@ from executor import Executor, Idea, Outcome, Store
 from executor.errors import UserError
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
+from ideator_rl.components import open_implementer
 from ideator_rl.progress import outcome_line, progress
+from ideator_rl.recipe import load_recipe
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -26,12 +28,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         epilog='An ideas file has one JSON object a line: {"id": "a", "text": "[Experiment] …"}\n\n'
         "examples:\n"
         "  ideator-rl execute --env digits --ideas ideas.jsonl --out store/runs/mine\n"
+        "  ideator-rl execute --env digits --ideas in_words.jsonl \\\n"
+        "    --implementer recipes/digits/search/config_api.yaml\n"
         "  ideator-rl execute --again store/runs/digits-evolution-seed0/ideas/002-003 --seed 7",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--ideas", metavar="FILE", help="a JSONL file of ideas, - for stdin")
     what.add_argument("--again", metavar="FOLDER", help="an idea of a stored run, kept nowhere")
     parser.add_argument("--env", help="a problem's name, id or folder (with --ideas)")
+    parser.add_argument(
+        "--implementer",
+        metavar="RECIPE",
+        help="a search recipe whose implementer writes the code (default: ideas carry edits)",
+    )
     parser.add_argument("--out", metavar="RUN", default="store/runs/execute", help="STORE/runs/RUN")
     parser.add_argument("--slots", type=int, help="trials at a time")
     parser.add_argument("--seed", type=int, help="seed of the trials (default: 0, or the run's)")
@@ -50,10 +59,19 @@ def run(args: argparse.Namespace) -> int:
     problem = find_problem(args.env)
     ideas = read_ideas(args.ideas)
     store, name = split_run(args.out)
-    seed = args.seed or 0
+    implementer = None
+    if args.implementer:
+        section = load_recipe(args.implementer).implementer
+        implementer = open_implementer(section, problem, Store(store).run(name))
     with (
         Executor(
-            problem, store=store, run=name, slots=args.slots, seed=seed, sandbox=args.sandbox
+            problem,
+            store=store,
+            run=name,
+            slots=args.slots,
+            implementer=implementer,
+            seed=args.seed or 0,
+            sandbox=args.sandbox,
         ) as executor,
         progress(len(ideas)) as show,
     ):

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from executor import Executor, Idea, Outcome, Store
+from executor import Executor, Idea, Outcome, Problem, Store
 from executor.budget import BASELINE
 from gym_envs import find_problem
 from ideator_rl.commands.overrides import parse_overrides
@@ -37,6 +37,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--budget.ideas 40",
     )
     parser.add_argument("--config", required=True, metavar="RECIPE", help="a YAML recipe")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="price the search, and start nothing"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.set_defaults(execute=run, takes_overrides=True)
 
@@ -44,6 +47,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe = load_recipe(args.config, parse_overrides(args.overrides))
     problem = find_problem(recipe.env, recipe.problem)
+    if args.dry_run:
+        return _price(recipe, problem, as_json=args.json)
     kept = Store(recipe.store).run(recipe.run)
     ideator = open_ideator(recipe.ideator, problem, kept)
     implementer = open_implementer(recipe.implementer, problem, kept)
@@ -65,7 +70,10 @@ def run(args: argparse.Namespace) -> int:
         _say_start(executor, recipe)
         try:
             result = asyncio.run(_search(recipe, executor, ideator, tracker))
-            confirmation = asyncio.run(_confirm(recipe, executor, result, tracker))
+            # What goes on later confirms later: its winners may be others.
+            confirmation = (
+                None if result.ended else asyncio.run(_confirm(recipe, executor, result, tracker))
+            )
         except KeyboardInterrupt:
             _say_interrupted(executor, recipe)
             return 1
@@ -76,6 +84,29 @@ def run(args: argparse.Namespace) -> int:
 
     page = write_report(run_folder)
     _say_result(result, confirmation, recipe, str(page), as_json=args.json)
+    if result.ended:
+        print(
+            f"ideator-rl: ended after {len(result.executed)} of {recipe.budget.ideas} ideas: "
+            f"{result.ended}",
+            file=sys.stderr,
+        )
+    return 1 if result.ended else 0
+
+
+def _price(recipe: SearchRecipe, problem: Problem, *, as_json: bool) -> int:
+    """Tells what the search will cost."""
+    from executor.workers.local import available_cores
+    from ideator_rl.estimate import estimate
+    from ideator_rl.estimate_table import print_estimate
+    from ideator_rl.past_costs import read_past
+
+    cores = len(available_cores())
+    slots = recipe.executor.slots or max(1, cores // problem.file.resources.cpus)
+    found = estimate(recipe, problem, read_past(recipe, problem), slots)
+    if as_json:
+        print(json.dumps(found.figures()))
+    else:
+        print_estimate(found)
     return 0
 
 
@@ -187,6 +218,7 @@ def _say_result(
                     "executed": len(result.executed),
                     "completed": sum(e.outcome.completed for e in result.executed),
                     "baseline_rewards": [outcome.reward for outcome in result.baselines],
+                    "ended": result.ended or None,
                     "best": json.loads(best.outcome.to_json()) if best else None,
                     "confirmation": confirmation
                     and {"state": confirmation.state, **asdict(confirmation)},

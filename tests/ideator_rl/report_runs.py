@@ -7,10 +7,13 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from executor.records import Idea, Implementation, Job, Outcome, Stage, Status
+from executor.llm.journal import Journal
+from executor.llm.meter import Charge
+from executor.llm.records import Purpose, Request, Response, Usage
+from executor.records import Idea, Implementation, Job, Outcome, Stage, Status, Turn
 from executor.storage import open_storage
 from executor.store import RunFolder, Store, trial_key
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
@@ -84,7 +87,9 @@ def sample_run(
         write_trial(
             run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)
         )
-        events.append({"time": START + 1, "event": "trial", "started": 10.0, "ended": 10.9})
+        key = trial_key("baseline", seed, run_seed=0)
+        took = {"key": key, "started": 10.0, "ended": 10.9}
+        events.append({"time": START + 1, "event": "trial", **took})
     best: list[tuple[float, str]] = []
     for number in range(ideas):
         idea, outcome = _random_trial(rng, number, best)
@@ -112,6 +117,7 @@ def sample_run(
             {
                 "time": outcome.finished_at,
                 "event": "trial",
+                "key": idea.id,
                 "started": 0.0,
                 "ended": outcome.duration_s,
             }
@@ -137,7 +143,8 @@ def write_confirmation(
             outcome = completed(name, reward or 0.0, seed, at=99.0)
             if reward is None:
                 outcome = replace(outcome, status="crashed", stage="train", metrics={})
-            write_trial(run, run.idea(name) or Idea(name, ""), outcome)
+            key = write_trial(run, run.idea(name) or Idea(name, ""), outcome)
+            run.record("trial", key=key, started=0.0, ended=outcome.duration_s, time=START + 99)
     executed = sum("." not in key and run.outcome(key) is not None for key in run.trials()) - 1
     ideas = [name for name in fresh if name != "baseline"]
     plan = {"ideas": ideas, "seeds": list(seeds), "executed": executed}
@@ -210,6 +217,52 @@ def training_run(
     run.record("stop", time=START + 20 * (steps + 1))
     open_storage(run.url).write("metrics.jsonl", "".join(f"{x}\n" for x in lines).encode())
     return run
+
+
+def paid_run(store: Path | str, name: str = "tiny-claude-seed0") -> RunFolder:
+    """A search by language models: three ideas of one reply, of which one had to be revised and one
+    was not implemented; a sample was cancelled, and a fourth idea's reply is still under way."""
+    run = Store(store).run(name)
+    run.record("start", slots=2, problem="digits", sandbox=SANDBOX, time=START)
+    ideator, implementer = (Journal(f"{run.url}/llm/{who}") for who in ("ideator", "implementer"))
+    _ask(ideator, "ideate", Usage(1000, 900), 0.03)
+    baseline = write_trial(run, Idea("baseline", ""), completed("baseline", 0.90))
+    run.record("trial", key=baseline, started=0.0, ended=2.0, time=START + 2)
+    turns = {
+        "000-000": [_ask(implementer, "implement", Usage(100, 500, 0, 4000), 0.05)],
+        "000-001": [
+            _ask(implementer, "implement", Usage(100, 500, 4000), 0.02),
+            _ask(implementer, "revise", Usage(700, 500, 4000), 0.04),
+        ],
+        "000-002": [_ask(implementer, "implement", Usage(100, 500, 4000), 0.02)],
+    }
+    for number, (key, asked) in enumerate(turns.items()):
+        run.write_idea(key, idea := Idea(key, f"Idea {number}.", meta={"cost": 0.01}))
+        implementation = Implementation("completed", BASE, "", exchange=tuple(asked))
+        outcome = completed(key, 0.91 + number / 100, at=3.0 + number)
+        if number == 2:
+            outcome = replace(outcome, status="not_implemented", stage="implement", duration_s=0.0)
+        else:
+            run.record("trial", key=key, started=10.0, ended=13.0, time=START + 3 + number)
+        run.write_implementation(key, implementation)
+        write_trial(run, idea, outcome)
+    for key in run.trials():
+        run.write_job(key, Job(key, key, gpus=2))
+    second = Request("implement", "", "", (), sample=1)
+    entry = implementer.begin("cancelled", second, Charge(1, 9000, 0.5))
+    implementer.failed("cancelled", entry, Charge(1, 3000, 0.06), "CancelledError")
+    ideator.begin("under-way", Request("ideate", "", "", ()), Charge(1, 5000, 0.1))
+    return run
+
+
+def _ask(journal: Journal, purpose: Purpose, usage: Usage, money: float) -> Turn:
+    """A request with its answer, in the journal and as it is kept with an idea."""
+    answer = Response("an answer", "", usage, "test-model", "end", money, seconds=2.0)
+    key = f"{len(list(journal.entries())):032d}"
+    entry = journal.begin(key, Request(purpose, "", "", ()), Charge(1, 9000, 0.5))
+    tokens = sum(asdict(usage).values())
+    journal.answered(key, entry, Charge(1, tokens, money), answer)
+    return Turn(0, purpose, "a question", "an answer", usage=asdict(usage), cost=money)
 
 
 def _text_outcome(number: int, rng: random.Random) -> Outcome:

@@ -163,3 +163,17 @@ def test_a_budget_may_be_raised_and_a_model_may_not_be_changed(tmp_path: Path) -
         more = ("--ideator.llm.budget.calls", "500", "--implementer.llm.budget.calls", "500")
         done = ideator_rl(tmp_path, *words, *more, **KEYS)
     assert done.code == 0 and json.loads(done.out)["executed"] == 12
+
+
+def test_ideas_in_words_are_executed_from_a_file(tmp_path: Path) -> None:
+    with serve("openai", research) as server:
+        make_workplace(tmp_path, sections("openai", server))
+        ideas = [{"id": f"{n}", "text": f"Please set value to {n} instead."} for n in (14, 15)]
+        (tmp_path / "ideas.jsonl").write_text("\n".join(map(json.dumps, ideas)))
+        words = ("execute", "--env", "tiny", "--ideas", "ideas.jsonl", "--json")
+        done = ideator_rl(tmp_path, *words, "--implementer", "config.yaml", **KEYS)
+        assert done.code == 0, done.err
+        assert [json.loads(line)["reward"] for line in done.out.splitlines()] == [14, 15]
+        asked = len(server.asked)
+        assert ideator_rl(tmp_path, *words, "--implementer", "config.yaml", **KEYS).out == done.out
+        assert len(server.asked) == asked

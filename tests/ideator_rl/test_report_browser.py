@@ -6,6 +6,7 @@ import pytest
 from report_runs import (
     completed,
     confirmed_run,
+    paid_run,
     sample_run,
     training_run,
     write_confirmation,
@@ -295,3 +296,16 @@ def test_two_thousand_ideas_open_quickly(show, tmp_path):
     assert page.locator(".point").count() == 2000
     interactive = page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
     assert interactive < 5_000
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_an_idea_tells_what_was_paid_for_it(show, tmp_path, width):
+    page = show(paid_run(tmp_path), width=width, fragment="#idea-000-001")
+    facts = page.locator(".facts").inner_text()
+    assert "0.07, without answers that were cancelled or failed" in " ".join(facts.split())
+    assert "2 of the implementer, 9800 tokens" in " ".join(facts.split())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("#cost .sum").is_visible()
+    if width > 900:
+        page.click("th button[data-key=money]")
+        assert [float(cost) for cost in column(page, 8)] == [0.03, 0.06, 0.07]
