@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from executor.llm.client import load_sdk, well_formed
+from executor.llm.client import connect_s, load_sdk, well_formed
 from executor.llm.failures import Failed, failures
 from executor.llm.meter import Meter
 from executor.llm.records import LLMError, Request, Response, Usage
@@ -43,7 +43,8 @@ class AnthropicClient:
 
     def __init__(self, settings: LLMSettings) -> None:
         self._sdk, self._settings = load_sdk("anthropic"), settings
-        options: dict[str, Any] = {"max_retries": 0, "timeout": settings.timeout_s}
+        timeout = self._sdk.Timeout(settings.timeout_s, connect=connect_s(settings))
+        options: dict[str, Any] = {"max_retries": 0, "timeout": timeout}
         if settings.base_url is not None:
             options["base_url"] = settings.base_url
         try:
@@ -58,7 +59,7 @@ class AnthropicClient:
     async def ask(self, request: Request, meter: Meter) -> Response:
         began = time.monotonic()
         answer = _Answer(meter)
-        async with failures(self._sdk, meter, self._settings.timeout_s):
+        async with failures(self._sdk, meter, self._settings, self._client.base_url):
             stream = await self._client.messages.create(**_body(request, self._settings))
             async with stream:
                 async for event in stream:

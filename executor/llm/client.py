@@ -12,6 +12,10 @@ from typing import Protocol
 from executor.errors import UserError
 from executor.llm.meter import Meter
 from executor.llm.records import Request, Response
+from executor.llm.settings import LLMSettings
+
+# Who is there takes a connection sooner, even with many at once.
+_CONNECT_S = 15.0
 
 
 class Client(Protocol):
@@ -31,6 +35,11 @@ def load_sdk(name: str) -> ModuleType:
         if error.name != name:
             raise
         raise UserError(f"llm.api {name} needs: pip install 'ideator-rl[llm]'") from None
+
+
+def connect_s(settings: LLMSettings) -> float:
+    """The bound on making a connection, in seconds: far less than what an answer may take."""
+    return min(_CONNECT_S, settings.timeout_s)
 
 
 def well_formed(text: str) -> str:

@@ -1,6 +1,6 @@
 """What can go wrong with one attempt at a request, and what follows: again, not again, or stop.
 
-    async with failures(anthropic, meter, timeout_s=600):
+    async with failures(anthropic, meter, settings, base_url):
         ...                                   # SDK calls; meter.at_most says what they may cost
 
 Raises Failed for this attempt only, and LLMError for what no further request would mend.
@@ -20,6 +20,7 @@ from typing import Any
 from executor.llm.meter import Meter
 from executor.llm.records import LLMError
 from executor.llm.secrets import one_line
+from executor.llm.settings import LLMSettings
 
 # Server errors (5xx) are mended by another attempt, too.
 _AGAIN = (408, 409, 429)
@@ -40,7 +41,7 @@ _SIGNERS = ("botocore", "google.auth")
 
 class Failed(Exception):
     """One attempt that came to nothing, in one line. `again`: another may succeed, `after_s`
-    seconds from now at the earliest where the server says so."""
+    seconds from now at the earliest where the server says so; `no_server`: nobody was there."""
 
     def __init__(
         self,
@@ -49,16 +50,21 @@ class Failed(Exception):
         again: bool = True,
         after_s: float | None = None,
         timed_out: bool = False,
+        no_server: bool = False,
     ) -> None:
         super().__init__(one_line(line))
-        self.again, self.after_s, self.timed_out = again, after_s, timed_out
+        self.again, self.after_s = again, after_s
+        self.timed_out, self.no_server = timed_out, no_server
 
 
 @asynccontextmanager
-async def failures(sdk: ModuleType, meter: Meter, timeout_s: float) -> AsyncIterator[None]:
-    """Turns what the SDK raises into Failed and LLMError, and ends after `timeout_s`."""
+async def failures(
+    sdk: ModuleType, meter: Meter, settings: LLMSettings, base_url: object
+) -> AsyncIterator[None]:
+    """Turns what the SDK raises into Failed and LLMError, and ends after `settings.timeout_s`."""
     import httpx2
 
+    timeout_s = settings.timeout_s
     try:
         async with asyncio.timeout(timeout_s) as clock:
             yield
@@ -72,9 +78,11 @@ async def failures(sdk: ModuleType, meter: Meter, timeout_s: float) -> AsyncIter
         raise _of_status(error) from None
     except sdk.APIConnectionError as error:
         cause = error.__cause__ or error
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+        no_server = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+        if no_server:
             meter.nothing()
-        raise Failed(f"no connection: {cause}") from None
+        why = str(cause) or type(cause).__name__
+        raise Failed(f"no connection to {base_url}: {why}", no_server=no_server) from None
     except httpx2.HTTPError as error:
         raise Failed(f"the connection broke: {error or type(error).__name__}") from None
     except (sdk.APIError, ValueError) as error:

@@ -1,6 +1,6 @@
 """What a run has asked and been told: every reply is kept before anybody sees it.
 
-    journal = Journal("store/runs/digits-claude/llm")
+    journal = Journal("store/runs/digits-claude/llm/ideator")
     journal.response(key)                                # Response, or None: ask
     entry = journal.begin(key, request, at_risk=worst)   # before an attempt is sent
     journal.answered(key, entry, charge, response)       # or failed(), when it has ended
@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from executor.llm.meter import NOTHING, Charge
@@ -44,16 +45,19 @@ class Entry(Record):
 
 
 class Journal:
-    """In a folder of its own, a path or an fsspec URL. Every method raises StoreError."""
+    """In a folder of its own, a path or an fsspec URL. Every method raises StoreError.
+
+    The folder is read at the first question to it: what other processes wrote until then is known.
+    From then on this process is the only one that writes.
+    """
 
     def __init__(self, url: str | Path) -> None:
         self._storage = open_storage(url)
         self.url = self._storage.url
-        self._names = set(self._storage.list(""))
 
-    def __len__(self) -> int:
-        """The number of requests."""
-        return len(self._names)
+    @cached_property
+    def _names(self) -> set[str]:
+        return set(self._storage.list(""))
 
     def entries(self) -> Iterator[Entry]:
         with ThreadPoolExecutor(_READERS) as threads:
@@ -63,13 +67,16 @@ class Journal:
         """What the run has spent at most, attempts without an end included."""
         return sum((entry.spent + entry.at_risk for entry in self.entries()), NOTHING)
 
+    def entry(self, key: str) -> Entry | None:
+        return self._read(f"{key}.json")
+
     def response(self, key: str) -> Response | None:
-        entry = self._read(f"{key}.json")
+        entry = self.entry(key)
         return entry.response if entry else None
 
     def begin(self, key: str, request: Request, at_risk: Charge) -> Entry:
         """An attempt is about to be sent."""
-        entry = self._read(f"{key}.json") or Entry(request.purpose, request.sample)
+        entry = self.entry(key) or Entry(request.purpose, request.sample)
         # What a killed process had under way has ended, too.
         entry = replace(entry, spent=entry.spent + entry.at_risk, at_risk=at_risk)
         self._write(key, entry)

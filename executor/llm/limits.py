@@ -2,7 +2,7 @@
 
 limits = Limits(settings)
 async with limits.turn(request) as turn:
-    turn.tokens = …          # what it came to, for the next ones
+    turn.usage = …           # what it came to, for the next ones
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A language model as a run uses it: limited, within its budget, and never asked the same twice.
 
-    llm = open_llm(settings, Journal(f"{run.url}/llm"))
+    llm = open_llm(settings, Journal(f"{run.url}/llm/ideator"))
     response = await llm.complete(request)
     await llm.close()
 
@@ -11,6 +11,7 @@ wants another answer asks for another `sample`.
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from weakref import WeakValueDictionary
 
 from executor.llm.anthropic_client import AnthropicClient
@@ -31,25 +32,27 @@ def open_llm(settings: LLMSettings, journal: Journal) -> LLM:
     """Raises UserError for settings that do not go together and a missing package, LLMError for a
     missing key or recording."""
     check(settings)
+    if settings.api == "replay":
+        return Recording(settings)
     return _JournalledLLM(_client(settings), settings, journal)
 
 
 def _client(settings: LLMSettings) -> Client:
-    if settings.api == "anthropic":
-        return AnthropicClient(settings)
-    if settings.api == "openai":
-        return OpenAIClient(settings)
-    return Recording(settings)
+    return (AnthropicClient if settings.api == "anthropic" else OpenAIClient)(settings)
 
 
 class _JournalledLLM:
     def __init__(self, client: Client, settings: LLMSettings, journal: Journal) -> None:
         self._client, self._settings, self._journal = client, settings, journal
-        bounded = settings.budget != LLMBudget()
-        self._budget = Budget(settings.budget, journal.spent() if bounded else NOTHING)
         self._limits = Limits(settings)
         self._retries = Retries(settings.tries)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @cached_property
+    def _budget(self) -> Budget:
+        """Counted at the first request, when no other process spends any more."""
+        limits = self._settings.budget
+        return Budget(limits, self._journal.spent() if limits != LLMBudget() else NOTHING)
 
     async def complete(self, request: Request) -> Response:
         key = self._settings.key(request)

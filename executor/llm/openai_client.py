@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from executor.llm.client import load_sdk, well_formed
+from executor.llm.client import connect_s, load_sdk, well_formed
 from executor.llm.failures import Failed, failures
 from executor.llm.meter import Meter
 from executor.llm.records import LLMError, Request, Response, Usage
@@ -41,13 +41,13 @@ class OpenAIClient:
             api_key=key,
             base_url=settings.base_url,
             max_retries=0,
-            timeout=settings.timeout_s,
+            timeout=self._sdk.Timeout(settings.timeout_s, connect=connect_s(settings)),
         )
 
     async def ask(self, request: Request, meter: Meter) -> Response:
         began = time.monotonic()
         answer = _Answer(meter)
-        async with failures(self._sdk, meter, self._settings.timeout_s):
+        async with failures(self._sdk, meter, self._settings, self._client.base_url):
             stream = await self._client.chat.completions.create(**self._body(request))
             async with stream:
                 async for chunk in stream:

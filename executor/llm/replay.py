@@ -1,18 +1,22 @@
-"""A model that is not asked: its answers come from the journal of an earlier run.
+"""A model that is not asked: its answers come from the journals of an earlier run.
 
 llm:
   api: replay
   recording: store/runs/digits-claude     # made with the same model settings
+
+Every journal below the run's `llm/` is read, so that one run answers all sections of a recipe. What
+had no answer there, such as a sample that was cancelled, has none here; nothing is paid or kept.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from executor.llm.journal import Journal
-from executor.llm.meter import Meter
-from executor.llm.records import LLMError, Request, Response
+from executor.llm.records import LLMError, NoReply, Request, Response
 from executor.llm.settings import LLMSettings
+from executor.storage import open_storage
 
 
 class Recording:
@@ -21,20 +25,27 @@ class Recording:
     def __init__(self, settings: LLMSettings) -> None:
         url = f"{settings.recording}/llm"
         # Opening a folder makes it.
-        absent = "://" not in url and not Path(url).is_dir()
-        if absent or not len(journal := Journal(url)):
+        absent = "://" not in url and not Path(url).expanduser().is_dir()
+        parts = [] if absent else open_storage(url).list("")
+        if not parts:
             raise LLMError(f"llm.recording: {settings.recording} has no journal of requests")
-        self._settings, self._journal = settings, journal
+        self._settings = settings
+        self._journals = [Journal(f"{url}/{part}") for part in parts]
 
-    async def ask(self, request: Request, meter: Meter) -> Response:
-        meter.nothing()
-        response = self._journal.response(self._settings.key(request))
-        if response is None:
+    async def complete(self, request: Request) -> Response:
+        """Raises NoReply, and LLMError for what was not asked there."""
+        key = self._settings.key(request)
+        entries = [entry for journal in self._journals if (entry := journal.entry(key))]
+        if not entries:
             raise LLMError(
                 f"llm.recording: {self._settings.recording} has no answer to this request "
                 f"({request.purpose}); it was made with other settings, prompts or ideas"
             )
-        return response
+        for entry in entries:
+            if entry.response is not None:
+                return replace(entry.response, cost=0.0)
+        why = entries[0].failures[-1] if entries[0].failures else "it was never answered"
+        raise NoReply(f"none in the recording: {why}")
 
     async def close(self) -> None:
         pass

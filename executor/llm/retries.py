@@ -22,6 +22,8 @@ _LONGEST_DELAY_S = 60.0
 _LONGEST_RETRY_AFTER_S = 600.0
 # A dead server must not cost tries * timeout_s.
 _TIMEOUTS = 2
+# Where nobody has ever been, nobody is expected: about three seconds, if connections are refused.
+_TRIES_WITHOUT_SERVER = 4
 # After so many requests in a row without any answer, the next ones would waste ideas.
 _HOPELESS = 10
 
@@ -33,6 +35,7 @@ class Retries:
         self._tries = tries
         self._fatal = ""
         self._in_vain = 0
+        self._server_known = False
 
     async def until_answered(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The first answer. Raises NoReply after the last attempt, LLMError."""
@@ -42,6 +45,10 @@ class Retries:
                 answer = await attempt()
             except Failed as failure:
                 timeouts += failure.timed_out
+                self._server_known |= not failure.no_server
+                if not self._server_known and number >= min(self._tries, _TRIES_WITHOUT_SERVER):
+                    self._fatal = f"{failure}; start the server, or set llm.base_url to another"
+                    raise LLMError(self._fatal) from None
                 last = number == self._tries or timeouts == _TIMEOUTS or not failure.again
                 if last or (failure.after_s or 0) > _LONGEST_RETRY_AFTER_S:
                     raise self._gave_up(failure, number) from None
@@ -52,7 +59,7 @@ class Retries:
                 self._fatal = str(error)
                 raise
             else:
-                self._in_vain = 0
+                self._in_vain, self._server_known = 0, True
                 return answer
         raise AssertionError("tries is at least 1")
 

@@ -51,7 +51,7 @@ _ASKED = ("model", "max_tokens", "temperature", "thinking_tokens", "effort")
 class LLMSettings(Settings, frozen=True):
     """One model and how it is asked.
 
-    `api` is `openai` for any compatible server; `replay` asks nobody and answers from the journal
+    `api` is `openai` for any compatible server; `replay` asks nobody and answers from the journals
     of the run folder `recording` (a path or URL), which was made with the same model settings.
     `base_url` is by default what the SDK takes from the environment, and the provider's own.
     `platform` says who serves models of Anthropic. `thinking_tokens` is a bound on thinking within

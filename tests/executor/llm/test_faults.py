@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from executor.llm import retries
 from executor.llm.client import Client
 from executor.llm.failures import Failed, retry_after_s
+from executor.llm.journal import Journal
 from executor.llm.meter import Meter
-from executor.llm.open import _client
+from executor.llm.open import _client, open_llm
 from executor.llm.records import LLM, LLMError, NoReply, Response
 from executor.llm.secrets import one_line
 from tests.executor.llm.asking import APIS, KEY, ask, question, settings_for, with_llm
@@ -142,11 +143,37 @@ def test_a_server_that_never_ends_its_answer_ends_by_the_timeout(api: str, journ
         ask(settings_for(api, server, timeout_s=0.3), journal, question())
 
 
-def test_no_server_is_no_reply(api: str, journal: Path) -> None:
+def test_where_no_server_ever_was_the_run_stops_soon(
+    api: str, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serve(api, lambda asked: Reply("yes")) as server:
-        settings = settings_for(api, server, tries=2)
-    with pytest.raises(NoReply, match="no connection"):
+        settings = settings_for(api, server, tries=100)
+    monkeypatch.setattr(retries, "_FIRST_DELAY_S", 0.5)
+    line = rf"no connection to {server.url}/?: .*; start the server, or set llm\.base_url"
+    began = time.monotonic()
+    with pytest.raises(LLMError, match=line) as told:
+        ask(settings, journal, *[question(sample=number) for number in range(20)])
+    assert 1 < time.monotonic() - began < 10
+    assert "\n" not in str(told.value)
+
+
+def test_a_host_without_an_address_is_told_soon(api: str, journal: Path) -> None:
+    with serve(api, lambda asked: Reply("yes")) as server:
+        settings = settings_for(api, server, base_url="http://no-such-host.invalid/v1")
+    with pytest.raises(LLMError, match=r"no connection to http://no-such-host\.invalid/v1"):
         ask(settings, journal, question())
+
+
+def test_a_server_that_has_answered_and_goes_away_is_waited_for(api: str, journal: Path) -> None:
+    async def main() -> None:
+        with serve(api, lambda asked: Reply("yes")) as server:
+            llm = open_llm(settings_for(api, server), Journal(journal))
+            await llm.complete(question())
+        with pytest.raises(NoReply, match=r"no connection to .* \(6 attempts\)$"):
+            await llm.complete(question(sample=1))
+        await llm.close()
+
+    asyncio.run(main())
 
 
 def test_the_server_says_how_long_to_wait(api: str, journal: Path) -> None:

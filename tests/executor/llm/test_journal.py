@@ -15,8 +15,9 @@ import pytest
 
 from executor.errors import StoreError
 from executor.llm.journal import Entry, Journal
-from executor.llm.meter import Charge
-from executor.llm.records import LLM, BudgetSpent, LLMError, Response, Usage
+from executor.llm.meter import NOTHING, Charge
+from executor.llm.open import open_llm
+from executor.llm.records import LLM, BudgetSpent, LLMError, NoReply, Response, Usage
 from tests.executor.llm.asking import ask, question, settings_for, with_llm
 from tests.llm_servers import Fault, Reply, serve
 
@@ -36,6 +37,30 @@ def test_an_answer_outlives_the_process(url: str) -> None:
     assert kept.cost == 0.25
     assert Journal(url).response("key") == kept
     assert Journal(url).spent() == Charge(1, 10, 0.25)
+
+
+def test_what_another_process_adds_before_the_first_question_is_known(url: str) -> None:
+    early, other = Journal(url), Journal(url)
+    kept = other.answered(
+        "key", other.begin("key", question(), NOTHING), Charge(1, 10, 0.25), RESPONSE
+    )
+    assert early.response("key") == kept
+
+
+def test_a_budget_counts_what_another_process_spends_before_the_first_request(
+    api: str, journal: Path
+) -> None:
+    with serve(api, lambda asked: Reply("yes")) as server:
+        settings = settings_for(api, server, budget={"calls": 1})
+
+        async def use(llm: LLM) -> None:
+            other = Journal(journal)
+            other.begin("key", question(), Charge(1, 100, 0.0))
+            with pytest.raises(BudgetSpent, match="1 of 1 are spent"):
+                await llm.complete(question())
+
+        with_llm(settings, journal, use)
+        assert server.asked == []
 
 
 def test_an_attempt_without_an_end_counts_as_its_worst_case(url: str) -> None:
@@ -177,16 +202,59 @@ def test_a_recording_answers_without_a_server_or_a_key(
     first, second = tmp_path / "first", tmp_path / "second"
     with serve(api, lambda asked: Reply("recorded", "thought")) as server:
         settings = settings_for(api, server, prices={"output": 1.0})
-        (recorded,) = ask(settings, first / "llm", question())
+        (recorded,) = ask(settings, first / "llm" / "implementer", question())
+        ask(settings, first / "llm" / "ideator", question("ideas"))
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     monkeypatch.delenv("OPENAI_API_KEY")
     replay = settings_for("replay", server, base_url=None, recording=str(first))
-    (replayed,) = ask(replay, second / "llm", question())
+    replayed, ideas = ask(replay, second / "llm", question(), question("ideas"))
+    assert ideas.text == "recorded" and not list((second / "llm").iterdir())
     assert (replayed.text, replayed.thinking) == (recorded.text, recorded.thinking)
     assert replayed.usage == recorded.usage
     assert (recorded.cost > 0, replayed.cost) == (True, 0)
     with pytest.raises(LLMError, match="has no answer to this request"):
         ask(replay, second / "llm", question("something else"))
+
+
+def test_a_recording_may_lie_in_a_bucket(tmp_path: Path) -> None:
+    run = f"memory://{uuid4().hex}/runs/first"
+    with serve("openai", lambda asked: Reply("recorded")) as server:
+        settings = settings_for("openai", server)
+        for part in ("ideator", "implementer"):
+
+            async def main(part: str = part) -> None:
+                llm = open_llm(settings, Journal(f"{run}/llm/{part}"))
+                await llm.complete(question(part))
+                await llm.close()
+
+            asyncio.run(main())
+    replay = settings_for("replay", server, base_url=None, recording=run)
+    answers = ask(replay, tmp_path / "llm", question("ideator"), question("implementer"))
+    assert [answer.text for answer in answers] == ["recorded"] * 2
+    with pytest.raises(LLMError, match="has no journal of requests"):
+        ask(settings_for("replay", server, recording=f"{run}x"), tmp_path / "llm", question())
+
+
+def test_what_had_no_answer_in_the_recording_has_none(api: str, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    with serve(
+        api, lambda asked: Reply("yes") if asked.text == "hello" else Fault("400")
+    ) as server:
+        settings = settings_for(api, server)
+
+        async def use(llm: LLM) -> None:
+            with pytest.raises(NoReply):
+                await llm.complete(question("bad"))
+
+        with_llm(settings, first / "llm" / "ideator", use)
+        Journal(first / "llm" / "ideator").begin(
+            settings.key(question("killed")), question("killed"), Charge(1, 1, 0.0)
+        )
+        assert len(server.asked) == 1
+    replay = settings_for("replay", server, base_url=None, recording=str(first))
+    for text, why in (("bad", "HTTP 400"), ("killed", "never answered")):
+        with pytest.raises(NoReply, match=f"none in the recording: .*{why}"):
+            ask(replay, tmp_path / "llm", question(text))
 
 
 def test_a_recording_that_is_not_there_is_one_line_and_makes_no_folder(tmp_path: Path) -> None:
