@@ -12,8 +12,9 @@ demo: .venv/base
 
 rl: .venv/rl
 
+# Two processes: most of a test is waiting for others.
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # What takes its time: kills inside a training run, and what has a quicker sister in `make test`.
 test-slow: .venv/dev
@@ -30,6 +31,7 @@ lint: .venv/dev
 
 bench: .venv/rl
 	$(BIN)/python benchmarks/executor_overhead.py
+	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/grpo_step.py
 

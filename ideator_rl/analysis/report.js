@@ -4,7 +4,7 @@ const find = (id) => document.getElementById(id);
 const { ideas, baseline, shapes, training } = JSON.parse(find("data").textContent);
 const [plot, table, tip] = [find("plot"), find("ideas"), find("tip")];
 const svg = plot.querySelector("svg");
-const MOST_LINKS = 12;
+const MOST_LINKS = 12, MOST_IN_ROW = 4;
 const view = { x: "count", whole: false, once: find("once")?.checked, hidden: new Set(), query: "", key: "reward", down: true };
 const byId = new Map(ideas.map((idea) => [idea.id, idea]));
 const bodies = new Map();
@@ -31,6 +31,7 @@ const glyph = (status) => make("svg", { class: "glyph s-" + status, viewBox: "-7
   make("path", { d: shapes[status] }));
 const link = (id) => (byId.has(id) ? make("a", { href: href(id), class: "id" }, id) : make("span", { class: "id" }, id));
 const links = (ids) => ids.flatMap((id, at) => (at ? [" ", link(id)] : [link(id)]));
+const some = (ids, most) => [...links(ids.slice(0, most)), ids.length > most ? ` … (${ids.length} in all)` : ""];
 
 function clock(seconds) {
   const s = Math.round(seconds), pad = (n) => String(n).padStart(2, "0");
@@ -61,7 +62,7 @@ function row(idea) {
   const button = make("button", { type: "button", class: "open-row id", "aria-expanded": "false" }, idea.id);
   const times = alike.get(idea.same).length;
   const again = times > 1 ? make("span", { class: "lineage", title: `${times} ideas came to this code` }, "×" + times) : null;
-  const lineage = idea.parents.length ? make("span", { class: "lineage" }, "from ", ...links(idea.parents)) : null;
+  const lineage = idea.parents.length ? make("span", { class: "lineage" }, "from ", ...some(idea.parents, MOST_IN_ROW)) : null;
   const line = make("tr", { class: "row" },
     cell("", button, badge(idea), again, lineage, make("p", { class: "about" }, idea.title)),
     cell("", glyph(idea.status), " ", words(idea.status)),
@@ -95,9 +96,9 @@ function detail(idea) {
   }
   const children = ideas.filter((other) => other.parents.includes(idea.id)).map((other) => other.id);
   const others = alike.get(idea.same).filter((other) => other !== idea).map((other) => other.id);
-  if (others.length) list.append(make("dt", {}, "same code"), make("dd", {}, ...links(others.slice(0, MOST_LINKS)), others.length > MOST_LINKS ? " …" : ""));
-  if (idea.parents.length) list.append(make("dt", {}, "builds on"), make("dd", {}, ...links(idea.parents)));
-  if (children.length) list.append(make("dt", {}, "led to"), make("dd", {}, ...links(children)));
+  if (others.length) list.append(make("dt", {}, "same code"), make("dd", {}, ...some(others, MOST_LINKS)));
+  if (idea.parents.length) list.append(make("dt", {}, "builds on"), make("dd", {}, ...some(idea.parents, MOST_LINKS)));
+  if (children.length) list.append(make("dt", {}, "led to"), make("dd", {}, ...some(children, MOST_LINKS)));
   const block = (name, node) => (node ? [make("h3", {}, name), node] : []);
   const plain = (text) => (text?.trim() ? make("pre", { tabindex: "0" }, text.trim()) : null);
   return make("tr", { class: "detail" }, make("td", { colspan: priced ? "8" : "7" },

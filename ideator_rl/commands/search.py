@@ -120,7 +120,10 @@ async def _search(
             show(idea, outcome)
             tracked.log(idea, outcome)
 
-        return await search(recipe, executor, ideator, on_outcome)
+        try:
+            return await search(recipe, executor, ideator, on_outcome)
+        finally:
+            await ideator.close()
 
 
 async def _confirm(

@@ -99,6 +99,9 @@ class ApiIdeator:
             in_vain.clear()
             yield batch
 
+    async def close(self) -> None:
+        await self._llm.close()
+
     async def _reply(
         self, question: Question, mode: Mode, count: int, in_vain: list[str]
     ) -> Response:

@@ -87,6 +87,9 @@ class CheckpointIdeator:
             missing -= len(proposals)
             yield proposals
 
+    async def close(self) -> None:
+        self.model.close()
+
     async def _drafts(self, tokens: Sequence[int], seeds: Sequence[int]) -> list[Draft]:
         """One answer a seed, in their order."""
         try:

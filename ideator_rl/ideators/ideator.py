@@ -61,6 +61,9 @@ class Ideator(Protocol):
         """At most `request.count` proposals in all; fewer when it has no more. Raises GaveUp, and
         UserError for what no other request would mend."""
 
+    async def close(self) -> None:
+        """Gives back what it holds; on the event loop that `propose` ran on."""
+
 
 async def propose_all(ideator: Ideator, request: Request) -> list[Proposal]:
     """The proposals of every batch."""

@@ -65,6 +65,9 @@ class LibraryIdeator:
                 proposals.append(Proposal(text, parents, meta))
         yield proposals
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
     def _variation(self, request: Request, size: int) -> tuple[Genome, tuple[str, ...]]:
         rng = request.rng
         if request.mode == "exploit" and rng.random() < 1 / size:

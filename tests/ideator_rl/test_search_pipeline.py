@@ -31,6 +31,9 @@ class Author:
         async for texts in self._script(request):
             yield [Proposal(text) for text in texts]
 
+    async def close(self) -> None:
+        pass
+
 
 def recipe(folder: Path, ideas: int, epoch_size: int, **search: object) -> SearchRecipe:
     raw = {
