@@ -35,11 +35,12 @@ bench: .venv/rl
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/grpo_step.py
 
-# The measured tables and curves of docs/, from real runs (an hour and a half on two cores).
+# The measured tables and curves of docs/, from real runs (two hours on two cores).
 docs: .venv/rl
 	$(BIN)/python benchmarks/search_comparison.py --write docs/search-comparison.md
 	$(BIN)/python benchmarks/idea_table.py --env digits --write docs/ideas-digits.md
 	$(BIN)/python benchmarks/idea_table.py --env nanogpt-tiny --write docs/ideas-nanogpt-tiny.md
+	$(BIN)/python benchmarks/idea_table.py --env grpo-tiny --write docs/ideas-grpo-tiny.md
 	for seed in 0 1 2; do $(BIN)/ideator-rl train --seed $$seed \
 	  --config recipes/digits/grpo/config_qwen3_tiny.yaml || exit; done
 	$(BIN)/python benchmarks/training_curves.py --out docs/training.svg \

@@ -17,5 +17,9 @@ class RunInUse(StoreError):
     """A run that another process is executing."""
 
 
+class ExecutorClosed(UserError):
+    """An idea that was given to an executor after its end."""
+
+
 class ExecutorLost(UserError):
     """An executor on another machine that is gone for good, or cannot be reached."""

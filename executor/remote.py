@@ -19,7 +19,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelle
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from executor.data import data_root
-from executor.errors import ExecutorLost, UserError
+from executor.errors import ExecutorClosed, ExecutorLost, UserError
 from executor.problem import Problem
 from executor.ray_actor import ActorSettings, ExecutorActor
 from executor.records import Idea, Outcome
@@ -118,7 +118,9 @@ class RemoteExecutor:
         """What a Ray error stands for."""
         if isinstance(error, TaskCancelledError):
             return CancelledError()
-        if isinstance(error, RayTaskError):
+        # An actor that was told to end answers for a moment still.
+        ending = isinstance(error, RayTaskError) and isinstance(error.cause, ExecutorClosed)
+        if isinstance(error, RayTaskError) and not ending:
             return error.cause if isinstance(error.cause, UserError) else error
         if not isinstance(error, RayError):
             return error

@@ -22,6 +22,7 @@ from gym_envs.cheats import (
     network,
     processes,
     resources,
+    weights,
 )
 from gym_envs.cheats.cheat import Cheat
 
@@ -34,6 +35,7 @@ CHEATS: tuple[Cheat, ...] = (
     *frames.CHEATS,
     *examination.CHEATS,
     *candidate.CHEATS,
+    *weights.CHEATS,
     *memory.CHEATS,
     *resources.CHEATS,
     *processes.CHEATS,

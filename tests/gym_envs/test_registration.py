@@ -10,6 +10,7 @@ from gymnasium.utils.env_checker import check_env
 
 import gym_envs
 from executor import ProblemError
+from executor.errors import UserError
 from gym_envs import find_problem, problem_paths, register_problem
 from tests.tiny_problem import larger, make_problem
 
@@ -34,11 +35,28 @@ def test_a_folder_can_be_registered(tmp_path: Path) -> None:
     env.close()
 
 
+def at_laptop_size(name: str) -> bool:
+    return not find_problem(name).file.resources.gpus
+
+
+@pytest.mark.parametrize("name", sorted(n for n in problem_paths() if not at_laptop_size(n)))
+def test_a_problem_without_its_data_or_gpus_says_so_before_it_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDEATOR_RL_DATA", str(tmp_path / "data"))
+    with pytest.raises(UserError, match=r"ideator-rl envs prepare|GPU") as told:
+        gymnasium.make(find_problem_id(name), store=tmp_path / "store")
+    assert "\n" not in str(told.value)
+
+
+def find_problem_id(name: str) -> str:
+    return gym_envs.registration.gymnasium_id(problem_paths()[name])
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", sorted(problem_paths()))
+@pytest.mark.parametrize("name", sorted(filter(at_laptop_size, problem_paths())))
 def test_gymnasium_accepts_every_registered_environment(name: str, tmp_path: Path) -> None:
-    env_id = gym_envs.registration.gymnasium_id(problem_paths()[name])
-    env = gymnasium.make(env_id, store=tmp_path / "store", slots=1)
+    env = gymnasium.make(find_problem_id(name), store=tmp_path / "store", slots=1)
     check_env(env.unwrapped, skip_render_check=True)
     env.close()
 

@@ -89,7 +89,9 @@ def test_a_broken_library_is_one_line(tmp_path: Path, yaml: str, complaint: str)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "least"), [("digits", 15), ("nanogpt-tiny", 25)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("digits", 15), ("nanogpt-tiny", 25), ("grpo-tiny", 25)]
+)
 def test_the_built_in_libraries_are_large_and_mixed(name: str, least: int) -> None:
     atoms = load_library(find_problem(problem_paths()[name]).library)
     assert len(atoms) >= least
