@@ -12,9 +12,9 @@ demo: .venv/base
 
 rl: .venv/rl
 
-# Two processes: most of a test is waiting for others.
+# Two processes, since most of a test is waiting; threads of theirs would fight for the same cores.
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # What takes its time: kills inside a training run, and what has a quicker sister in `make test`.
 test-slow: .venv/dev

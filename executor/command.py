@@ -12,6 +12,7 @@ from executor.sandbox import Box, Lock, places, tool
 from executor.sandbox.visible import gpu_numbers
 
 PRELUDE = Path(__file__).parent / "prelude.py"
+TORCHRUN = Path(__file__).parent / "torchrun.py"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -53,8 +54,11 @@ def command_line(
 ) -> tuple[list[str], bool]:
     """The command line, and whether it is a Python script that starts through the prelude.
 
+    `torchrun` as the first word starts the script in as many processes as the trial has GPUs.
     -P: modules of the codebase cannot stand in for the ones that are preloaded; -B: no bytecode.
     """
+    if words[0] == "torchrun":
+        words = ["python", tool(lock, box, TORCHRUN.name), *words[1:]]
     if words[0] != "python":
         return list(words), False
     if words[1].startswith("-"):

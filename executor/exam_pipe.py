@@ -27,7 +27,7 @@ import numpy as np
 MAGIC, MAGIC_SHARED = b"XAM1", b"XAM2"
 # Below this many bytes a pipe is as fast.
 SHARED_FROM = 2**20
-DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
+DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool", "float16")
 MAX_DIMENSIONS = 8
 
 
@@ -56,8 +56,13 @@ def write_array(stream: BinaryIO, array: np.ndarray, shared: int | None = None) 
     stream.flush()
 
 
-def read_array(stream: BinaryIO, max_bytes: int, shared: int | None = None) -> np.ndarray | None:
-    """Reads one frame into memory of its own; None at the end of the stream. Raises BrokenFrame."""
+def read_array(
+    stream: BinaryIO, max_bytes: int, shared: int | None = None, out: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Reads one frame; None at the end of the stream. Raises BrokenFrame.
+
+    Its values go to memory of their own, or to that of `out` where they have as many bytes.
+    """
     start = stream.read(6)
     if not start:
         return None
@@ -72,27 +77,28 @@ def read_array(stream: BinaryIO, max_bytes: int, shared: int | None = None) -> n
     size = math.prod(shape) * dtype.itemsize
     if size > max_bytes:
         raise BrokenFrame(f"{dtype.name}{list(shape)} takes {size} bytes, allowed are {max_bytes}")
+    data = out.data.cast("B") if out is not None and out.nbytes == size else bytearray(size)
     if shared is not None and in_memory:
-        data = _exactly(os.pread(shared, size, 0), size)
-    else:
-        data = _read_exactly(stream, size)
-    if dtype.name == "bool" and data.translate(None, b"\0\1"):
+        _all_of(os.preadv(shared, [data], 0), size)
+    elif size:
+        _all_of(stream.readinto(data), size)  # type: ignore[attr-defined]
+    if dtype.name == "bool" and bytes(data).translate(None, b"\0\1"):
         raise BrokenFrame("a frame holds a bool that is neither 0 nor 1")
     try:
-        # A bytearray makes the array writable.
-        return np.frombuffer(bytearray(data), dtype).reshape(shape)
+        return np.frombuffer(data, dtype).reshape(shape)
     except ValueError:
         raise BrokenFrame(f"a frame claims the impossible shape {list(shape)}") from None
 
 
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:
-    return _exactly(stream.read(size), size)
-
-
-def _exactly(data: bytes, size: int) -> bytes:
-    if len(data) < size:
-        raise BrokenFrame(f"a frame ended after {len(data)} of {size} bytes")
+    data = stream.read(size)
+    _all_of(len(data), size)
     return data
+
+
+def _all_of(read: int, size: int) -> None:
+    if read < size:
+        raise BrokenFrame(f"a frame ended after {read} of {size} bytes")
 
 
 _answers: BinaryIO | None = None

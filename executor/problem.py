@@ -48,7 +48,8 @@ Words = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
 class Run(Settings, frozen=True):
-    """The commands of training and candidate, and the modules whose import is free to them (the
+    """The commands of training and candidate (`python SCRIPT`, `torchrun SCRIPT` for one process a
+    GPU, or any other), and the modules whose import is free to them (the
     candidate's are the training's where none are given)."""
 
     entry: Words
@@ -207,8 +208,8 @@ def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None
     except FieldError as error:
         raise ProblemError(f"{path}: {error}") from None
     for key in ("entry", "candidate"):
-        if getattr(file.run, key) == ("python",):
-            raise ProblemError(f"{path}: run.{key}: python needs the name of a script")
+        if (words := getattr(file.run, key)) in (("python",), ("torchrun",)):
+            raise ProblemError(f"{path}: run.{key}: {words[0]} needs the name of a script")
 
     folder = path.parent
     evaluate = folder / "evaluate.py"

@@ -20,7 +20,7 @@ from typing import Protocol, Self, TypeVar
 
 from executor.budget import BASELINE, RunBudget
 from executor.edits import canonical_diff
-from executor.errors import StoreError, UserError
+from executor.errors import ExecutorClosed, StoreError, UserError
 from executor.implementer import DirectImplementer, Implementer
 from executor.pipeline import Pipeline
 from executor.problem import Problem
@@ -28,7 +28,7 @@ from executor.records import Idea, Implementation, Outcome
 from executor.sandbox import Level, Lock, choose, meets
 from executor.scheduler import Scheduler, Workers
 from executor.store import Store, repeat_seed, trial_key
-from executor.workers.local import LocalWorkers, available_cores
+from executor.workers.local import LocalWorkers, local_slots
 
 T = TypeVar("T")
 
@@ -66,8 +66,9 @@ class Executor:
         max_seconds: wall time of the run, earlier sessions included; what is unfinished then is
             `cancelled` and leaves no outcome.
 
-    Raises UserError for no slots or a sandbox that cannot be had, StoreError when the store cannot
-    be written, or the run is in use or belongs to another version of the problem or another seed.
+    Raises UserError for no slots, a sandbox that cannot be had or GPUs that are not there;
+    StoreError when the store cannot be written, or the run is in use or belongs to another version
+    of the problem or another seed.
     """
 
     def __init__(
@@ -93,11 +94,13 @@ class Executor:
         self._asked: Level = lock.level if isinstance(sandbox, Lock) else sandbox
         self.problem = problem
         self.seed, self.lock = seed, lock
+        resources = problem.file.resources
+        self.slots = (
+            workers.slots if workers else local_slots(slots, resources.cpus, resources.gpus)
+        )
         self.store = Store(store)
         self.run = self.store.run(run)
         self._lock = self.run.lock()
-        cpus = problem.file.resources.cpus
-        self.slots = workers.slots if workers else slots or max(1, len(available_cores()) // cpus)
         try:
             self._check_run()
             self._budget = RunBudget(self.run, max_ideas, max_seconds)
@@ -112,7 +115,7 @@ class Executor:
         except BaseException:
             self._lock.release()
             raise
-        self._workers = workers or LocalWorkers(self.slots, lock, cpus)
+        self._workers = workers or LocalWorkers(self.slots, lock, resources.cpus, resources.gpus)
         self._implementer = implementer or DirectImplementer(problem)
         self._scheduler = Scheduler(self._workers, period_s, self._adopt)
         self._pipeline = Pipeline(
@@ -154,7 +157,7 @@ class Executor:
     ) -> concurrent.futures.Future[Outcome]:
         """Starts one idea; cancelling the future ends its trial. Raises UserError for a bad id."""
         if self._closed:
-            raise UserError("this executor is closed")
+            raise ExecutorClosed("this executor is closed")
         if not _IDEA_ID.fullmatch(idea.id):
             raise UserError(f"idea id {idea.id!r}: use up to 128 letters, digits, `.`, `-` and `_`")
         if idea.id == BASELINE or repeat_seed(idea.id) is not None:

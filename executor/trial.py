@@ -24,7 +24,7 @@ from typing import Any
 
 from executor import processes
 from executor.candidate_folder import ForbiddenEntry, NoCandidate, take_over
-from executor.command import PRELUDE, command_line, environment
+from executor.command import PRELUDE, TORCHRUN, command_line, environment
 from executor.examiner import Candidate, Examination, ExaminerDied, examine
 from executor.log_tail import last_line, tail
 from executor.records import Record, Status, Trial
@@ -216,7 +216,7 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
         # The candidate has what training left, and nothing else to learn from.
         data=Path(spec.train_data) if spec.train_data and name == "train" else None,
         hidden=tuple(map(Path, spec.hidden)),
-        tools={PRELUDE.name: PRELUDE},
+        tools={path.name: path for path in (PRELUDE, TORCHRUN)},
         limits=spec.limits,
         gpus=spec.gpus > 0,
     )
@@ -231,6 +231,7 @@ def _train(half: _Half, stopped: Callable[[], bool]) -> processes.Run:
         "DATA_DIR": places(half.lock, half.box)[1],
         "BUDGET_KIND": spec.budget_kind,
         "BUDGET_SECONDS": repr(spec.budget_seconds),
+        "GPUS": str(spec.gpus),
     }
     limits = processes.Limits(
         spec.budget_kind,  # type: ignore[arg-type]

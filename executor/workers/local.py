@@ -6,23 +6,28 @@ import asyncio
 import os
 import shutil
 
+from executor.errors import UserError
 from executor.records import Job, Trial
 from executor.sandbox import Lock
+from executor.sandbox.visible import gpu_names
 from executor.trial import TrialSpec
 from executor.workers.slot_process import LOST, TRIES, SlotProcess, new_folder, sweep
 
 
 class LocalWorkers:
     """`slots` trials at a time, all behind `lock`. With enough cores every slot is pinned to cores
-    of its own."""
+    of its own, and it has GPUs of its own."""
 
-    def __init__(self, slots: int, lock: Lock, cpus_per_slot: int = 1) -> None:
+    def __init__(
+        self, slots: int, lock: Lock, cpus_per_slot: int = 1, gpus_per_slot: int = 0
+    ) -> None:
         self.slots, self.lock = slots, lock
         sweep()
         self._folder = new_folder()
         cores = _share_cores(slots, cpus_per_slot)
+        gpus = _share_gpus(slots, gpus_per_slot)
         self._slots = [
-            SlotProcess(self._folder / f"slot-{i}", lock, cores[i]) for i in range(slots)
+            SlotProcess(self._folder / f"slot-{i}", lock, cores[i], gpus[i]) for i in range(slots)
         ]
         self._free = list(self._slots)
 
@@ -60,6 +65,32 @@ def available_cores() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def local_slots(slots: int | None, cpus: int, gpus: int) -> int:
+    """The trials at a time on this machine; as many as its cores and GPUs allow if not given.
+
+    Raises UserError where there are not enough GPUs.
+    """
+    most = len(gpu_names()) // gpus if gpus else None
+    if most == 0:
+        raise UserError(
+            f"a trial asks for {gpus} GPUs and this machine has {len(gpu_names())}: "
+            "set problem.resources.gpus, or run it where there are as many"
+        )
+    if most is not None and slots is not None and slots > most:
+        raise UserError(
+            f"{slots} slots of {gpus} GPUs are more than the {len(gpu_names())} of this machine: "
+            f"set executor.slots to {most}"
+        )
+    by_cores = max(1, len(available_cores()) // cpus)
+    return slots or (by_cores if most is None else min(most, by_cores))
+
+
+def _share_gpus(slots: int, gpus: int) -> list[str]:
+    """For every slot its GPUs, as CUDA_VISIBLE_DEVICES names them."""
+    names = gpu_names()
+    return [",".join(names[i * gpus : (i + 1) * gpus]) for i in range(slots)]
 
 
 def _share_cores(slots: int, cpus: int) -> list[str]:

@@ -33,10 +33,10 @@ _LINE_LIMIT = 64 * 2**20
 
 
 class SlotProcess:
-    """`folder` need not exist; `cores` is a list like `0,1`, or empty for all of them."""
+    """`folder` need not exist; `cores` and `gpus` are lists like `0,1`, or empty for all."""
 
-    def __init__(self, folder: Path, lock: Lock, cores: str = "") -> None:
-        self._folder, self._lock, self._cores = folder, lock, cores
+    def __init__(self, folder: Path, lock: Lock, cores: str = "", gpus: str = "") -> None:
+        self._folder, self._lock, self._cores, self._gpus = folder, lock, cores, gpus
         self._process: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -51,7 +51,7 @@ class SlotProcess:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "executor.workers.slot"),
             *(str(self._folder), self._lock.to_json(), *filter(None, [self._cores])),
-            env=_environment(self._folder),
+            env=_environment(self._folder, self._gpus),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
@@ -94,13 +94,15 @@ class SlotProcess:
             remove_stale()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, gpus: str) -> dict[str, str]:
     """No key or token of the owner's: a slot has no use for them.
 
     `folder` tells what a killed slot leaves, see `processes.end_strays`.
     """
     kept = {name: os.environ[name] for name in ("PYTHONPATH", "TMPDIR") if name in os.environ}
-    return kept | kept_environment() | {processes.MARK: f"{folder}/"}
+    if gpus:
+        kept["CUDA_VISIBLE_DEVICES"] = gpus
+    return kept_environment() | kept | {processes.MARK: f"{folder}/"}
 
 
 def new_folder() -> Path:

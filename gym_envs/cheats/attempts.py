@@ -87,7 +87,7 @@ def applicable(executor: Executor, cheats: Collection[Cheat]) -> tuple[Kind, lis
     kind = kind_of(problem.codebase)
     entry = problem.file.run.entry
     if kind == ANY and not (
-        entry[0] == "python" and is_editable(entry[1], problem.file.files.editable)
+        entry[0] in ("python", "torchrun") and is_editable(entry[1], problem.file.files.editable)
     ):
         return kind, []
     return kind, [cheat for cheat in cheats if kind in cheat.changes]

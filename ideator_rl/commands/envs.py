@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from executor import Executor, Problem, load_problem
-from executor.data import prepare_data
+from executor.data import prepare_data, verify_data
 from executor.errors import UserError
 from executor.storage import open_storage
 from gym_envs import cheats, find_problem, problem_paths
@@ -49,6 +49,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     prepare = actions.add_parser("prepare", help="make a problem's data")
     prepare.add_argument("env", help="name, id or folder")
     prepare.add_argument("--source", help="what to make them from, for problems that ask for it")
+    prepare.add_argument("--tokens", type=int, help="how many, for problems that count in tokens")
+    prepare.add_argument(
+        "--verify", action="store_true", help="only compare what is there with its checksums"
+    )
     prepare.set_defaults(execute=prepare_environment)
 
     for name, function, about in (
@@ -115,7 +119,13 @@ def prepare_environment(args: argparse.Namespace) -> int:
     if problem.file.data.prepare is None:
         print(f"{problem.name} needs no data")
         return 0
-    folder = prepare_data(problem.name, problem.folder / problem.file.data.prepare, args.source)
+    script = problem.folder / problem.file.data.prepare
+    if args.verify:
+        print(f"{problem.name}: {verify_data(problem.name, script)} files, all as they were made")
+        return 0
+    if args.tokens is not None and args.tokens < 1:
+        raise UserError("--tokens: must be at least 1")
+    folder = prepare_data(problem.name, script, args.source, args.tokens)
     print(f"{problem.name}: data in {folder}")
     return 0
 

@@ -42,7 +42,7 @@ PROBLEMS: Mapping[Kind, tuple[str, Mapping[str, object]]] = {
     ),
 }
 # A baseline that uses its budget to the last would leave no time to a cheat's own code.
-_TRAIN_SECONDS = "max(0.5 * budget, min(0.97 * budget, budget - 0.4))"
+_TRAIN_SECONDS = "max(0.5 * budget, min(max(0.97 * budget, budget - 10), budget - 0.4))"
 
 
 def small_problem(kind: Kind, **overrides: object) -> Problem:

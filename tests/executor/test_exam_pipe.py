@@ -52,6 +52,23 @@ def test_a_view_in_any_order_arrives_as_it_reads(array: np.ndarray) -> None:
         np.testing.assert_array_equal(read_array(io.BytesIO(frame(view)), MEGABYTE), view)
 
 
+def test_values_land_where_the_reader_wants_them_if_they_fit(tmp_path: Path) -> None:
+    sent = np.arange(2**19, dtype=np.float32).reshape(2, -1)
+    with (tmp_path / "shared").open("w+b") as shared:
+        for descriptor in (None, shared.fileno()):
+            stream, out = io.BytesIO(), np.zeros_like(sent)
+            write_array(stream, sent, descriptor)
+            stream.seek(0)
+            received = read_array(stream, sent.nbytes, descriptor, out)
+            assert received is not None and np.shares_memory(received, out)
+            np.testing.assert_array_equal(out, sent)
+    other = np.zeros(3, np.float32)
+    np.testing.assert_array_equal(
+        read_array(io.BytesIO(frame(sent)), sent.nbytes, None, other), sent
+    )
+    assert not other.any()
+
+
 @given(st.lists(arrays, max_size=4))
 def test_frames_follow_one_another_until_the_end(sent: list[np.ndarray]) -> None:
     stream = io.BytesIO(b"".join(map(frame, sent)))
@@ -120,7 +137,12 @@ def test_a_bool_is_zero_or_one(value: int) -> None:
     "array",
     [
         *(np.array([1j]), np.array(["a"]), np.array([None]), np.array([b"a"])),
-        *(np.zeros(2, "float16"), np.zeros(2, "int8"), np.zeros(2, "M8[s]"), np.zeros(1, "i4,i4")),
+        *(
+            np.zeros(2, "longdouble"),
+            np.zeros(2, "int8"),
+            np.zeros(2, "M8[s]"),
+            np.zeros(1, "i4,i4"),
+        ),
         np.zeros((1,) * (MAX_DIMENSIONS + 1)),
     ],
 )

@@ -148,7 +148,7 @@ def llm_budget(**budget: float) -> SearchRecipe:
 @pytest.mark.parametrize("kind", ["money", "calls", "tokens"])
 def test_a_budget_that_is_too_small_says_where_the_run_would_end(kind: str) -> None:
     free = getattr(price(make_recipe()).stages["implementation"].expected, kind)
-    limit = round(free / 2)
+    limit = round(free / 2, 1) if kind == "money" else round(free / 2)
     found = price(llm_budget(**{kind: limit}))
     assert 0.4 * 60 < found.reached < 0.6 * 60
     said = next(line for line in found.limits if "would end the run" in line)

@@ -22,6 +22,7 @@ class Config:
     n_embd: int = 768
     block_size: int = 1024
     vocab_size: int = 50304  # GPT-2's 50257, rounded up to a multiple of 128
+    tie_embeddings: bool = True  # one matrix for the tokens that come in and those that go out
     dropout: float = 0.0
     # batches: 262,144 tokens a step, over all processes
     batch_size: int = 256
@@ -122,6 +123,8 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.final_norm = nn.LayerNorm(config.n_embd)
         self.head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.head.weight = self.token_embedding.weight
         self.apply(self.init_weights)
         # every block adds to the residual stream twice: keep its variance independent of depth
         for block in self.blocks:

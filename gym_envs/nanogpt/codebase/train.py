@@ -1,6 +1,6 @@
 """Train a GPT for as long as the budget lasts, then leave it in candidate/.
 
-One process: `python train.py`. Several GPUs: `torchrun --nproc_per_node=8 train.py`.
+One process: `python train.py`. Several GPUs: `torchrun --nproc-per-node 8 train.py`.
 The environment says how: SEED, DATA_DIR (train.bin and meta.json), BUDGET_KIND ("cpu" or
 "wall") and BUDGET_SECONDS. Every hyperparameter is a field of Config in model.py.
 """
@@ -11,10 +11,12 @@ import time
 
 clock = time.process_time if os.environ["BUDGET_KIND"] == "cpu" else time.monotonic
 started = clock()
+if "BUDGET_STARTED" in os.environ and clock is time.monotonic:  # by torchrun, before our imports
+    started = float(os.environ["BUDGET_STARTED"])
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,7 @@ seed = int(os.environ["SEED"])
 data_dir = Path(os.environ["DATA_DIR"])
 budget = float(os.environ["BUDGET_SECONDS"])
 # saving takes a moment, and so does leaving an interpreter that holds all of PyTorch
-train_seconds = max(0.5 * budget, min(0.97 * budget, budget - 0.4))
+train_seconds = max(0.5 * budget, min(max(0.97 * budget, budget - 10), budget - 0.4))
 
 # ----- devices: one process, or one for each GPU under torchrun
 rank = int(os.environ.get("RANK", 0))
@@ -52,8 +54,15 @@ torch.manual_seed(seed)
 rng = np.random.default_rng([seed, rank])
 meta = json.loads((data_dir / "meta.json").read_text())
 tokens = np.memmap(data_dir / "train.bin", dtype=meta["dtype"], mode="r")
-micro_batch = min(config.micro_batch_size, max(1, config.batch_size // world_size))
-accumulation = max(1, round(config.batch_size / (micro_batch * world_size)))
+if meta["vocab_size"] > config.vocab_size:
+    raise ValueError(
+        f"the data's vocabulary has {meta['vocab_size']} tokens, the model's {config.vocab_size}"
+    )
+config = replace(config, vocab_size=meta["vocab_size"])
+# the sequences of a step, shared out evenly; as many at once as a device may hold
+share = config.batch_size / world_size
+accumulation = max(1, math.ceil(share / config.micro_batch_size))
+micro_batch = max(1, round(share / accumulation))
 
 
 def get_batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,7 +70,7 @@ def get_batch() -> tuple[torch.Tensor, torch.Tensor]:
     T = config.block_size
     starts_B = rng.integers(0, len(tokens) - T, size=micro_batch)
     window_BT = np.stack([tokens[start : start + T + 1] for start in starts_B]).astype(np.int64)
-    window_BT = torch.from_numpy(window_BT).to(device)
+    window_BT = torch.from_numpy(window_BT).to(device, non_blocking=True)
     return window_BT[:, :-1].contiguous(), window_BT[:, 1:].contiguous()
 
 
@@ -123,7 +132,7 @@ while progress + step_share < 1.0:  # as long as one more step fits
         with autocast:
             loss = forward(idx_BT, targets_BT) / accumulation
         loss.backward()
-        mean_loss += loss.item()
+        mean_loss += loss.detach()
     if not math.isfinite(mean_loss):
         raise FloatingPointError(f"the loss became {mean_loss} at step {step}")
 
@@ -135,9 +144,13 @@ while progress + step_share < 1.0:  # as long as one more step fits
     step += 1
     before, progress = progress, budget_progress()
     step_share = progress - before
-    if rank == 0 and progress >= reported + 0.1:
+    if progress >= reported + 0.1:
         reported = progress
-        print(f"step {step}  budget {progress:.0%}  train loss {mean_loss:.3f}", flush=True)
+        if world_size > 1:
+            dist.all_reduce(mean_loss)
+            mean_loss /= world_size
+        if rank == 0:
+            print(f"step {step}  budget {progress:.0%}  train loss {mean_loss:.3f}", flush=True)
 
 # ----- the candidate
 if rank == 0:

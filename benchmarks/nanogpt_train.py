@@ -1,0 +1,285 @@
+"""How fast the nanogpt baseline trains, beside plain nanoGPT-style training of the same model.
+
+    python benchmarks/nanogpt_train.py [--json] [--seconds 60] [--rounds 2]
+
+Both train on the same random tokens with the same settings, in turn, each in fresh processes: ours
+is the problem's codebase as a trial runs it, one process for each GPU, clock, budget and reports
+included; plain is the script in this file, a GPT and a loop of as many steps and nothing else.
+With GPUs the model is GPT-2 124M in bfloat16, compiled; without, a tiny one of the same kind, of
+which the ratio alone says something.
+
+Reported are tokens a second after the first fifth of the steps, the best of the rounds; the ratio
+of ours to plain; MFU, which counts 6 N + 12 layers x channels x context operations a token against
+the bfloat16 peak of a known GPU; and the share of the time in which our loop waits for data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from executor.command import TORCHRUN
+from gym_envs import find_problem
+
+TINY = {
+    "n_layer": 4,
+    "n_head": 4,
+    "n_embd": 128,
+    "block_size": 256,
+    "vocab_size": 2048,
+    "batch_size": 8,
+    "micro_batch_size": 8,
+    "dtype": "float32",
+    "compile": False,
+}
+# Dense bfloat16 operations a second, by a word of the device's name.
+PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
+
+# What is added to the codebase's loop: when each step ended, and how long it waited for data.
+CHANGES = {
+    "        idx_BT, targets_BT = get_batch()\n": (
+        "        asked = time.perf_counter()\n"
+        "        idx_BT, targets_BT = get_batch()\n"
+        "        waited += time.perf_counter() - asked\n"
+    ),
+    "    before, progress = progress, budget_progress()\n": (
+        "    before, progress = progress, budget_progress()\n    marks.append(clock())\n"
+    ),
+    "# ----- training\n": "# ----- training\nmarks, waited = [], 0.0\n",
+    '    print(f"stopped after': (
+        '    print("marks", json.dumps(marks))\n'
+        '    print("waited", waited / (marks[-1] - started))\n'
+        '    print(f"stopped after'
+    ),
+}
+# nanoGPT's loop, reduced to what a step does.
+PLAIN = """
+import json, os, time
+import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel as DDP
+
+c = json.loads(os.environ["PLAIN"])
+T, C, H = c["block_size"], c["n_embd"], c["n_head"]
+gpu = torch.cuda.is_available()
+rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if gpu else "cpu"
+if gpu:
+    torch.cuda.set_device(device)
+    torch.set_float32_matmul_precision("high")
+if world > 1:
+    dist.init_process_group("nccl" if gpu else "gloo")
+torch.manual_seed(rank)
+data = np.memmap(os.environ["DATA_DIR"] + "/train.bin", dtype=np.uint16, mode="r")
+accumulation = max(1, c["batch_size"] // (c["micro_batch_size"] * world))
+micro = c["batch_size"] // (accumulation * world)
+
+
+def get_batch():
+    ix = torch.randint(len(data) - T, (micro,))
+    x = torch.stack([torch.from_numpy(data[i : i + T].astype(np.int64)) for i in ix])
+    y = torch.stack([torch.from_numpy(data[i + 1 : i + 1 + T].astype(np.int64)) for i in ix])
+    if not gpu:
+        return x, y
+    return (part.pin_memory().to(device, non_blocking=True) for part in (x, y))
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.ln_1, self.ln_2 = nn.LayerNorm(C), nn.LayerNorm(C)
+        self.c_attn, self.c_proj = nn.Linear(C, 3 * C), nn.Linear(C, C)
+        self.c_fc, self.c_out = nn.Linear(C, 4 * C), nn.Linear(4 * C, C)
+
+    def forward(self, x):
+        B = x.shape[0]
+        parts = self.c_attn(self.ln_1(x)).split(C, dim=2)
+        q, k, v = (part.view(B, T, H, C // H).transpose(1, 2) for part in parts)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.c_proj(y.transpose(1, 2).contiguous().view(B, T, C))
+        return x + self.c_out(F.gelu(self.c_fc(self.ln_2(x))))
+
+
+class GPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(c["vocab_size"], C), nn.Embedding(T, C)
+        self.h = nn.ModuleList(Block() for _ in range(c["n_layer"]))
+        self.ln_f = nn.LayerNorm(C)
+        self.lm_head = nn.Linear(C, c["vocab_size"], bias=False)
+        self.lm_head.weight = self.wte.weight
+        nn.init.normal_(self.wte.weight, std=0.02)
+
+    def forward(self, idx, targets):
+        x = self.wte(idx) + self.wpe(torch.arange(T, device=idx.device))
+        for block in self.h:
+            x = block(x)
+        logits = self.lm_head(self.ln_f(x))
+        return F.cross_entropy(logits.view(-1, logits.size(-1)).float(), targets.reshape(-1))
+
+
+model = GPT().to(device)
+decay = [p for p in model.parameters() if p.dim() >= 2]
+other = [p for p in model.parameters() if p.dim() < 2]
+optimizer = torch.optim.AdamW(
+    [{"params": decay, "weight_decay": 0.1}, {"params": other, "weight_decay": 0.0}],
+    lr=c["learning_rate"], betas=(0.9, 0.95), fused=True,
+)
+if c["compile"]:
+    model = torch.compile(model)
+if world > 1:
+    model = DDP(model, device_ids=[device] if gpu else None)
+half = c["dtype"] != "float32"
+autocast = torch.autocast("cuda" if gpu else "cpu", dtype=torch.bfloat16, enabled=half)
+marks = []
+x, y = get_batch()
+for step in range(int(os.environ["STEPS"])):
+    for group in optimizer.param_groups:
+        group["lr"] = c["learning_rate"] * min(1.0, (step + 1) / c["warmup_steps"])
+    for micro_step in range(accumulation):
+        if world > 1:
+            model.require_backward_grad_sync = micro_step == accumulation - 1
+        with autocast:
+            loss = model(x, y) / accumulation
+        x, y = get_batch()  # while the GPU is busy
+        loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    loss.item()
+    marks.append(time.perf_counter())
+if rank == 0:
+    print("marks", json.dumps(marks))
+if world > 1:
+    dist.destroy_process_group()
+"""
+
+
+class Run(NamedTuple):
+    """Tokens a second, steps, and the share of the time that went to waiting for data."""
+
+    rate: float
+    steps: int
+    waited: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each run")
+    parser.add_argument("--rounds", type=int, default=2)
+    args = parser.parse_args()
+
+    gpu, gpus = devices()
+    sizes = {} if gpus else TINY
+    problem = find_problem("nanogpt", {f"hyperparameters.{k}": v for k, v in sizes.items()})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lay_out(folder, problem.codebase)
+        facts = config_of(folder)
+        pairs = []
+        for _ in range(args.rounds):
+            ours = measure(folder, gpus, args.seconds, facts)
+            pairs.append((ours, measure(folder, gpus, args.seconds, facts, plain_steps=ours.steps)))
+        ours, plain = (max(runs, key=lambda run: run.rate) for runs in zip(*pairs, strict=True))
+    result: dict[str, object] = {
+        "device": f"{gpus} x {gpu}" if gpus else "CPU, one core",
+        "parameters": facts["parameters"],
+        "tokens_a_second": round(ours.rate),
+        "plain_tokens_a_second": round(plain.rate),
+        "ratio": round(ours.rate / plain.rate, 3),
+        "waiting_for_data": round(ours.waited, 4),
+    }
+    peak = next((peak for word, peak in PEAKS.items() if word in gpu), None)
+    if peak:
+        for key, run in (("mfu", ours), ("plain_mfu", plain)):
+            result[key] = round(run.rate * facts["operations"] / (peak * gpus), 3)
+    if args.json:
+        print(json.dumps(result))
+    else:
+        print("\n".join(f"{key:<22} {value}" for key, value in result.items()))
+
+
+def devices() -> tuple[str, int]:
+    import torch
+
+    count = torch.cuda.device_count()
+    return (torch.cuda.get_device_name(0) if count else "", count)
+
+
+def lay_out(folder: Path, codebase: dict[str, str]) -> None:
+    """The codebase, counting its waits, the plain script beside it, and tokens to train on."""
+    for name, text in codebase.items():
+        (folder / name).write_text(text)
+    text = codebase["train.py"]
+    for old, new in CHANGES.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (folder / "train.py").write_text(text)
+    (folder / "plain.py").write_text(PLAIN)
+    (folder / "data").mkdir()
+
+
+def config_of(folder: Path) -> dict:
+    """The model's sizes and what a token costs; writes the tokens."""
+    code = (
+        "import json, torch; from dataclasses import asdict; from model import GPT, Config\n"
+        "config = Config()\n"
+        "with torch.device('meta'): model = GPT(config)\n"
+        "count = sum(p.numel() for p in model.parameters())\n"
+        "print(json.dumps(asdict(config) | {'parameters': count}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=True)
+    facts = json.loads(done.stdout)
+    positions = facts["block_size"] * facts["n_embd"]
+    attention = 12 * facts["n_layer"] * facts["n_embd"] * facts["block_size"]
+    facts["operations"] = 6 * (facts["parameters"] - positions) + attention
+    tokens = np.random.default_rng(0).integers(0, facts["vocab_size"], 50_000_000, np.uint16)
+    tokens.tofile(folder / "data" / "train.bin")
+    meta = {"dtype": "uint16", "vocab_size": facts["vocab_size"]}
+    (folder / "data" / "meta.json").write_text(json.dumps(meta))
+    return facts
+
+
+def measure(
+    folder: Path, gpus: int, seconds: float, facts: dict, plain_steps: int | None = None
+) -> Run:
+    """One run of ours for `seconds`, or a plain one of `plain_steps` steps."""
+    env = {
+        "SEED": "0",
+        "DATA_DIR": str(folder / "data"),
+        "BUDGET_KIND": "wall",
+        "BUDGET_SECONDS": str(seconds),
+        "GPUS": str(gpus),
+        "OMP_NUM_THREADS": "8" if gpus else "1",
+        "PLAIN": json.dumps(facts),
+        "STEPS": str(plain_steps),
+    }
+    command = [sys.executable, "-P", str(TORCHRUN), "train.py"]
+    if plain_steps is not None:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
+        command = [sys.executable, *(torchrun if gpus > 1 else []), "plain.py"]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    (marks,) = [json.loads(line[6:]) for line in done.stdout.splitlines() if line[:6] == "marks "]
+    first = len(marks) // 5
+    tokens = (len(marks) - 1 - first) * facts["batch_size"] * facts["block_size"]
+    waited = re.findall(r"waited ([0-9.e-]+)", done.stdout)
+    rate = tokens / (marks[-1] - marks[first])
+    return Run(rate, len(marks), float(waited[0]) if waited else 0.0)
+
+
+if __name__ == "__main__":
+    main()
