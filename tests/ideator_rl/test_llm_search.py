@@ -52,7 +52,7 @@ def research(asked: Asked) -> Reply:
     return Reply(f"Here it is.\n{BLOCK.format(old=old, new=f'value = {number}')}")
 
 
-@pytest.mark.parametrize("api", [pytest.param("anthropic", marks=pytest.mark.slow), "openai"])
+@pytest.mark.parametrize("api", ["anthropic", "openai"])
 def test_a_search_in_plain_words_fills_its_budget_exactly(tmp_path: Path, api: str) -> None:
     rng = random.Random(0)
 
