@@ -14,7 +14,8 @@ rl: .venv/rl
 
 # Two processes, since most of a test is waiting; threads of theirs would fight for the same cores.
 test: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not (alone or slow or slow_cheat)"
+	$(BIN)/python -m pytest -m alone
 
 # What takes its time: kills inside a training run, and what has a quicker sister in `make test`.
 test-slow: .venv/dev

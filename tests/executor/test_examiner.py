@@ -9,6 +9,9 @@ import pytest
 from executor.records import Trial
 from tests.executor.trials import Slot, make_spec
 
+# Its bounds are for a machine that does nothing else.
+pytestmark = pytest.mark.alone
+
 # The candidate is asked to double eight numbers, twice.
 EVALUATE = """
 import numpy as np

@@ -21,6 +21,9 @@ from executor.processes import descendants
 from tests.executor.runs import examined, idea, outcome_files, tiny, wait_until
 from tests.executor.trials import all_gone
 
+# Its bounds are for a machine that does nothing else.
+pytestmark = pytest.mark.alone
+
 IDEAS, SLOTS, KILLS = 12, 2, 7
 # Seconds that no other sleep on this machine lasts.
 LONG = 600 + os.getpid() / 2**22

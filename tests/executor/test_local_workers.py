@@ -22,6 +22,9 @@ from executor.trial import TrialSpec
 from executor.workers.local import TRIES, LocalWorkers, available_cores
 from tests.executor.trials import TRAIN, all_gone, is_alive, make_spec, marked
 
+# Its bounds are for a machine that does nothing else.
+pytestmark = pytest.mark.alone
+
 JOB = Job("a", "hash")
 # Here training has to be able to leave signs on the host.
 OPEN = Lock("process", "none")

@@ -15,6 +15,9 @@ import pytest
 from executor import processes
 from tests.executor.trials import is_alive
 
+# Its bounds are for a machine that does nothing else.
+pytestmark = pytest.mark.alone
+
 # The host of one watched command, a process of its own: `end_tree` ends all its children.
 HOST = """
 import dataclasses, json, os, sys

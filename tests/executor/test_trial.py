@@ -14,6 +14,9 @@ from executor.sandbox import Lock
 from tests.executor.runs import wait_until
 from tests.executor.trials import TRAIN, Slot, make_spec, marked
 
+# Its bounds are for a machine that does nothing else.
+pytestmark = pytest.mark.alone
+
 BUSY = "while True: pass\n"
 SLEEP = "import time\ntime.sleep(600)\n"
 HEAVY = "sklearn.linear_model"  # takes about half a second of CPU time to import

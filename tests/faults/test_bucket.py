@@ -18,7 +18,8 @@ from executor import StoreError, bucket
 from executor.bucket import Bucket
 from tests.faults.faulty_filesystem import KINDS, Fault, fail, leftovers
 
-pytestmark = pytest.mark.usefixtures("quick")
+# Its bounds are for a machine that does nothing else.
+pytestmark = [pytest.mark.usefixtures("quick"), pytest.mark.alone]
 
 
 # ---- one operation

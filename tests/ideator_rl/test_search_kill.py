@@ -14,6 +14,9 @@ import pytest
 
 from tests.ideator_rl.command_line import command, make_workplace, wait_until_gone
 
+# Its bounds are for a machine that does nothing else.
+pytestmark = pytest.mark.alone
+
 KILLS = 6
 
 
