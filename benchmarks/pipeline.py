@@ -29,28 +29,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from executor_overhead import FILES as SLEEPER
+
 SLOTS, IDEAS, BATCH = 4, 80, 10
 LATENCY_S = 0.2
 CROWD, CROWD_LATENCY_S, CROWD_CONCURRENCY = 1000, 2.0, 64
-FILES = {
-    "problem.toml": """
-name = "sleeper"
-id = "Sleeper-v0"
-title = "A job that sleeps"
-task = "Sleep."
-[run]
-entry = ["sh", "job.sh"]
-[files]
-editable = ["job.sh"]
-[budget]
-kind = "wall"
-seconds = 30
-[reward]
-metric = "score"
-""",
-    "codebase/job.sh": "mkdir candidate\nsleep 0.6\n",
-    "evaluate.py": "def examine(candidate, held_out):\n    return {'score': 1.0}\n",
-}
+FILES = {**SLEEPER, "codebase/job.sh": "mkdir candidate\nsleep 0.6\n"}
 RECIPE = """
 env: {folder}
 run: pipeline
@@ -124,7 +108,7 @@ async def serve(latency_s: float) -> None:
 
 def search_once(folder: Path) -> None:
     """One search; prints its figures."""
-    from executor import Executor
+    from executor import Executor, Store
     from gym_envs import find_problem
     from ideator_rl.components import open_ideator, open_implementer
     from ideator_rl.recipe import load_recipe
@@ -132,8 +116,6 @@ def search_once(folder: Path) -> None:
 
     recipe = load_recipe(folder / "config_pipeline.yaml")
     problem = find_problem(folder)
-    from executor import Store
-
     kept = Store(recipe.store).run(recipe.run)
     ideator = open_ideator(recipe.ideator, problem, kept)
     implementer = open_implementer(recipe.implementer, problem, kept)
