@@ -5,9 +5,9 @@
     ideator-rl envs prepare nanogpt --source texts/        # no hub: the text files below texts/
 
 The tokens are one row of uint16, `train.bin`, a document after the other, each closed by the token
-<|endoftext|>. It grows by whole shards, whose lengths and checksums are in `meta.json`: after a
-kill the same command goes on with the first shard that is not there or not right. The first
-documents are held out, 10,485,760 tokens; of fewer than 200 million in all, a twentieth.
+<|endoftext|>. It grows by whole shards (`token_shards.py`), whose lengths and checksums are in
+`meta.json`: after a kill the same command goes on. The first documents are held out, 10,485,760
+tokens; of fewer than 200 million in all, a twentieth.
 
 A source has a byte-level BPE of its own, trained on it: GPT-2's number of tokens, or what it has
 material for. A document is a file, or 100,000 characters of a longer one. The vocabulary lies
@@ -21,11 +21,13 @@ import json
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+from gym_envs.nanogpt.token_shards import total, write_shards
 
 DATASET, SAMPLE, VOCABULARY = "HuggingFaceFW/fineweb", "sample-10BT", "openai-community/gpt2"
 SUFFIXES = (".txt", ".md", ".rst", ".py")
@@ -33,7 +35,6 @@ END = "<|endoftext|>"
 MOST_TOKENS = 50257  # of GPT-2's vocabulary
 ALL = 10**10
 HELD_OUT = 10_485_760
-SHARD = 100_000_000
 PIECE = 100_000
 # A stream of 1,024 tokens takes 38 MB of cache at full size: what one GPU of 80 GB holds.
 WINDOW, BATCH = 1024, 1024
@@ -74,7 +75,14 @@ def prepare(
     read = (lambda state: folder_chunks(files, state)) if source else hub_chunks
     secret = windows * WINDOW + 1  # the first of them is predicted by nobody
     try:
-        shards = write_shards(work, tokenizer, read, secret, tokens)
+        shards = write_shards(
+            work,
+            tokenizer.to_str(),
+            lambda state: tokenized(tokenizer, read(state)),
+            secret,
+            tokens,
+            least=WINDOW,
+        )
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -244,102 +252,6 @@ def tokenized(tokenizer, chunks: Iterator[Chunk]) -> Iterator[tuple[dict, list[n
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
-
-
-# ----- shards
-
-
-def write_shards(
-    work: Path,
-    tokenizer,
-    read: Callable[[dict], Iterator[Chunk]],
-    secret: int,
-    limit: int | None,
-) -> list[dict]:
-    """Write held_out.bin, `secret` tokens, then train.bin, as far as `limit` tokens in all.
-
-    A shard of training ends with a document; of the one that ends the held-out text, training has
-    no part. Returns the shards; each knows where to read on.
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    digest = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
-    shards = finished_shards(work, digest)
-    start, done = (shards[-1]["state"], shards[-1]["done"]) if shards else ({}, 0)
-    rows: list[np.ndarray] = []
-    waiting = 0
-
-    def write(count: int, state: dict, done: int) -> None:
-        """The next shard: `count` of the waiting tokens. It ends `done` documents after `state`."""
-        nonlocal rows, waiting
-        name = "train" if shards else "held_out"
-        row = np.concatenate(rows)[:count]
-        append(work / f"{name}.bin", row, 2 * total(shards, name))
-        shards.append(
-            {"file": name, "tokens": count, "sha256": hashlib.sha256(row.tobytes()).hexdigest()}
-            | {"state": state, "done": done}
-        )
-        part = work / "shards.part"
-        part.write_text(json.dumps({"vocabulary": digest, "shards": shards}))
-        part.replace(work / "shards.json")
-        rows, waiting = [], 0
-
-    def enough() -> bool:
-        return limit is not None and total(shards) + waiting >= limit
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("tokens", total=limit)
-        for state, new in tokenized(tokenizer, read(start)):
-            while done < len(new) and not enough():
-                rows.append(new[done])
-                waiting += len(new[done])
-                done += 1
-                if not shards and waiting >= secret:
-                    write(secret, state, done)
-                elif shards and waiting >= SHARD and not enough():
-                    write(waiting, state, done)
-            bar.update(task, completed=total(shards) + waiting)
-            last, done = (state, done), 0
-            if enough():
-                break
-        if shards and waiting:
-            write(min(waiting, limit - total(shards)) if limit else waiting, *last)
-    if total(shards, "train") <= WINDOW:
-        raise ValueError(f"only {total(shards):,} tokens: too few to train on")
-    return shards
-
-
-def append(path: Path, row: np.ndarray, start: int) -> None:
-    """Write a row at byte `start`, over whatever half a shard lies there."""
-    with path.open("r+b" if path.exists() else "wb") as file:
-        file.truncate(start)
-        file.seek(start)
-        file.write(row.tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def finished_shards(work: Path, digest: str) -> list[dict]:
-    """The shards of an earlier attempt, up to the first whose checksum is not right."""
-    if not (work / "shards.json").exists():
-        return []
-    kept = json.loads((work / "shards.json").read_text())
-    if kept["vocabulary"] != digest:
-        raise ValueError(f"{work}: its shards are of another vocabulary; remove that folder")
-    good: list[dict] = []
-    for shard in kept["shards"]:
-        with (work / f"{shard['file']}.bin").open("rb") as file:
-            file.seek(2 * total(good, shard["file"]))
-            if hashlib.sha256(file.read(2 * shard["tokens"])).hexdigest() != shard["sha256"]:
-                break
-        good.append(shard)
-    return good
-
-
-def total(shards: list[dict], name: str | None = None) -> int:
-    """The tokens of all shards, or of those of one file."""
-    return sum(shard["tokens"] for shard in shards if name in (None, shard["file"]))
 
 
 def forget_another_source(work: Path, files: list[Path]) -> None:

@@ -89,13 +89,14 @@ async def search(
         baselines.add_done_callback(lambda _: progress.set())
         epochs = Epochs(recipe, executor.run)
         ahead = recipe.search.ahead or AHEAD * executor.slots
-        most = ahead if recipe.search.pipeline == "continuous" else 1
 
         def may_ask() -> bool:
             if (shown := epochs.recorded()) is not None:
-                return not running.intersection(shown.ideas) and shown.baseline <= baselines.done()
-            waits_for_baseline = most == 1 and epochs.number > 0 and not baselines.done()
-            return len(running) < most and not waits_for_baseline
+                known = baselines.done() or not shown.baseline
+                return known and not running.intersection(shown.ideas)
+            if recipe.search.pipeline == "continuous":
+                return len(running) < ahead
+            return not running and (baselines.done() or epochs.number == 0)
 
         while epochs.ideas_left and not ended:
             if not may_ask():

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from executor.edits import EditError, ForbiddenEdit, apply_edits
+from executor.edits import EditError, ForbiddenEdit
 from executor.problem import Problem, load_problem
+from tests.gym_envs.problem_files import with_idea
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"
 TINY, FULL = load_problem(FOLDER / "problem-tiny.toml"), load_problem(FOLDER)
@@ -29,14 +30,7 @@ STRONG = [
 
 
 def edited(problem: Problem, codebase: Mapping[str, str], idea_id: str, *values: Any):
-    """The codebase with one idea applied; its parameters' first values unless told otherwise."""
-    idea = IDEAS[idea_id]
-    text = f"[Experiment] {idea['experiment']}\n[Code Changes]\n{idea['changes']}"
-    params = idea.get("params", {})
-    for name, value in zip(params, values or [v[0] for v in params.values()], strict=True):
-        text = text.replace(f"{{{name}}}", str(value))
-    files = problem.file.files
-    return apply_edits(codebase, text, editable=files.editable, frozen=files.frozen)
+    return with_idea(problem, codebase, IDEAS[idea_id], *values)
 
 
 def test_the_library_is_large_and_mixed() -> None:

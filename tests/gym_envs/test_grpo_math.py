@@ -1,12 +1,9 @@
 """grpo at full size: the grader of MATH, its data, and the code around a transformers model."""
 
-import importlib.util
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -15,6 +12,7 @@ from executor.data import prepare_data
 from executor.errors import ProblemError
 from executor.problem import load_problem
 from gym_envs import find_problem
+from tests.gym_envs.problem_files import load
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"
 # Real problems, where a checkout has them beside it; nothing else needs them.
@@ -22,15 +20,6 @@ MATH = Path(__file__).parents[3] / "shared" / "data" / "math"
 needs_math = pytest.mark.skipif(
     not (MATH / "test.jsonl").is_file(), reason="the problems of MATH are not here"
 )
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"grpo_math_{path.stem}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 prepare = load(FOLDER / "prepare.py")

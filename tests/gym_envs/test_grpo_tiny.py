@@ -1,12 +1,9 @@
 """grpo-tiny: its data, its model, its examination, and short training runs in the executor."""
 
-import importlib.util
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,20 +13,11 @@ from hypothesis import strategies as st
 
 from executor import Executor, Idea, Outcome
 from executor.problem import Problem, load_problem
+from tests.gym_envs.problem_files import load
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"
 TINY = FOLDER / "problem-tiny.toml"
 UNTRAINED = "steps: 20 -> 0"
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"grpo_test_{path.stem}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
 
 evaluate = load(FOLDER / "evaluate.py")
 prepare_tiny = load(FOLDER / "prepare_tiny.py")

@@ -1,6 +1,5 @@
 """nanogpt-tiny: its data, its model, its examination, and one short training run."""
 
-import importlib.util
 import math
 import subprocess
 import sys
@@ -16,18 +15,10 @@ from hypothesis.extra.numpy import arrays
 
 from executor import Executor
 from executor.problem import load_problem
+from tests.gym_envs.problem_files import load
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "nanogpt"
 TINY = FOLDER / "problem-tiny.toml"
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"nanogpt_{path.stem}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 evaluate = load(FOLDER / "evaluate.py")

@@ -25,7 +25,9 @@ from executor.workers.local import _share_gpus, local_slots
 from gym_envs import find_problem
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.cheat import LANGUAGE_MODEL
-from tests.gym_envs.test_nanogpt import evaluate, load
+from gym_envs.nanogpt import token_shards
+from tests.gym_envs.problem_files import load
+from tests.gym_envs.test_nanogpt import evaluate
 from tests.ideator_rl.command_line import ideator_rl
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "nanogpt"
@@ -116,11 +118,12 @@ from pathlib import Path
 spec = importlib.util.spec_from_file_location("prepare", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-append = module.append
+from gym_envs.nanogpt import token_shards
+append = token_shards.append
 def slowly(*arguments):
     append(*arguments)
     time.sleep(float(sys.argv[4]))
-module.append, module.SHARD = slowly, 20_000
+token_shards.append, token_shards.SHARD = slowly, 20_000
 folder = Path(sys.argv[3])
 for name in ("work", "train", "held_out"):
     (folder / name).mkdir(parents=True, exist_ok=True)
@@ -233,7 +236,7 @@ def test_what_is_wrong_with_the_data_is_one_line(
         prepare.prepare(**folders)
     (tmp_path / "shards.json").write_text('{"vocabulary": "another", "shards": []}')
     with pytest.raises(ValueError, match="another vocabulary"):
-        prepare.finished_shards(tmp_path, "this one")
+        token_shards.finished_shards(tmp_path, "this one")
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line_with_a_way_out(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ import pytest
 import torch
 import yaml
 
-from executor.edits import EditError, ForbiddenEdit, apply_edits
+from executor.edits import EditError, ForbiddenEdit
 from executor.problem import load_problem
+from tests.gym_envs.problem_files import with_idea
 
 PROBLEM = load_problem(Path(__file__).parents[2] / "gym_envs" / "nanogpt" / "problem-tiny.toml")
 IDEAS: dict[str, dict[str, Any]] = {
@@ -33,14 +34,7 @@ STRONG = [
 
 
 def edited(codebase: Mapping[str, str], idea_id: str, *values: Any) -> Mapping[str, str]:
-    """The codebase with one idea applied; its parameters' first values unless told otherwise."""
-    idea = IDEAS[idea_id]
-    text = f"[Experiment] {idea['experiment']}\n[Code Changes]\n{idea['changes']}"
-    params = idea.get("params", {})
-    for name, value in zip(params, values or [v[0] for v in params.values()], strict=True):
-        text = text.replace(f"{{{name}}}", str(value))
-    files = PROBLEM.file.files
-    return apply_edits(codebase, text, editable=files.editable, frozen=files.frozen)
+    return with_idea(PROBLEM, codebase, IDEAS[idea_id], *values)
 
 
 def load_model(codebase: Mapping[str, str], folder: Path) -> ModuleType:
