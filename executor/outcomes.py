@@ -48,8 +48,12 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
     """The outcome of a trial: a completed one earns its reward, any other the failure reward."""
     reward = problem.file.reward.failure
     if trial.status == "completed":
+        if problem.file.reward.metric == "charged_s":
+            metrics = {**trial.metrics, "charged_s": round(trial.charged_s, 4)}
+            trial = replace(trial, metrics=metrics)
         try:
             reward = problem.reward(trial.metrics)
+            trial = replace(trial, detail=problem.shortfall(trial.metrics))
         except ValueError as error:
             trial = replace(trial, status="rejected", stage="examine", detail=str(error))
     return Outcome(

@@ -92,13 +92,21 @@ class Budget(Settings, frozen=True):
 
 
 class Data(Settings, frozen=True):
+    """How data are made; `of` names the problem whose they are, where it is another one with the
+    same script."""
+
     prepare: RelativePath | None = None
     auto: bool = True
+    of: str = ""
 
 
 class RewardRule(Settings, frozen=True):
+    """`metric` is one that the examination returns, or `charged_s`, what the training was charged;
+    `at_most` are metrics that have to be so low for any reward but `failure`."""
+
     metric: str
     rule: Literal["identity", "inverse", "negative"] = "identity"
+    at_most: dict[str, float] = {}
     failure: float = 0.0
 
 
@@ -118,6 +126,11 @@ class ProblemFile(Settings, frozen=True):
     resources: Resources = Resources()
     data: Data = Data()
     hyperparameters: dict[str, Scalar] = {}
+
+    @property
+    def data_of(self) -> str:
+        """The name under which the data are kept."""
+        return self.data.of or self.name
 
 
 @dataclass(frozen=True)
@@ -153,19 +166,27 @@ class Problem:
     def reward(self, metrics: Mapping[str, float]) -> float:
         """The reward of a completed trial. Raises ValueError where the metric does not give one."""
         rule = self.file.reward
-        if rule.metric not in metrics:
-            raise ValueError(f"the examination returned no metric {rule.metric!r}")
+        for metric in (rule.metric, *rule.at_most):
+            if metric not in metrics:
+                raise ValueError(f"the examination returned no metric {metric!r}")
         value = metrics[rule.metric]
         inverse = 1 / value if value > 0 else math.nan
         reward = {"identity": value, "negative": -value, "inverse": inverse}[rule.rule]
         if not math.isfinite(value) or not math.isfinite(reward):
             raise ValueError(f"the metric {rule.metric} is {value}, which gives no reward")
-        return reward
+        return rule.failure if self.shortfall(metrics) else reward
+
+    def shortfall(self, metrics: Mapping[str, float]) -> str:
+        """Which metric is too high for a reward, in one line; empty where none is."""
+        for metric, limit in self.file.reward.at_most.items():
+            if not metrics[metric] <= limit:
+                return f"{metric} {metrics[metric]:.4f}: a reward asks for at most {limit:g}"
+        return ""
 
     def data(self) -> PreparedData:
         """The prepared data, made now if they are missing and `data.auto` allows it."""
         return prepared_data(
-            self.name,
+            self.file.data_of,
             self.folder / self.file.data.prepare if self.file.data.prepare else None,
             auto=self.file.data.auto,
         )

@@ -45,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def exit_with(job: Callable[[], int]) -> NoReturn:
     """Runs a job and exits with the code that it returns, or that its end means."""
-    # Slurm and others end a job with SIGTERM: the same orderly end as Ctrl-C.
+    # Slurm and others end a job with SIGTERM: the same orderly end as Ctrl-C, which a job in the
+    # background of a script would ignore from its start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = job()

@@ -64,7 +64,7 @@ class Needs:
         return cls(
             home=ray.get_runtime_context().get_node_id(),
             lock=lock,
-            problem=problem.name,
+            problem=problem.file.data_of,
             prepare=problem.folder / data.prepare if data.prepare else None,
             auto=data.auto,
             fingerprint=problem.data().fingerprint,

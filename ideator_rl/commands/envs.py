@@ -121,11 +121,12 @@ def prepare_environment(args: argparse.Namespace) -> int:
         return 0
     script = problem.folder / problem.file.data.prepare
     if args.verify:
-        print(f"{problem.name}: {verify_data(problem.name, script)} files, all as they were made")
+        count = verify_data(problem.file.data_of, script)
+        print(f"{problem.name}: {count} files, all as they were made")
         return 0
     if args.tokens is not None and args.tokens < 1:
         raise UserError("--tokens: must be at least 1")
-    folder = prepare_data(problem.name, script, args.source, args.tokens)
+    folder = prepare_data(problem.file.data_of, script, args.source, args.tokens)
     print(f"{problem.name}: data in {folder}")
     return 0
 

@@ -296,6 +296,17 @@ def test_rewards_follow_their_rule(folder: Path, rule: str, value: float, reward
     assert load_problem(folder, {"reward.rule": rule}).reward({"loss": value}) == reward
 
 
+def test_a_reward_may_ask_for_metrics_that_are_low(folder: Path) -> None:
+    asks = {"reward.metric": "charged_s", "reward.rule": "inverse", "reward.at_most.loss": 3.28}
+    problem = load_problem(folder, {**asks, "reward.failure": -1.0})
+    near, far = {"loss": 3.28, "charged_s": 50.0}, {"loss": 3.281, "charged_s": 10.0}
+    assert (problem.reward(near), problem.shortfall(near)) == (0.02, "")
+    assert problem.reward(far) == -1.0
+    assert problem.shortfall(far) == "loss 3.2810: a reward asks for at most 3.28"
+    with pytest.raises(ValueError, match="no metric 'loss'"):
+        problem.reward({"charged_s": 10.0})
+
+
 @pytest.mark.parametrize(
     "metrics",
     [{}, {"accuracy": 1.0}, *({"loss": x} for x in (0.0, -1.0, math.nan, math.inf, 5e-324))],

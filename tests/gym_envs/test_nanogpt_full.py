@@ -21,6 +21,7 @@ from executor import Executor, Idea, ProblemError, UserError
 from executor.command import TORCHRUN
 from executor.data import data_folder, prepare_data, prepared_data, verify_data
 from executor.problem import Problem
+from executor.typed import to_dict
 from executor.workers.local import _share_gpus, local_slots
 from gym_envs import find_problem
 from gym_envs.cheats import CHEATS
@@ -357,6 +358,38 @@ def test_small_models_are_trained_and_examined_whole_and_looking_ahead_gains_not
     assert ahead.reward < 1.01 * honest.reward
     assert (broken.status, broken.reward) == ("crashed", 0.0)
     assert "the loss became nan" in broken.detail
+
+
+def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low(
+    prepared: Path, tmp_path: Path
+) -> None:
+    """It stops at a loss of its own measuring; the examiner's decides, and nothing else is late."""
+    sizes = {"target_loss": 6.5, "unseen_windows": 2, "check_every": 5}
+    target = {f"hyperparameters.{name}": value for name, value in sizes.items()}
+    problem = find_problem("nanogpt-speedrun", SMALL | target | {"reward.at_most.loss": 7.0})
+    claim = Idea(
+        "claim",
+        "[Experiment] Say that it is there at once.\n[Code Changes]\ntarget_loss: 6.5 -> 99.0\n",
+    )
+    with Executor(problem, store=tmp_path / "store", slots=2) as executor:
+        trials = [executor.submit_baseline(), executor.submit(claim)]
+        baseline, early = (trial.result() for trial in trials)
+    assert baseline.completed, baseline.detail
+    assert baseline.metrics["loss"] <= 7.0
+    assert baseline.metrics["charged_s"] == baseline.charged_s < 0.97 * 4.0
+    assert baseline.reward == pytest.approx(1 / baseline.charged_s)
+    assert early.charged_s < baseline.charged_s
+    assert (early.status, early.reward) == ("completed", 0.0)
+    assert re.fullmatch(r"loss \d\.\d{4}: a reward asks for at most 6\.6", early.detail)
+
+
+def test_a_speedrun_shares_the_data_of_the_problem_with_a_budget(prepared: Path) -> None:
+    full, speedrun = find_problem("nanogpt"), find_problem("nanogpt-speedrun")
+    assert speedrun.data() == full.data()
+    assert speedrun.file.reward.at_most == {"loss": 3.28}
+    same = {"name", "id", "title", "task", "budget", "data", "reward", "hyperparameters"}
+    settings = [to_dict(problem.file) for problem in (full, speedrun)]
+    assert {key for key in settings[0] if settings[0][key] != settings[1][key]} == same
 
 
 # ----- examination

@@ -1,4 +1,4 @@
-"""The library of nanogpt-tiny: every idea does what its `expect` says as far as that is quick."""
+"""The library of nanogpt: every idea does what its `expect` says as far as that is quick."""
 
 import importlib.util
 import itertools
@@ -13,10 +13,11 @@ import torch
 import yaml
 
 from executor.edits import EditError, ForbiddenEdit
-from executor.problem import load_problem
+from executor.problem import Problem, load_problem
 from tests.gym_envs.problem_files import with_idea
 
-PROBLEM = load_problem(Path(__file__).parents[2] / "gym_envs" / "nanogpt" / "problem-tiny.toml")
+FOLDER = Path(__file__).parents[2] / "gym_envs" / "nanogpt"
+PROBLEM, FULL = load_problem(FOLDER / "problem-tiny.toml"), load_problem(FOLDER)
 IDEAS: dict[str, dict[str, Any]] = {
     idea["id"]: idea for idea in yaml.safe_load(PROBLEM.library.read_text())
 }
@@ -48,11 +49,14 @@ def load_model(codebase: Mapping[str, str], folder: Path) -> ModuleType:
     return module
 
 
+@pytest.mark.parametrize("problem", [PROBLEM, FULL], ids=["tiny", "full"])
 @pytest.mark.parametrize("idea_id", APPLICABLE)
-def test_an_idea_applies_with_each_of_its_values(idea_id: str) -> None:
+def test_an_idea_applies_at_both_sizes_with_each_of_its_values(
+    problem: Problem, idea_id: str
+) -> None:
     for values in itertools.product(*IDEAS[idea_id].get("params", {}).values()):
-        after = edited(PROBLEM.codebase, idea_id, *values)
-        assert after != PROBLEM.codebase
+        after = edited(problem.codebase, idea_id, *values)
+        assert after != problem.codebase
         for name, text in after.items():
             compile(text, name, "exec")
 
@@ -81,6 +85,17 @@ def test_the_strong_ideas_combine_in_any_order(first: str, second: str) -> None:
     one_way = edited(edited(PROBLEM.codebase, first), second)
     other_way = edited(edited(PROBLEM.codebase, second), first)
     assert one_way == other_way
+
+
+def test_ideas_about_sizes_combine_in_one_text() -> None:
+    sizes = ["depth", "width", "heads", "learning-rate"]
+    changes = "\n\n".join(
+        IDEAS[name]["changes"].replace("{factor}", str(IDEAS[name]["params"]["factor"][0]))
+        for name in sizes
+    )
+    train = with_idea(PROBLEM, PROBLEM.codebase, {"experiment": "All.", "changes": changes})
+    lines = train["train.py"].splitlines()
+    assert sum(line.startswith("config = replace(config, ") for line in lines) == len(sizes) + 1
 
 
 def test_all_strong_ideas_combine() -> None:

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,9 @@ def examine(candidate, held_out):
     return tmp_path
 
 
-def start(workplace: Path) -> subprocess.Popen[str]:
+def start(workplace: Path, before: Sequence[str] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command(["search", "--config", "config.yaml", "--json"]),
+        [*before, *command(["search", "--config", "config.yaml", "--json"])],
         cwd=workplace,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -115,3 +116,16 @@ def test_ctrl_c_ends_within_two_seconds_and_says_how_to_resume(
     result = json.loads(out)
     assert result["executed"] == 12 and result["confirmation"]["state"] == "done"
     assert kept.items() <= outcomes(workplace).items()
+
+
+def test_sigterm_ends_a_search_in_the_background_of_a_script(workplace: Path) -> None:
+    """A shell that is no terminal's starts such jobs with SIGINT ignored."""
+    process = start(workplace, ["sh", "-c", 'trap "" INT; exec "$@"', "sh"])
+    assert process.stderr is not None
+    while "1/6 " not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=5)
+    assert process.returncode == 1
+    assert "The same command goes on from there." in err and "Traceback" not in err
+    assert wait_until_gone(str(workplace), 0.2) == []

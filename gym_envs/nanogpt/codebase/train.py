@@ -59,6 +59,11 @@ if meta["vocab_size"] > config.vocab_size:
         f"the data's vocabulary has {meta['vocab_size']} tokens, the model's {config.vocab_size}"
     )
 config = replace(config, vocab_size=meta["vocab_size"])
+unseen_NT = None
+if config.target_loss:
+    size = config.unseen_windows * (config.block_size + 1)
+    tokens, unseen = tokens[:-size], tokens[-size:].astype(np.int64)
+    unseen_NT = torch.from_numpy(unseen).view(config.unseen_windows, -1).to(device)
 # the sequences of a step, shared out evenly; as many at once as a device may hold
 share = config.batch_size / world_size
 accumulation = max(1, math.ceil(share / config.micro_batch_size))
@@ -113,6 +118,22 @@ def budget_progress() -> float:
     return used.item() / train_seconds
 
 
+@torch.no_grad()
+def unseen_loss() -> float:
+    """The mean loss on the windows kept apart; every process gets the same answer."""
+    model.eval()
+    losses = []
+    for window_BT in unseen_NT[rank::world_size].split(config.micro_batch_size):
+        with autocast:
+            losses.append(model(window_BT[:, :-1], window_BT[:, 1:]))
+    model.train()
+    mean = torch.stack(losses).mean()
+    if world_size > 1:
+        dist.all_reduce(mean)
+        mean /= world_size
+    return mean.item()
+
+
 # ----- training
 if rank == 0:
     count = sum(p.numel() for p in model.parameters())
@@ -151,6 +172,12 @@ while progress + step_share < 1.0:  # as long as one more step fits
             mean_loss /= world_size
         if rank == 0:
             print(f"step {step}  budget {progress:.0%}  train loss {mean_loss:.3f}", flush=True)
+    if config.target_loss and step % config.check_every == 0:
+        loss = unseen_loss()
+        if rank == 0:
+            print(f"step {step}  budget {progress:.0%}  unseen loss {loss:.4f}", flush=True)
+        if loss <= config.target_loss:
+            break
 
 # ----- the candidate
 if rank == 0:
