@@ -380,7 +380,7 @@ def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low
     assert baseline.reward == pytest.approx(1 / baseline.charged_s)
     assert early.charged_s < baseline.charged_s
     assert (early.status, early.reward) == ("completed", 0.0)
-    assert re.fullmatch(r"loss \d\.\d{4}: a reward asks for at most 6\.6", early.detail)
+    assert re.fullmatch(r"loss \d\.\d{4}: a reward asks for at most 7", early.detail)
 
 
 def test_a_speedrun_shares_the_data_of_the_problem_with_a_budget(prepared: Path) -> None:

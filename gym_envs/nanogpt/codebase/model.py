@@ -36,7 +36,7 @@ class Config:
     # schedule: warm-up in steps, then linear over the time budget
     warmup_steps: int = 256
     final_lr_fraction: float = 0.1
-    # a run that is to reach a loss, and soon: it looks at tokens of its own that it never learns from
+    # a run that is to reach a loss, and soon: it looks at tokens that it never learns from
     target_loss: float = 0.0  # where training ends; 0: with the budget
     unseen_windows: int = 1024  # block_size tokens each
     check_every: int = 250  # steps
