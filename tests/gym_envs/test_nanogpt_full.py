@@ -383,13 +383,18 @@ def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low
     assert re.fullmatch(r"loss \d\.\d{4}: a reward asks for at most 7", early.detail)
 
 
-def test_a_speedrun_shares_the_data_of_the_problem_with_a_budget(prepared: Path) -> None:
-    full, speedrun = find_problem("nanogpt"), find_problem("nanogpt-speedrun")
-    assert speedrun.data() == full.data()
-    assert speedrun.file.reward.at_most == {"loss": 3.28}
-    same = {"name", "id", "title", "task", "budget", "data", "reward", "hyperparameters"}
-    settings = [to_dict(problem.file) for problem in (full, speedrun)]
-    assert {key for key in settings[0] if settings[0][key] != settings[1][key]} == same
+@pytest.mark.parametrize(
+    ("name", "sections"),
+    [("nanogpt-speedrun", {"budget", "reward", "hyperparameters"}), ("nanogpt-1gpu", {"resources"})],
+)
+def test_a_variant_shares_data_and_all_but_some_sections(
+    prepared: Path, name: str, sections: set[str]
+) -> None:
+    full, variant = find_problem("nanogpt"), find_problem(name)
+    assert variant.data() == full.data()
+    settings, others = to_dict(full.file), to_dict(variant.file)
+    differ = {key for key in settings if settings[key] != others[key]}
+    assert differ == {"name", "id", "title", "task", "data"} | sections
 
 
 # ----- examination
