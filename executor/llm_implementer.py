@@ -41,7 +41,6 @@ MOST_PROBLEMS = 8
 # So much of an answer that was not taken is shown to its writer again.
 LONGEST_ANSWER = 60_000
 LONGEST_LOG = 6_000
-_REWARDS = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
 
 
 class LLMImplementer:
@@ -234,7 +233,7 @@ def problem_text(problem: Problem) -> str:
         cpus=file.resources.cpus,
         gpus=file.resources.gpus,
         memory=f"{file.resources.memory_gb:g}",
-        reward=_REWARDS[file.reward.rule].format(file.reward.metric),
+        reward=file.reward.in_words(),
         codebase="\n".join(_listed(path, text) for path, text in problem.codebase.items()),
     )
 

@@ -109,6 +109,13 @@ class RewardRule(Settings, frozen=True):
     at_most: dict[str, float] = {}
     failure: float = 0.0
 
+    def in_words(self) -> str:
+        """As it stands in prompts: `1 / charged_s where loss is at most 3.28`."""
+        forms = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
+        words = forms[self.rule].format(self.metric)
+        limits = " and ".join(f"{name} is at most {most:g}" for name, most in self.at_most.items())
+        return f"{words} where {limits}" if limits else words
+
 
 class ProblemFile(Settings, frozen=True):
     """`problem.toml`, as it stands on disk."""

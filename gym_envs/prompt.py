@@ -28,7 +28,6 @@ Write one idea in this form, with edits that apply to the code below:
 ## The codebase
 $codebase"""
 )
-_REWARDS = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
 
 
 def problem_prompt(problem: Problem) -> str:
@@ -44,7 +43,7 @@ def problem_prompt(problem: Problem) -> str:
         kind=file.budget.kind,
         cpus=file.resources.cpus,
         gpus=file.resources.gpus,
-        reward=_REWARDS[file.reward.rule].format(file.reward.metric),
+        reward=file.reward.in_words(),
         codebase=listing,
     )
 

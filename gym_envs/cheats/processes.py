@@ -48,6 +48,7 @@ CHEATS = (
                 """
             ),
         ),
+        ends=COMPLETED | TIMEOUT,  # its daemon is charged, too
         telling=True,
     ),
     Cheat(
@@ -78,6 +79,7 @@ CHEATS = (
             time.sleep(0.05)
             """
         ),
+        ends=COMPLETED | TIMEOUT,  # its daemon is charged, too
         repeats=True,
         telling=True,
     ),

@@ -299,6 +299,7 @@ def test_rewards_follow_their_rule(folder: Path, rule: str, value: float, reward
 def test_a_reward_may_ask_for_metrics_that_are_low(folder: Path) -> None:
     asks = {"reward.metric": "charged_s", "reward.rule": "inverse", "reward.at_most.loss": 3.28}
     problem = load_problem(folder, {**asks, "reward.failure": -1.0})
+    assert problem.file.reward.in_words() == "1 / charged_s where loss is at most 3.28"
     near, far = {"loss": 3.28, "charged_s": 50.0}, {"loss": 3.281, "charged_s": 10.0}
     assert (problem.reward(near), problem.shortfall(near)) == (0.02, "")
     assert problem.reward(far) == -1.0

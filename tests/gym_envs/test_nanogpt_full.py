@@ -385,7 +385,10 @@ def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low
 
 @pytest.mark.parametrize(
     ("name", "sections"),
-    [("nanogpt-speedrun", {"budget", "reward", "hyperparameters"}), ("nanogpt-1gpu", {"resources"})],
+    [
+        ("nanogpt-speedrun", {"budget", "reward", "hyperparameters"}),
+        ("nanogpt-1gpu", {"resources"}),
+    ],
 )
 def test_a_variant_shares_data_and_all_but_some_sections(
     prepared: Path, name: str, sections: set[str]
