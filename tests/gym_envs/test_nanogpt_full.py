@@ -383,6 +383,18 @@ def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low
     assert re.fullmatch(r"loss \d\.\d{4}: a reward asks for at most 7", early.detail)
 
 
+@pytest.mark.slow  # a minute of compiling
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_model_is_compiled_inside_the_sandbox(prepared: Path, tmp_path: Path) -> None:
+    patient = {"budget.kind": "wall", "budget.seconds": 300.0, "hyperparameters.compile": True}
+    early = {"hyperparameters.target_loss": 99.0, "hyperparameters.check_every": 5}
+    problem = small_problem({**patient, **early, "hyperparameters.unseen_windows": 2})
+    with Executor(problem, store=tmp_path / "store", slots=1) as executor:
+        compiled = executor.submit_baseline().result()
+    assert compiled.completed, compiled.detail
+    assert "stopped after step 5 " in executor.run.log("baseline")
+
+
 @pytest.mark.parametrize(
     ("name", "sections"),
     [
