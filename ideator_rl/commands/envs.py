@@ -79,19 +79,23 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def list_environments(args: argparse.Namespace) -> int:
+    rows = []
     for name, toml in problem_paths().items():
         problem = load_problem(toml)
         budget = problem.file.budget
-        row = {
-            "name": name,
-            "id": gymnasium_id(toml),
-            "budget": f"{budget.seconds:g} {budget.kind} s",
-            "reward": f"{problem.file.reward.rule} of {problem.file.reward.metric}",
-            "title": problem.file.title,
-        }
-        print(
-            json.dumps(row) if args.json else "  ".join(f"{v:<22}" for v in row.values()).rstrip()
+        rows.append(
+            {
+                "name": name,
+                "id": gymnasium_id(toml),
+                "budget": f"{budget.seconds:g} {budget.kind} s",
+                "reward": f"{problem.file.reward.rule} of {problem.file.reward.metric}",
+                "title": problem.file.title,
+            }
         )
+    widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
+    for row in rows:
+        line = "  ".join(f"{value:<{widths[key]}}" for key, value in row.items())
+        print(json.dumps(row) if args.json else line.rstrip())
     return 0
 
 
