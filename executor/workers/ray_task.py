@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import signal
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
@@ -79,6 +80,8 @@ def start_slot_here(needs: Needs) -> None:
 
 def run_trial_here(needs: Needs, spec: TrialSpec) -> Trial:
     """Raises NodeUnfit, or EOFError or ConnectionError when the slot dies."""
+    # What `ray.cancel` sends; all that a script's background job starts would ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     lock, hidden = _meet(needs)
     for path in filter(None, (spec.evaluate, spec.train_data, spec.held_out)):
         if not Path(path).exists():

@@ -142,8 +142,8 @@ def test_the_model_is_told_the_rules_the_code_and_the_idea(model: Any) -> None:
     [
         (NOT_FOUND, "`        hidden = F.tanh(hidden)`"),
         (FROZEN, "serve.py is frozen"),
-        (NO_SYNTAX, "model.py line 97: '(' was never closed"),
-        (NO_MODULE, "model.py line 97: the module `einops_fast` is not installed"),
+        (NO_SYNTAX, "model.py line 101: '(' was never closed"),
+        (NO_MODULE, "model.py line 101: the module `einops_fast` is not installed"),
         ("I would rather discuss it first.", "no code edit found"),
         ("", "no code edit found"),
         ("word " * 220_000, "1,100,000 characters, more than 1,000,000"),
