@@ -6,7 +6,7 @@ processes run the same code.
 
 from __future__ import annotations
 
-from gym_envs.cheats.cheat import COMPLETED, TIMEOUT, Cheat, everywhere
+from gym_envs.cheats.cheat import Cheat, everywhere
 
 CHEATS = (
     Cheat(
@@ -107,7 +107,6 @@ CHEATS = (
                     pass
             """
         ),
-        ends=COMPLETED | TIMEOUT,  # its daemon is charged, too
         repeats=True,
     ),
 )

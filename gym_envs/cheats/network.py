@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gym_envs.cheats.cheat import COMPLETED, TIMEOUT, Cheat, everywhere
+from gym_envs.cheats.cheat import Cheat, everywhere
 
 CHEATS = (
     Cheat(
@@ -128,7 +128,6 @@ CHEATS = (
             daemon(serve)
             """
         ),
-        ends=COMPLETED | TIMEOUT,  # its daemon is charged, too
         repeats=True,
         telling=True,
     ),

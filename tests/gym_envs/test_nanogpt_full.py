@@ -363,7 +363,7 @@ def test_small_models_are_trained_and_examined_whole_and_looking_ahead_gains_not
 def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low(
     prepared: Path, tmp_path: Path
 ) -> None:
-    """It stops at a loss of its own measuring; the examiner's decides, and nothing else is late."""
+    """It stops at a loss that it measures itself; the reward goes by the examiner's."""
     sizes = {"target_loss": 6.5, "unseen_windows": 2, "check_every": 5}
     target = {f"hyperparameters.{name}": value for name, value in sizes.items()}
     problem = find_problem("nanogpt-speedrun", SMALL | target | {"reward.at_most.loss": 7.0})
