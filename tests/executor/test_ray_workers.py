@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import json
 import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -23,6 +25,7 @@ from executor.records import Job, Trial
 from executor.sandbox import Lock, choose
 from executor.workers.local import LocalWorkers, available_cores
 from executor.workers.ray import RayWorkers
+from executor.workers.ray_task import Needs, run_trial_here
 from executor.workers.slot_process import TRIES
 from tests.executor.runs import idea, most_at_once, tiny, trials
 from tests.executor.trials import TRAIN, is_alive, make_spec, marked
@@ -143,6 +146,26 @@ def test_cancelling_ends_the_trial_and_the_slot_is_used_again(
         return await workers.run(JOB, make_spec(tmp_path / "b"))
 
     assert play(RayWorkers(problem, OPEN, slots=1), scene).status == "completed"
+
+
+def test_a_trial_is_interrupted_where_a_script_had_its_processes_ignore_that(
+    problem: Problem, tmp_path: Path
+) -> None:
+    entry = ["python", "train.py", str(tmp_path / "pid")]
+    spec = make_spec(tmp_path / "a", STAYS_ONCE, entry=entry)
+
+    def interrupt() -> None:
+        asyncio.run(asyncio.wait_for(number_in(tmp_path / "pid"), 20))
+        _thread.interrupt_main()  # as Ray does
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            run_trial_here(Needs.of(problem, OPEN), spec)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert marked(tmp_path) == []
 
 
 def test_a_trial_that_waits_in_ray_can_be_cancelled(problem: Problem, tmp_path: Path) -> None:
