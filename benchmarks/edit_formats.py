@@ -20,13 +20,13 @@ from typing import Any, get_args
 
 from executor import Idea, Problem
 from executor.errors import UserError
+from executor.implementer.llm import EditFormat, LLMImplementer
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
-from executor.llm_implementer import EditFormat, LLMImplementer
 from executor.records import Implementation
 from gym_envs import find_problem
-from ideator_rl.commands.overrides import parse_overrides
 from ideator_rl.ideators.library import default_values, idea_text, load_library
+from ideator_rl.overrides import parse_overrides
 from ideator_rl.recipe import LLMImplementerSettings, load_recipe
 
 

@@ -78,8 +78,8 @@ def make_model(folder: Path, problem: Path, thinking: int) -> Path:
     import torch
 
     from gym_envs import find_problem
-    from ideator_rl.ideators.chat import chat_messages, style_prompt
-    from ideator_rl.rl.tiny_model import TinySizes, build_model, build_tokenizer, save_checkpoint
+    from ideator_rl.ideators.language_model.chat import chat_messages, style_prompt
+    from ideator_rl.sft.tiny_model import TinySizes, build_model, build_tokenizer, save_checkpoint
 
     rng = random.Random(0)
     # The library fills the vocabulary, which is half of the parameters.
@@ -124,7 +124,7 @@ def run_ours(recipe: Path) -> list[dict[str, float]]:
         check=True,
         stdout=sys.stderr,
     )
-    from ideator_rl.rl.metrics_file import read_steps
+    from ideator_rl.analysis.metrics_file import read_steps
 
     steps = read_steps(recipe.parent / "store/runs" / recipe.stem / "metrics.jsonl")
     return list(steps.values())

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from executor import Executor, Outcome
 from gym_envs import find_problem
-from ideator_rl.check import run_library
+from ideator_rl.check.check import run_library
 from ideator_rl.ideators.library import Atom, default_values, load_library
 
 

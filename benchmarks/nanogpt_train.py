@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from executor.command import TORCHRUN
+from executor.trial.command import TORCHRUN
 from gym_envs import find_problem
 
 TINY = {

@@ -110,8 +110,8 @@ def search_once(folder: Path) -> None:
     """One search; prints its figures."""
     from executor import Executor, Store
     from gym_envs import find_problem
-    from ideator_rl.components import open_ideator, open_implementer
     from ideator_rl.recipe import load_recipe
+    from ideator_rl.search.components import open_ideator, open_implementer
     from ideator_rl.search.loop import search
 
     recipe = load_recipe(folder / "config_pipeline.yaml")
@@ -140,8 +140,8 @@ def implement_crowd(folder: Path) -> None:
     """1,000 implementations at once; prints wall and memory."""
     from executor import Idea, Store
     from gym_envs import find_problem
-    from ideator_rl.components import open_implementer
     from ideator_rl.recipe import load_recipe
+    from ideator_rl.search.components import open_implementer
 
     recipe = load_recipe(
         folder / "config_pipeline.yaml", {"implementer.llm.concurrency": str(CROWD_CONCURRENCY)}
@@ -215,7 +215,7 @@ def first_call_s(api: str) -> float:
         config = f"{folder}/config_pipeline.yaml"
         begun = time.monotonic()
         search = subprocess.Popen(
-            [sys.executable, "-m", "ideator_rl.cli", "search", "--config", config],
+            [sys.executable, "-m", "ideator_rl", "search", "--config", config],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=ENV,

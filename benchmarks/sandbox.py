@@ -39,8 +39,8 @@ id = "Idle-v0"
 title = "A trial without work"
 task = "Do nothing."
 [run]
-entry = ["sh", "train.sh"]
-candidate = ["sh", "serve.sh"]
+entry = ["bash", "train.sh"]
+candidate = ["bash", "serve.sh"]
 [files]
 editable = ["train.sh"]
 [budget]

@@ -18,8 +18,8 @@ from executor import Store
 from executor.errors import UserError
 from ideator_rl.analysis import RunData, load_run
 from ideator_rl.analysis.metrics import spread
-from ideator_rl.analysis.training_figure import common_steps, run_ends, training_figure
 from ideator_rl.commands.execute import split_run
+from ideator_rl.report.training_figure import common_steps, run_ends, training_figure
 
 
 def main() -> None:

@@ -12,29 +12,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from executor.errors import ProblemError, StoreError, UserError
+    from executor.executor import Executor
+    from executor.implementer.implementer import Implementer
     from executor.problem import Problem, load_problem
-    from executor.records import Idea, Outcome
-    from executor.service import Executor
-    from executor.store import Store
+    from executor.records import Idea, Implementation, Outcome
+    from executor.scheduler import Workers
+    from executor.store.runs import Store
 
 __all__ = [
     "Executor",
     "Idea",
+    "Implementation",
+    "Implementer",
     "Outcome",
     "Problem",
     "ProblemError",
     "Store",
     "StoreError",
     "UserError",
+    "Workers",
     "load_problem",
 ]
 
 _HOMES = {
     "executor.errors": ("ProblemError", "StoreError", "UserError"),
     "executor.problem": ("Problem", "load_problem"),
-    "executor.records": ("Idea", "Outcome"),
-    "executor.service": ("Executor",),
-    "executor.store": ("Store",),
+    "executor.implementer.implementer": ("Implementer",),
+    "executor.records": ("Idea", "Implementation", "Outcome"),
+    "executor.scheduler": ("Workers",),
+    "executor.executor": ("Executor",),
+    "executor.store.runs": ("Store",),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from executor.store import RunFolder, repeat_seed
+from executor.store.runs import RunFolder, repeat_seed
 
 BASELINE = "baseline"
 

@@ -1,6 +1,8 @@
-"""Unix time that runs evenly: a machine's clock that is set in the middle of a run moves nothing.
+"""Monotonic Unix time: setting the machine's clock during a run does not change it.
 
-    now() - earlier          # real seconds, whatever happened to the wall clock since
+    >>> earlier = now()
+    >>> now() - earlier >= 0          # even if the wall clock was set between the two
+    True
 
 A process takes the wall clock once, when this module is imported, and counts from there.
 """

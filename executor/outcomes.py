@@ -1,20 +1,29 @@
-"""From a problem and a codebase to a worker's order, and from its trial to an outcome."""
+"""From a problem and a codebase to a trial's specification, and from a trial to an outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from executor.data import PreparedData
+from executor.data.prepared import PreparedData
+from executor.outside_text import clean_line
 from executor.problem import Problem
 from executor.records import Idea, Outcome, Trial
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
+
+LONGEST_DETAIL = 2000
 
 
 def trial_spec(
-    problem: Problem, data: PreparedData, files: Mapping[str, str], seed: int
+    problem: Problem,
+    data: PreparedData,
+    files: Mapping[str, str],
+    seed: int,
+    *,
+    final: bool = False,
 ) -> TrialSpec:
-    """What a worker has to know to run `files` once with `seed`."""
+    """The specification of one run of `files` with `seed`; with `final`, it is also examined on the
+    final part of the held-out data, where the problem has one."""
     file = problem.file
     own = file.run.candidate_preload
     return TrialSpec(
@@ -27,6 +36,7 @@ def trial_spec(
         evaluate=str(problem.evaluate),
         train_data=str(data.train) if data.train else None,
         held_out=str(data.held_out) if data.held_out else None,
+        final=str(data.final) if final and data.final else None,
         hidden=[str(path) for path in (*data.hidden, problem.folder)],
         budget_kind=file.budget.kind,
         budget_seconds=file.budget.seconds,
@@ -45,16 +55,25 @@ def trial_spec(
 
 
 def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: str) -> Outcome:
-    """The outcome of a trial: a completed one earns its reward, any other the failure reward."""
-    reward = problem.file.reward.failure
+    """The outcome of a trial: a completed one earns its reward, any other the failure reward.
+
+    An implausible reward is rejected.
+    """
+    reward, final_reward = problem.file.reward.failure, None
     if trial.status == "completed":
         if problem.file.reward.metric == "charged_s":
-            metrics = {**trial.metrics, "charged_s": round(trial.charged_s, 4)}
-            trial = replace(trial, metrics=metrics)
+            charged = {"charged_s": round(trial.charged_s, 4)}
+            final = {**trial.final, **charged} if trial.final else {}
+            trial = replace(trial, metrics={**trial.metrics, **charged}, final=final)
         try:
-            reward = problem.reward(trial.metrics)
+            earned = problem.reward(trial.metrics)
+            final_reward = problem.reward(trial.final) if trial.final else None
+            if why := problem.implausible(max(earned, final_reward or earned)):
+                raise ValueError(why)
+            reward = earned
             trial = replace(trial, detail=problem.shortfall(trial.metrics))
         except ValueError as error:
+            final_reward = None
             trial = replace(trial, status="rejected", stage="examine", detail=str(error))
     return Outcome(
         idea_id=idea.id,
@@ -62,6 +81,8 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
         reward=reward,
         stage=trial.stage,
         metrics=trial.metrics,
+        final=trial.final,
+        final_reward=final_reward,
         seed=seed,
         duration_s=round(trial.ended - trial.started, 4),
         charged_s=round(trial.charged_s, 4),
@@ -73,12 +94,12 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
         disk_mib=round(trial.disk_mib, 2),
         sandbox=trial.sandbox,
         frozen=trial.frozen,
-        detail=trial.detail,
+        detail=clean_line(trial.detail, LONGEST_DETAIL),
         content_hash=content,
     )
 
 
 def cancelled(problem: Problem, idea: Idea, seed: int, detail: str) -> Outcome:
-    """The outcome of an idea that was not executed; it is never kept."""
+    """The outcome of an idea that was not executed; it is never stored."""
     failure = problem.file.reward.failure
     return Outcome(idea.id, "cancelled", failure, "implement", seed=seed, detail=detail)

@@ -18,13 +18,13 @@ from weakref import WeakValueDictionary
 from executor.budget import RunBudget
 from executor.clock import now
 from executor.errors import UserError
-from executor.implementer import Implementer
+from executor.implementer.implementer import Implementer
 from executor.outcomes import cancelled, outcome_of, trial_spec
-from executor.problem import Problem
+from executor.problem import IMPLAUSIBLE, Problem
 from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
-from executor.store import RunFolder, Store, trial_key
+from executor.store.runs import RunFolder, Store, trial_key
 
 _LOCK_POLL_S = 0.1
 
@@ -51,9 +51,16 @@ class Pipeline:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def outcome(
-        self, idea: Idea, seed: int, priority: int, made: Implementation | None = None
+        self,
+        idea: Idea,
+        seed: int,
+        priority: int,
+        made: Implementation | None = None,
+        *,
+        final: bool = False,
     ) -> Outcome:
-        """How a trial of an idea ends. `made` is its code where there is some already.
+        """How a trial of an idea ends. `made` is its code where there is some already; `final` asks
+        for the final part of the held-out data, too.
 
         Raises UserError when the idea's id stands for another text, StoreError.
         """
@@ -68,12 +75,13 @@ class Pipeline:
                     "choose another id or another run"
                 )
             finished = self._run.outcome(key)
-            return finished or await self._new_outcome(key, idea, seed, priority, made)
+            job = Job(idea.id, "", seed, priority, submitted_at=now(), final=final)
+            return finished or await self._new_outcome(key, idea, job, made)
 
     async def _new_outcome(
-        self, key: str, idea: Idea, seed: int, priority: int, made: Implementation | None
+        self, key: str, idea: Idea, asked: Job, made: Implementation | None
     ) -> Outcome:
-        submitted = now()
+        seed = asked.seed
         if not self._budget.admit(key):
             return cancelled(self._problem, idea, seed, str(self._budget))
         try:
@@ -81,16 +89,19 @@ class Pipeline:
             async with asyncio.timeout_at(self._budget.deadline) as clock:
                 if self._run.idea(key) is None:
                     self._run.write_idea(key, idea)
+                if asked.final:
+                    # Before the code, so that no other process takes it for an ordinary repeat.
+                    self._run.write_job(key, asked)
                 implementation = await self._implement(key, idea, made)
                 if implementation.status == "completed":
-                    job = self._job(idea, implementation, seed, priority, submitted)
+                    job = self._job(asked, implementation)
                     repaired = self._run.repaired(key)
                     outcome = await self._measure(key, idea, implementation.files, job, repaired)
                     mended = None
                     if made is None and not repaired:
                         mended = await self._repair(key, idea, outcome)
                     if mended is not None:
-                        job = self._job(idea, mended, seed, priority, submitted)
+                        job = self._job(asked, mended)
                         outcome = await self._measure(key, idea, mended.files, job, True)
                     outcome = replace(outcome, repaired=repaired or mended is not None)
                 else:
@@ -100,9 +111,11 @@ class Pipeline:
             if not clock.expired():
                 raise
             return cancelled(self._problem, idea, seed, str(self._budget))
-        outcome = replace(outcome, submitted_at=submitted, finished_at=now())
+        outcome = replace(outcome, submitted_at=asked.submitted_at, finished_at=now())
         self._run.write_outcome(key, outcome)
         self._run.record("finished", key=key, status=outcome.status, reward=outcome.reward)
+        if outcome.detail.startswith(IMPLAUSIBLE):
+            self._run.record("implausible", key=key, detail=outcome.detail)
         return outcome
 
     async def _implement(self, key: str, idea: Idea, made: Implementation | None) -> Implementation:
@@ -126,12 +139,10 @@ class Pipeline:
         self._run.write_repair(key, mended)
         return mended if mended.status == "completed" else None
 
-    def _job(
-        self, idea: Idea, made: Implementation, seed: int, priority: int, submitted: float
-    ) -> Job:
-        content = self._problem.content_hash(made.files, seed)
+    def _job(self, asked: Job, made: Implementation) -> Job:
+        content = self._problem.content_hash(made.files, asked.seed, final=asked.final)
         resources = self._problem.file.resources
-        return Job(idea.id, content, seed, priority, resources.cpus, resources.gpus, submitted)
+        return replace(asked, content_hash=content, cpus=resources.cpus, gpus=resources.gpus)
 
     async def _measure(
         self, key: str, idea: Idea, files: Mapping[str, str], job: Job, repaired: bool
@@ -147,7 +158,7 @@ class Pipeline:
                     self._run.write_log(key, self._store.read_text(log_path), repaired=repaired)
                 return replace(earlier, idea_id=idea.id, cached=not own)
             self._run.write_job(key, job)
-            spec = trial_spec(self._problem, self._data, files, job.seed)
+            spec = trial_spec(self._problem, self._data, files, job.seed, final=job.final)
             trial = await self._scheduler.run(job, spec)
             outcome = outcome_of(self._problem, idea, job.seed, trial, job.content_hash)
             self._run.write_log(key, trial.log, repaired=repaired)

@@ -1,12 +1,14 @@
 """A research problem: a folder with `problem.toml`, a baseline codebase and an examination.
 
-    problem = load_problem("gym_envs/digits")
-    problem.codebase                     # {"train.py": "...", ...}, hyperparameters written in
-    problem.reward({"accuracy": 0.93})   # 0.93
-    train, held_out = problem.data()     # prepared at first use
+    >>> problem = load_problem("gym_envs/digits")
+    >>> sorted(problem.codebase)                # path to text, hyperparameters written in
+    ['model.py', 'serve.py', 'train.py']
+    >>> problem.reward({"accuracy": 0.93})
+    0.93
 
-`problem.toml` says how to run the codebase, what may be edited, the budget, where the data come
-from and how a metric becomes the reward; `gym_envs/template/problem.toml` explains every key.
+`problem.data()` has the folders of the prepared data. `problem.toml` says how to run the codebase,
+what may be edited, the budget, where the data come from and how a metric becomes the reward;
+`gym_envs/template/problem.toml` explains every key.
 """
 
 from __future__ import annotations
@@ -19,130 +21,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
 
-from msgspec import Meta
-
-from executor.data import PreparedData, prepared_data
+from executor.data.prepared import PreparedData, prepared_data
+from executor.data.script import modules_below
 from executor.edits import EditError, set_assignments
 from executor.edits.paths import is_editable, is_frozen
 from executor.errors import ProblemError
-from executor.typed import (
-    AtLeast0,
-    AtLeast1,
-    FieldError,
-    Positive,
-    Scalar,
-    Settings,
-    convert,
-    to_dict,
-)
+from executor.problem_file import Files, ProblemFile
+from executor.settings import FieldError, convert, to_dict
 
 MAX_FILE_BYTES = 1_000_000
-# Keys that change no result.
+# Keys that do not affect results.
 _BESIDE_THE_POINT = ("title", "task", "library")
-
-
-RelativePath = Annotated[str, Meta(pattern=r"^[^/]")]
-Words = Annotated[tuple[str, ...], Meta(min_length=1)]
-
-
-class Run(Settings, frozen=True):
-    """The commands of training and candidate (`python SCRIPT`, `torchrun SCRIPT` for one process a
-    GPU, or any other), and the modules whose import is free to them (the
-    candidate's are the training's where none are given)."""
-
-    entry: Words
-    preload: tuple[str, ...] = ()
-    candidate: tuple[str, ...] = ()
-    candidate_preload: tuple[str, ...] | None = None
-
-
-class Files(Settings, frozen=True):
-    editable: Words
-    frozen: tuple[str, ...] = ()
-
-
-class Resources(Settings, frozen=True):
-    """What a trial may use. Memory holds for training and for the candidate, each by itself; disk
-    for everything that the trial writes, which lies in memory where the sandbox bounds it."""
-
-    cpus: AtLeast1 = 1
-    gpus: AtLeast0 = 0
-    memory_gb: Positive = 2.0
-    disk_gb: Positive = 0.5
-    processes: AtLeast1 = 256
-
-
-class Budget(Settings, frozen=True):
-    """Seconds of `kind`; the others are never charged. `startup_seconds` and `examine_seconds` are
-    wall time, `candidate_seconds` is CPU time of the candidate, imports apart: enough to answer and
-    too little to go on with the training (by default only `examine_seconds` bounds it)."""
-
-    kind: Literal["wall", "cpu"]
-    seconds: Positive
-    startup_seconds: Positive = 60.0
-    examine_seconds: Positive = 60.0
-    candidate_seconds: Positive | None = None
-
-    @property
-    def wall_limit(self) -> float:
-        """Wall seconds after which training ends whatever it was charged: nobody may sleep on."""
-        return self.seconds if self.kind == "wall" else 10 * self.seconds + 10
-
-
-class Data(Settings, frozen=True):
-    """How data are made; `of` names the problem whose they are, where it is another one with the
-    same script."""
-
-    prepare: RelativePath | None = None
-    auto: bool = True
-    of: str = ""
-
-
-class RewardRule(Settings, frozen=True):
-    """`metric` is one that the examination returns, or `charged_s`, what the training was charged;
-    `at_most` are metrics that have to be so low for any reward but `failure`."""
-
-    metric: str
-    rule: Literal["identity", "inverse", "negative"] = "identity"
-    at_most: dict[str, float] = {}
-    failure: float = 0.0
-
-    def in_words(self) -> str:
-        """As it stands in prompts: `1 / charged_s where loss is at most 3.28`."""
-        forms = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
-        words = forms[self.rule].format(self.metric)
-        limits = " and ".join(f"{name} is at most {most:g}" for name, most in self.at_most.items())
-        return f"{words} where {limits}" if limits else words
-
-
-class ProblemFile(Settings, frozen=True):
-    """`problem.toml`, as it stands on disk."""
-
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+-v[0-9]+$")]
-    title: str
-    task: Annotated[str, Meta(min_length=1)]
-    run: Run
-    files: Files
-    budget: Budget
-    reward: RewardRule
-    codebase: RelativePath = "codebase"
-    library: RelativePath = "ideas.yaml"
-    resources: Resources = Resources()
-    data: Data = Data()
-    hyperparameters: dict[str, Scalar] = {}
-
-    @property
-    def data_of(self) -> str:
-        """The name under which the data are kept."""
-        return self.data.of or self.name
+# The first word of the reason for a rejected reward that a person should check.
+IMPLAUSIBLE = "implausible"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem as the executor uses it. Equal versions mean: results may be shared."""
+    """A problem as the executor uses it, made by `load_problem`. Results may be shared between
+    problems of the same `version`.
+
+    Attributes:
+        path: the file `problem.toml`.
+        file: its content.
+        codebase: the baseline, path to text, hyperparameters written in.
+        evaluate: the file `evaluate.py`.
+    """
 
     path: Path  # problem.toml
     file: ProblemFile
@@ -167,11 +72,22 @@ class Problem:
 
     @property
     def frozen_files(self) -> dict[str, str]:
-        """What is laid over a patched tree right before it runs."""
+        """The files that are written over a patched codebase right before it runs."""
         return {path: text for path, text in self.codebase.items() if self.is_frozen(path)}
 
     def reward(self, metrics: Mapping[str, float]) -> float:
-        """The reward of a completed trial. Raises ValueError where the metric does not give one."""
+        """Computes the reward of a completed trial.
+
+        Args:
+            metrics: what the examination returned, by name.
+
+        Returns:
+            The reward, higher is better. Where a metric of `at_most` is too high, it is the failure
+            reward.
+
+        Raises:
+            ValueError: a metric is missing, or gives no finite reward.
+        """
         rule = self.file.reward
         for metric in (rule.metric, *rule.at_most):
             if metric not in metrics:
@@ -190,8 +106,22 @@ class Problem:
                 return f"{metric} {metrics[metric]:.4f}: a reward asks for at most {limit:g}"
         return ""
 
+    def implausible(self, reward: float) -> str:
+        """Why a reward is too good to be true, in one line; empty where it is not."""
+        most = self.file.reward.plausible
+        if most is None or reward <= most:
+            return ""
+        return (
+            f"{IMPLAUSIBLE}: a reward of {reward:.4g} is above {most:g}, which no honest run is "
+            "known to reach in this budget; a person should read the code"
+        )
+
     def data(self) -> PreparedData:
-        """The prepared data, made now if they are missing and `data.auto` allows it."""
+        """The folders of the prepared data, made now if they are missing and `data.auto` allows it.
+
+        Raises:
+            ProblemError: they are missing, or cannot be prepared.
+        """
         return prepared_data(
             self.file.data_of,
             self.folder / self.file.data.prepare if self.file.data.prepare else None,
@@ -204,23 +134,40 @@ class Problem:
         parts = {
             "rules": {k: v for k, v in to_dict(self.file).items() if k not in _BESIDE_THE_POINT},
             "baseline": dict(self.codebase),
-            "evaluate": self.evaluate.read_text(),
+            "modules": self._modules(),
             "data": self.data().fingerprint,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
-    def content_hash(self, files: Mapping[str, str], seed: int) -> str:
-        """The name of a result: this codebase, this version of the problem, this seed."""
+    def _modules(self) -> dict[str, str]:
+        """The hash of each module that the examination can import from beside it."""
+        return {
+            path.relative_to(self.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in modules_below(self.folder, self.folder / self.file.codebase)
+        }
+
+    def content_hash(self, files: Mapping[str, str], seed: int, *, final: bool = False) -> str:
+        """The name of a result: this codebase, this version of the problem, this seed, and whether
+        the final part of the held-out data was examined, too."""
         tree = {path: text for path, text in files.items() if not self.is_frozen(path)}
-        text = json.dumps([tree, self.version, seed], sort_keys=True)
+        parts = [tree, self.version, seed, *(["final"] if final else [])]
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
     """Reads a problem from its folder, or from one of several toml files in a folder.
 
-    `overrides` replaces single fields by dotted name (`{"budget.seconds": 8}`): it is another
-    problem then, with its own results. Raises ProblemError naming the field and the fix.
+    Args:
+        path: a folder with `problem.toml`, or a toml file of the same form.
+        overrides: single fields by dotted name (`{"budget.seconds": 8}`): that makes it another
+            problem, with its own results.
+
+    Returns:
+        The problem; its data are not prepared yet.
+
+    Raises:
+        ProblemError: names the field and the fix.
     """
     path = Path(path).resolve()
     path = path / "problem.toml" if path.is_dir() else path

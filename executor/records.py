@@ -1,9 +1,40 @@
 """The records that travel between the parts: frozen and JSON-serialisable.
 
-idea = Idea(id="00-003", text="[Experiment] ... [Code Changes] ...")
-outcome = executor.execute([idea])[0]
-outcome.status, outcome.reward      # ("completed", 0.39)
-Outcome.from_json(outcome.to_json()) == outcome
+    >>> idea = Idea(id="00-003", text="[Experiment] … [Code Changes] …")
+    >>> Idea.from_json(idea.to_json()) == idea
+    True
+
+Glossary, in the order of an idea's way:
+
+- idea: a research idea in natural language.
+- codebase: a problem's source files, path to text. The *baseline* is the unpatched codebase, and
+  the outcome of running it.
+- implementation: the codebase that an implementer made of an idea, or why there is none.
+- codebase hash (`content_hash`): names a result. It covers the codebase, the version of the
+  problem, the seed, and whether the final part of the held-out data was examined.
+- job: a codebase to run once with one seed.
+- slot: a place for one trial at a time.
+- trial: one execution of a job: training, then examination. Also the record of what it measured.
+- candidate: what training leaves in the folder `candidate/`, usually a model; and the process that
+  answers the examiner's questions with it.
+- examination: the questions to the candidate, and the metrics computed from its answers.
+- held-out data: the data of the examination. Neither training nor candidate can read them.
+- final part: held-out data that no search examines; only a confirmation does.
+- outcome: how an idea ended: its status, metrics and reward.
+- reward: the number to learn from, computed from the metrics; higher is better. What is not
+  `completed` earns the problem's *failure reward*.
+
+Statuses of an outcome:
+
+- `completed`: training ended within its budget, and the examination returned metrics.
+- `not_implemented`: no codebase came of the idea: it has no edits, or they do not apply.
+- `crashed`: training or candidate failed, or used more memory, disk or processes than allowed.
+- `timeout`: training or candidate used more time than allowed.
+- `rejected`: a rule was broken: an edit of a frozen file, too much added text, a forbidden file in
+  `candidate/`, an invalid answer, a metric that gives no reward, an implausible reward.
+- `cancelled`: not executed, since the budget or the executor ended. It is never stored.
+
+The stage says how far an idea came: `implement`, `train`, `examine` or `done`.
 """
 
 from __future__ import annotations
@@ -44,8 +75,13 @@ class Record:
 class Idea(Record):
     """A research idea in natural language, in the form `[Experiment] … [Code Changes] …`.
 
-    `parents` are the ids of the ideas it builds on, `origin` says who had it and how
-    (`sample`, `exploit`, `explore`, `baseline`, …), `meta` belongs to the ideator.
+    Args:
+        id: up to 128 letters, digits, `.`, `-` and `_`, unique in a run.
+        text: any Unicode; untrusted.
+        epoch: the epoch of the search that proposed it.
+        origin: how it was proposed: `sample`, `exploit`, `explore`, `baseline`, ….
+        parents: the ids of the ideas that it builds on.
+        meta: JSON values of the ideator's.
     """
 
     id: str
@@ -61,12 +97,12 @@ class Idea(Record):
 
 @dataclass(frozen=True)
 class Turn(Record):
-    """One request to a language model on an idea's way to code, and what came of it.
+    """One request to a language model on an idea's way to code, and its answer.
 
     `sample` tells chains of turns apart. `asked` is the newest message; the text before it is the
     same for all ideas of a problem, or stands in the chain's earlier turns. `problem` says why the
     answer was not taken; without a reply the fields between stay empty. `usage` is in tokens by
-    kind, `cost` in the recipe's money.
+    kind, `cost` in US dollars.
     """
 
     sample: int
@@ -106,7 +142,7 @@ class Implementation(Record):
 class Job(Record):
     """A codebase to be run once with one seed. Higher `priority` runs first, then the oldest.
 
-    `submitted_at` is a Unix time.
+    `final` asks for the final part of the held-out data, too; `submitted_at` is a Unix time.
     """
 
     idea_id: str
@@ -116,6 +152,7 @@ class Job(Record):
     cpus: int = 1
     gpus: int = 0
     submitted_at: float = 0.0
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,13 +163,16 @@ class Trial(Record):
     the end: then nothing was learnt about the codebase. `charged_s` is what counted against the
     budget, `cpu_s`, `memory_mib` and `disk_mib` what was used (the last two: the most at once).
     `log` is the end of what training printed and the candidate before its first question;
-    `exam_log`, what came later, can quote held-out data and is for people only. `sandbox` says how
-    the code was locked in, `frozen` maps the files laid over its tree to their sha256.
+    `exam_log`, what came later, can quote held-out data and is for people only. `final` has the
+    metrics on the part of the held-out data that no search touches, where the trial was asked for
+    them. `sandbox` says how the code was locked in, `frozen` maps the files laid over its tree to
+    their sha256.
     """
 
     status: Status
     stage: Stage
     metrics: Mapping[str, float] = field(default_factory=dict)
+    final: Mapping[str, float] = field(default_factory=dict)
     detail: str = ""
     log: str = ""
     exam_log: str = ""
@@ -151,13 +191,25 @@ class Trial(Record):
 
 @dataclass(frozen=True)
 class Outcome(Record):
-    """How an idea ended. `reward` is the number to learn from: higher is better, always.
+    """How an idea ended; the statuses are explained at the top of this module.
 
-    `stage` is where it ended, `detail` why in one line, `duration_s` the trial's wall time and
-    `charged_s` what counted against the budget; `cached` is true where an identical codebase had
-    already run with this seed, `repaired` where the idea's first codebase had crashed and this is
-    its second. `submitted_at` and `finished_at` are Unix times; the fields from
-    `charged_s` to `frozen` are the trial's.
+    Times are in seconds, memory and disk in MiB, `submitted_at` and `finished_at` in Unix time. The
+    fields from `charged_s` to `frozen` are the trial's, see `Trial`.
+
+    Args:
+        idea_id: the idea's id.
+        status: how it ended.
+        reward: the number to learn from; higher is better, always.
+        stage: where it ended.
+        metrics: what the examination returned, by name.
+        final: the same on the final part of the held-out data, where that was examined.
+        final_reward: the reward of `final`.
+        seed: the seed of the trial.
+        duration_s: wall time of the trial.
+        detail: the reason of the status, in one line; cleaned.
+        content_hash: the codebase hash.
+        cached: an identical codebase had already run with this seed.
+        repaired: the idea's first codebase crashed, and this is its second.
     """
 
     idea_id: str
@@ -165,6 +217,8 @@ class Outcome(Record):
     reward: float
     stage: Stage = "done"
     metrics: Mapping[str, float] = field(default_factory=dict)
+    final: Mapping[str, float] = field(default_factory=dict)
+    final_reward: float | None = None
     seed: int = 0
     duration_s: float = 0.0
     charged_s: float = 0.0

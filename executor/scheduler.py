@@ -4,7 +4,7 @@
     trial = await scheduler.run(job, spec)
 
 At most `workers.slots` trials run at a time. Every `period_s` seconds `find_work` looks into the
-store for codebases that somebody else left there; work handed to `run` starts at once.
+store for codebases that another process left there; jobs given to `run` start at once.
 """
 
 from __future__ import annotations
@@ -19,27 +19,46 @@ from typing import Protocol
 from executor.errors import StoreError
 from executor.records import Job, Trial
 from executor.sandbox import Lock
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
 
 _log = logging.getLogger(__name__)
 
 
 class Workers(Protocol):
+    """Where trials run. All methods are called on one event loop.
+
+    Attributes:
+        slots: how many trials may run at the same time.
+        lock: how trials are sandboxed.
+    """
+
     slots: int
     lock: Lock
 
     async def start(self) -> None:
-        """Makes the slots ready ahead of the first job."""
+        """Prepares the slots before the first job."""
 
     async def run(self, job: Job, spec: TrialSpec) -> Trial:
-        """Runs one trial; at most `slots` calls are under way at a time."""
+        """Runs one trial; there are at most `slots` concurrent calls.
+
+        Args:
+            job: which idea and seed it is.
+            spec: everything that the trial needs.
+
+        Returns:
+            What was measured. A trial that failed is a result, too, not an exception.
+
+        Raises:
+            UserError: no worker can run the trial.
+            asyncio.CancelledError: the call was cancelled; that ends the trial.
+        """
 
     async def close(self) -> None:
         """Ends every trial and process."""
 
 
 class Scheduler:
-    """Belongs to one event loop; the only one who gives jobs to its workers."""
+    """Belongs to one event loop, and is the only caller of its workers."""
 
     def __init__(
         self, workers: Workers, period_s: float, find_work: Callable[[], Awaitable[None]]
@@ -52,7 +71,7 @@ class Scheduler:
         self._running = 0
 
     async def tick_forever(self) -> None:
-        """The fixed clock; a store that does not answer is asked again at the next tick."""
+        """Calls `find_work` every `period_s` seconds; a store error is retried at the next tick."""
         while True:
             try:
                 await self._find_work()

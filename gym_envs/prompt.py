@@ -1,4 +1,4 @@
-"""What an ideator is told: the task, its rules, the codebase, and what was tried before."""
+"""The prompt of an ideator: the task, its rules, the codebase, and earlier ideas with outcomes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from string import Template
 
 from executor.problem import Problem
+from executor.quoted import QUOTED, quoted, quoted_line
 from executor.records import Outcome
+
+# Characters of an idea, and of the reason why one failed, that others are shown.
+LONGEST_IDEA, LONGEST_REASON = 20_000, 1000
 
 _PROMPT = Template(
     """\
@@ -49,16 +53,17 @@ def problem_prompt(problem: Problem) -> str:
 
 
 def history_prompt(history: Iterable[tuple[str, Outcome]]) -> str:
-    """Ideas that were executed and how each ended, oldest first."""
-    return "\n\n".join(
-        f"### Idea {number}: {summary(outcome)}\n{text}"
+    """Ideas that were executed and how each ended, oldest first; empty without any."""
+    told = [
+        f"### Idea {number}: {summary(outcome)}\n{quoted(text, LONGEST_IDEA)}"
         for number, (text, outcome) in enumerate(history, start=1)
-    )
+    ]
+    return "\n\n".join([QUOTED, *told]) if told else ""
 
 
 def summary(outcome: Outcome) -> str:
-    """One line: status, reward and metrics, or why it failed."""
+    """One line: status, reward and metrics, or why it failed, which is quoted."""
     if outcome.completed:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items())
         return f"completed, reward {outcome.reward:.4g} ({metrics})"
-    return f"{outcome.status.replace('_', ' ')}: {outcome.detail}"
+    return f"{outcome.status.replace('_', ' ')}: {quoted_line(outcome.detail, LONGEST_REASON)}"

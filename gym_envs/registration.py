@@ -1,7 +1,9 @@
 """Which problems there are: the built-in ones, installed plug-ins, and folders.
 
-    find_problem("digits")              # by name, by id (research/Digits-v0) or by folder
-    register_problem("my_problem/")     # makes gymnasium.make("research/MyProblem-v0") work
+    >>> find_problem("digits").name         # by name, by id (research/Digits-v0) or by folder
+    'digits'
+
+`register_problem("my-problem/")` makes `gymnasium.make("research/MyProblem-v0")` work.
 
 An installed package adds problems through the entry-point group `ideator_rl.problems`: each entry
 names a package whose folder holds a `problem.toml`.
@@ -35,7 +37,7 @@ def problem_paths() -> Mapping[str, Path]:
         try:
             tomls.append(_plugin_toml(entry.value))
         except (ProblemError, ImportError) as error:
-            # Somebody else's broken plug-in must not take the other problems away.
+            # A broken plug-in must not make the other problems unavailable.
             warnings.warn(f"research problem {entry.name} left out: {error}", stacklevel=2)
     return {_declared(toml)["name"]: toml for toml in tomls}
 

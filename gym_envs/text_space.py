@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
+from gymnasium.error import CustomSpaceError
 from gymnasium.spaces import Text
+from gymnasium.vector.utils import create_shared_memory
 
 _SAMPLE_LENGTH = 64
 
@@ -36,3 +38,12 @@ class UnicodeText(Text):
         return isinstance(other, UnicodeText) and self.max_length == other.max_length
 
     __hash__ = None  # type: ignore[assignment]
+
+
+@create_shared_memory.register(UnicodeText)
+def _refuse_shared_memory(space: UnicodeText, n: int = 1, ctx: Any = None) -> NoReturn:
+    """Gymnasium's AsyncVectorEnv would hold the longest text there may be, and has no Unicode."""
+    raise CustomSpaceError(
+        "texts of any length fit into no shared memory; leave vectorization_mode out: the default "
+        "executes a batch's ideas at once"
+    )

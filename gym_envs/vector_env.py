@@ -16,8 +16,6 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from executor import Idea, Problem
-from executor.sandbox import Level
-from executor.service import IdeaExecutor
 from gym_envs.research_env import ResearchEnv, as_idea
 
 
@@ -28,7 +26,10 @@ class ResearchVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Idea], np.ndar
     observation at once, its last one under `infos["final_obs"]` and `infos["final_info"]`. (With
     NEXT_STEP every second batch of a one-step environment would be thrown away.)
 
-    Takes the arguments of ResearchEnv.
+    Args:
+        problem: as of ResearchEnv.
+        num_envs: how many environments, at least one.
+        arguments: the others of ResearchEnv; all environments share the executor.
     """
 
     metadata = {
@@ -41,36 +42,14 @@ class ResearchVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Idea], np.ndar
         self,
         problem: Problem | str | Path,
         num_envs: int = 1,
-        *,
-        executor: IdeaExecutor | None = None,
-        store: str | Path = "store",
-        run: str | None = None,
-        slots: int | None = None,
-        max_turns: int = 1,
-        trial_seed: int = 0,
-        sandbox: Level = "strict",
-        render_mode: str | None = None,
+        **arguments: Any,
     ) -> None:
-        first = ResearchEnv(
-            problem,
-            executor=executor,
-            store=store,
-            run=run,
-            slots=slots,
-            max_turns=max_turns,
-            trial_seed=trial_seed,
-            sandbox=sandbox,
-            render_mode=render_mode,
-        )
+        first = ResearchEnv(problem, **arguments)
         self.num_envs = num_envs
-        self.executor, self.problem, self.render_mode = first.executor, first.problem, render_mode
+        self.executor, self.problem = first.executor, first.problem
+        self.render_mode = first.render_mode
         self.envs = [first] + [
-            ResearchEnv(
-                first.problem,
-                executor=first.executor,
-                max_turns=max_turns,
-                render_mode=render_mode,
-            )
+            ResearchEnv(first.problem, **arguments | {"executor": first.executor})
             for _ in range(num_envs - 1)
         ]
         self.single_observation_space = first.observation_space

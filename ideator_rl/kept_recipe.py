@@ -8,7 +8,7 @@ from __future__ import annotations
 import yaml
 
 from executor.errors import UserError
-from executor.store import RunFolder
+from executor.store.runs import RunFolder
 from ideator_rl.recipe import Recipe, as_recipe
 
 
@@ -25,10 +25,10 @@ def check_recipe(kept: str | None, recipe: Recipe, advice: str = "--run") -> Non
         return
     try:
         before = as_recipe(yaml.safe_load(kept), type(recipe), "recipe.yaml").science()
-    except UserError:
+    except (UserError, yaml.YAMLError):
         raise UserError(
-            f"the run {recipe.run} was started by another command; choose another name with "
-            f"{advice}"
+            f"the run {recipe.run} was started by another command, or its recipe.yaml is damaged; "
+            f"choose another name with {advice}"
         ) from None
     now = recipe.science()
     for key in sorted(before.keys() | now.keys()):

@@ -12,10 +12,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from executor.budget import BASELINE
+from executor.outside_text import clean_line
 from executor.records import Idea, Outcome
+from ideator_rl.terminal import console, warn
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
+
+LONGEST_NAME, LONGEST_DETAIL = 160, 100
 
 Show = Callable[[Idea, Outcome], None]
 
@@ -44,7 +48,7 @@ def _lines(total: int) -> Show:
             done += 1
             place = f"{done}/{total}"
             best = max(best, outcome.reward)
-        print(f"{place:>9}  {outcome_line(idea, outcome)}", file=sys.stderr, flush=True)
+        warn(f"{place:>9}  {outcome_line(idea, outcome)}")
 
     return show
 
@@ -55,11 +59,10 @@ def counting(total: int, what: str) -> Iterator[Callable[[], None]]:
     if not sys.stderr.isatty():
         yield _counted_lines(total, what)
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(*_columns(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total)
+    with Progress(*_columns(), console=console(stderr=True)) as bar:
+        task = bar.add_task(clean_line(what, LONGEST_NAME), total=total)
         yield lambda: bar.update(task, advance=1)
 
 
@@ -71,23 +74,23 @@ def _counted_lines(total: int, what: str) -> Callable[[], None]:
         nonlocal done
         done += 1
         if done % -(-total // 8) == 0 or done == total:
-            print(f"{done:>4}/{total:<4}  {what}", file=sys.stderr, flush=True)
+            warn(f"{done:>4}/{total:<4}  {what}")
 
     return show
 
 
 @contextmanager
 def _bar(total: int, begin: str) -> Iterator[Show]:
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(*_columns(), console=Console(stderr=True)) as bar:
+    with Progress(*_columns(), console=console(stderr=True)) as bar:
         task = bar.add_task(begin, total=total)
         best = float("-inf")
 
         def show(idea: Idea, outcome: Outcome) -> None:
             nonlocal best
-            bar.console.print(outcome_line(idea, outcome), markup=False, highlight=False)
+            # Wrapped, its end could look like a line of its own.
+            bar.console.print(outcome_line(idea, outcome), no_wrap=True, overflow="ellipsis")
             if idea.origin != BASELINE:
                 best = max(best, outcome.reward)
                 bar.update(task, advance=1, description=f"best {best:.4g}")
@@ -102,10 +105,14 @@ def _columns() -> tuple[ProgressColumn, ...]:
     return described, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
 
 
-def outcome_line(idea: Idea, outcome: Outcome) -> str:
-    """One trial in one line: id, origin, status, reward, seconds, and the reason of a failure."""
-    who = f"{outcome.idea_id:8} {idea.origin:8}" if idea.origin else f"{outcome.idea_id:20}"
+def outcome_line(idea: Idea, outcome: Outcome, longest: int = LONGEST_DETAIL) -> str:
+    """One trial in one line: id, origin, status, reward, seconds, and the reason of a failure, cut
+    to `longest` characters."""
+    name, origin = clean_line(outcome.idea_id, LONGEST_NAME), clean_line(idea.origin, LONGEST_NAME)
+    who = f"{name:8} {origin:8}" if origin else f"{name:20}"
     line = f"{who} {outcome.status:15} reward {outcome.reward:<8.4g} {outcome.duration_s:5.1f} s"
     if outcome.cached:
         line += "  (identical codebase, not run again)"
-    return line if outcome.completed else f"{line}  {outcome.detail:.100}"
+    if outcome.completed:
+        return line
+    return f"{line}  {clean_line(outcome.detail, longest)}".rstrip()

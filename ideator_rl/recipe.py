@@ -1,6 +1,8 @@
 """Recipes: what to run, as YAML; every key can be set on the command line.
 
-    recipe = load_recipe("recipes/digits/search/config_evolution.yaml", {"budget.ideas": "40"})
+    >>> path = "recipes/digits/search/config_evolution.yaml"
+    >>> load_recipe(path, {"budget.ideas": "40"}).budget.ideas
+    40
 
 Unknown keys are errors. Seconds are wall seconds.
 """
@@ -16,20 +18,24 @@ import yaml
 from msgspec import Meta
 
 from executor.errors import UserError
+from executor.implementer.llm import EditFormat
 from executor.llm.settings import LLMSettings, asked_of
-from executor.llm_implementer import EditFormat
 from executor.sandbox import Level
-from executor.typed import (
+from executor.settings import (
     AtLeast0,
     AtLeast1,
     FieldError,
     Positive,
     Scalar,
+    Seed,
     Settings,
+    Slots,
     convert,
     to_dict,
 )
-from ideator_rl.ideators.chat import PromptStyle
+from ideator_rl.bundled_recipes import find_recipe
+from ideator_rl.ideators.language_model.chat import PromptStyle
+from ideator_rl.yaml_text import read_yaml
 
 
 class LibraryIdeatorSettings(Settings, frozen=True, tag="library", tag_field="kind"):
@@ -40,7 +46,7 @@ class CheckpointIdeatorSettings(Settings, frozen=True, tag="checkpoint", tag_fie
     """An open-weight language model: a checkpoint folder, or `org/name` of the hub.
 
     `prompt` and `max_tokens`, which bounds an answer, are by default what the model's folder says,
-    see `ideators.model_folder`.
+    see `ideators/language_model/model_folder.py`.
     """
 
     model: str
@@ -100,7 +106,7 @@ class ExecutorSettings(Settings, frozen=True):
     best-effort for the library's ideas, which the problem's author wrote, and strict for others."""
 
     sandbox: Level | None = None
-    slots: AtLeast1 | None = None
+    slots: Slots | None = None
     period_s: Positive = 10.0
     baseline_seeds: AtLeast1 = 3
 
@@ -133,7 +139,7 @@ class Recipe(Settings, frozen=True):
     env: str
     run: str
     store: str = "store"
-    seed: AtLeast0 = 0
+    seed: Seed = 0
     problem: dict[str, Scalar] = {}
 
     def to_yaml(self) -> str:
@@ -176,25 +182,37 @@ class SearchRecipe(Recipe, frozen=True):
 
 
 R = TypeVar("R", bound=Recipe)
+# By the folder of their recipes: what runs them, and the sections that no other kind has.
+COMMANDS = {
+    "search": "ideator-rl search",
+    "grpo": "ideator-rl train",
+    "eval": "ideator-rl evaluate",
+    "sft": "python -m ideator_rl.sft.warm_start",
+}
+_OWN_SECTIONS = {
+    "search": {"ideator", "implementer", "search", "budget", "confirm"},
+    "grpo": {"steps", "grpo", "answer", "checkpoint", "profile", "verl"},
+    "eval": {"models", "n", "k"},
+    "sft": {"data", "training", "running"},
+}
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
-def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> SearchRecipe:
+def load_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) -> SearchRecipe:
     """The recipe of a search, see `read_recipe`."""
     return read_recipe(path, SearchRecipe, overrides)
 
 
-def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, str] | None = None) -> R:
-    """Reads a recipe of some kind; `overrides` are dotted keys and YAML values.
+def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | None = None) -> R:
+    """Reads a recipe of some kind, at a path or bundled, such as `digits/evolution`.
+
+    `overrides` are dotted keys and their values, texts as YAML.
 
     The run's name, where none is given, is the recipe's file name and seed. Raises UserError.
     """
-    path = Path(path)
-    if not path.is_file():
-        folder = f"recipes/<env>/{kind.folder}"
-        raise UserError(f"{path}: no such recipe; they live at {folder}/config_*.yaml")
+    path = find_recipe(path, kind.folder)
     try:
-        raw = yaml.safe_load(path.read_text()) or {}
+        raw = read_yaml(path.read_text()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
@@ -206,7 +224,20 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, str] | 
     if kind.folder != "search":
         name = f"{kind.folder}-{name}"
     raw.setdefault("run", f"{env}-{name}-seed{raw.get('seed', 0)}")
-    return as_recipe(raw, kind, path)
+    try:
+        return convert(raw, kind)
+    except FieldError as error:
+        if (other := _kind_of(raw)) not in (kind.folder, None):
+            why = f"this is a recipe of `{COMMANDS[other]}`, and not of `{COMMANDS[kind.folder]}`"
+            raise UserError(f"{path}: {why}") from None
+        set_here = any(str(error).startswith(f"{name}:") for name in overrides or {})
+        raise UserError(f"--{error}" if set_here else f"{path}: {error}") from None
+
+
+def _kind_of(raw: Mapping[str, Any]) -> str | None:
+    """The only kind of recipe that has such sections; None where they fit to several or to none."""
+    kinds = [kind for kind, own in _OWN_SECTIONS.items() if own.intersection(raw)]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def parse_recipe(raw: Mapping[str, Any], where: object) -> SearchRecipe:
@@ -222,8 +253,8 @@ def as_recipe(raw: Mapping[str, Any], kind: type[R], where: object) -> R:
         raise UserError(f"{where}: {error}") from None
 
 
-def set_key(raw: dict[str, Any], name: str, value: str) -> None:
-    """Sets a dotted key of a recipe that is not validated yet to a YAML value. Raises UserError."""
+def set_key(raw: dict[str, Any], name: str, value: Any) -> None:
+    """Sets a dotted key of a recipe that is not validated yet; a text is YAML. Raises UserError."""
     # The keys of `problem` are themselves dotted: problem.budget.seconds is one of them.
     if name.startswith("problem."):
         keys = ["problem", name.removeprefix("problem.")]
@@ -233,6 +264,9 @@ def set_key(raw: dict[str, Any], name: str, value: str) -> None:
         raw = raw.setdefault(key, {})
         if not isinstance(raw, dict):
             raise UserError(f"--{name}: {key} is not a section of the recipe")
+    if not isinstance(value, str):
+        raw[keys[-1]] = value
+        return
     try:
         # YAML 1.1 takes 5e-3, without a point, for a text.
         raw[keys[-1]] = float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)

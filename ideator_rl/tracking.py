@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from executor.errors import UserError
-from executor.typed import to_dict
+from executor.outside_text import clean_line
+from executor.settings import to_dict
 from ideator_rl.recipe import Recipe, TrackingSettings
+
+LONGEST_LINE = 500
 
 
 class Tracker(Protocol):
@@ -58,17 +61,27 @@ class WandbTracker:
                 settings=wandb.Settings(silent=True),
             )
         except wandb.errors.UsageError as error:
-            line = " ".join(str(error).split())
+            line = clean_line(str(error), LONGEST_LINE)
             raise UserError(f"wandb: {line} (or set WANDB_MODE=offline)") from None
 
     def log(self, figures: Mapping[str, float | str], step: int) -> None:
-        self._run.log(dict(figures), step=step)
+        self._run.log(_cleaned(figures), step=step)
 
     def summarize(self, figures: Mapping[str, float | str]) -> None:
-        self._run.summary.update(dict(figures))
+        self._run.summary.update(_cleaned(figures))
 
     def finish(self) -> None:
         self._run.finish()
+
+
+def _cleaned(figures: Mapping[str, float | str]) -> dict[str, float | str]:
+    """Names and texts as W&B's page and terminal may show them."""
+    return {
+        clean_line(name, LONGEST_LINE): clean_line(value, LONGEST_LINE)
+        if isinstance(value, str)
+        else value
+        for name, value in figures.items()
+    }
 
 
 def open_tracker(recipe: Recipe, settings: TrackingSettings) -> Tracker:

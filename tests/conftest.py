@@ -5,15 +5,25 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`-m alone…` reads the files with such tests only: the others import PyTorch, Ray and verl."""
+    is_asked = config.option.markexpr.startswith("alone") and collection_path.suffix == ".py"
+    return True if is_asked and "pytest.mark.alone" not in collection_path.read_text() else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("data")
+    # The same examination every time: a test that fails once in a hundred secrets helps nobody.
+    (folder / "secret").write_text("a secret of the tests, which everybody may know\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IDEATOR_RL_DATA", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("IDEATOR_RL_DATA", str(folder))
         yield
 
 

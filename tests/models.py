@@ -19,7 +19,7 @@ SMALLEST = {
 
 def tiny_checkpoint(folder: Path, env: str = "digits", seed: int = 0) -> Path:
     """A checkpoint folder of under 100,000 parameters, its tokenizer trained on a library."""
-    from ideator_rl.rl.tiny_model import TinySizes, build_model, build_tokenizer, save_checkpoint
+    from ideator_rl.sft.tiny_model import TinySizes, build_model, build_tokenizer, save_checkpoint
 
     sizes = TinySizes(**SMALLEST)
     atoms = load_library(find_problem(env).library)
@@ -34,7 +34,7 @@ def teach(folder: Path, texts: list[str], steps: int = 200, seed: int = 0) -> Pa
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from ideator_rl.ideators.chat import chat_messages, style_prompt
+    from ideator_rl.ideators.language_model.chat import chat_messages, style_prompt
 
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -18,6 +18,7 @@ kind = "wall"
 seconds = 20
 [reward]
 metric = "value"
+plausible = 1e9
 """
 FILES = {
     "codebase/run.sh": "mkdir candidate\nsleep 0\ncp settings.py candidate/\n",

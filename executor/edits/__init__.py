@@ -23,9 +23,16 @@ writer what to repair.
      steps = 100
 '''
 
-from executor.edits.apply import apply_edits
+from executor.edits.apply import apply_edits, too_long
 from executor.edits.assignments import set_assignments
 from executor.edits.diff import canonical_diff
 from executor.edits.errors import EditError, ForbiddenEdit
 
-__all__ = ["EditError", "ForbiddenEdit", "apply_edits", "canonical_diff", "set_assignments"]
+__all__ = [
+    "EditError",
+    "ForbiddenEdit",
+    "apply_edits",
+    "canonical_diff",
+    "set_assignments",
+    "too_long",
+]

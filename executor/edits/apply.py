@@ -5,17 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from executor.edits.assignments import apply_assignment
-from executor.edits.errors import EditError, ForbiddenEdit
-from executor.edits.lines import Row, join_rows, split_rows
-from executor.edits.match import STRICT_LEVELS, find, locate
+from executor.edits.errors import EditError, ForbiddenEdit, TooMuchWork
+from executor.edits.lines import Row, join_rows
+from executor.edits.match import STRICT_LEVELS, find
 from executor.edits.parse import parse_edits
+from executor.edits.patch import MOST_PROBLEMS, ended, most_used_ending, patched, rows_of
 from executor.edits.paths import check_path, did_you_mean, is_editable, is_frozen, listed
-from executor.edits.places import Match, with_spaces
-from executor.edits.records import Assignment, Edit, FileEdit, Hunk
-from executor.edits.wholes import is_part, text_of
+from executor.edits.records import Assignment, Edit, FileEdit
+from executor.edits.wholes import is_part, text_of, what_is_missing
+from executor.edits.work import at_most, spend
 from executor.edits.wrappers import readings
 
-MOST_PROBLEMS = 5
+LONGEST_TEXT = 1_000_000
+# Steps that any idea may take, and more for each of its characters and of the codebase's.
+MOST_WORK, WORK_PER_CHARACTER, WORK_PER_CHARACTER_THERE = 1_000_000, 3, 30
 
 
 def apply_edits(
@@ -26,19 +29,33 @@ def apply_edits(
     `editable` and `frozen` are glob patterns of paths; frozen wins, and new files must be editable.
     Raises EditError, with every problem found (up to a few), if anything at all cannot be applied.
     """
+    if wrong := too_long(text):
+        raise EditError(wrong)
     first: EditError | None = None
-    for reading in readings(text):
-        try:
-            if edits := parse_edits(reading, files):
-                return _all_applied(files, edits, editable, frozen)
-        except ForbiddenEdit:
-            raise
-        except EditError as error:
-            first = first or error
+    there = sum(map(len, files.values()))
+    work = MOST_WORK + WORK_PER_CHARACTER * len(text) + WORK_PER_CHARACTER_THERE * there
+    with at_most(work):
+        for reading in readings(text):
+            try:
+                if wrong := too_long(reading):
+                    raise EditError(wrong)
+                if edits := parse_edits(reading, files):
+                    return _all_applied(files, edits, editable, frozen)
+            except ForbiddenEdit:
+                raise
+            except EditError as error:
+                first = first or error
     raise first or EditError(
         "no code edit found in the idea: write a unified diff, a SEARCH/REPLACE block below "
         "its file's name, or a line such as `learning_rate: 0.001 -> 0.003`"
     )
+
+
+def too_long(text: str) -> str:
+    """Why an idea's text is not read, in one line; "" if it is."""
+    if len(text) <= LONGEST_TEXT:
+        return ""
+    return f"the idea has {len(text):,} characters, more than {LONGEST_TEXT:,}: shorten it"
 
 
 def _all_applied(
@@ -54,6 +71,9 @@ def _all_applied(
             tree = _applied(tree, edit, editable, frozen)
         except ForbiddenEdit:
             raise
+        except TooMuchWork as error:
+            problems.append(str(error))
+            break
         except EditError as error:
             if not _is_done(files, tree, edit, editable, frozen):
                 problems.append(str(error))
@@ -69,22 +89,41 @@ def _all_applied(
 def _meant(edits: list[Edit], files: Mapping[str, str]) -> list[Edit]:
     """The edits without what is said twice, and without quotations of files."""
     once: dict[object, Edit] = {}
-    part: FileEdit | None = None
+    parts: list[FileEdit] = []
     for edit in edits:
         if isinstance(edit, FileEdit) and edit.action == "whole" and (edit.path or "") in files:
             old, new = files[edit.path or ""], text_of(edit)
+            spend((len(old) + len(new)) // 20)
             if new.split() == old.split():
                 continue
             if is_part(old, new):
-                part = part or edit
+                parts.append(edit)
                 continue
         once.setdefault(_said(edit), edit)
-    if part and not once:
-        raise EditError(
-            f"{part.path} (line {part.row} of the idea): the fence holds only a part of the file: "
-            "write SEARCH/REPLACE blocks or a diff, or the complete file"
-        )
+    if all(isinstance(edit, FileEdit) and edit.action == "whole" for edit in once.values()):
+        return [*once.values(), *_rewrites(parts, list(once.values()), files)]
     return list(once.values())
+
+
+def _rewrites(
+    parts: list[FileEdit], others: list[Edit], files: Mapping[str, str]
+) -> list[FileEdit]:
+    """The shorter texts of files, in an idea that only writes out files. Raises EditError where
+    nothing else is there and one of them is a piece of its file."""
+    paths = Counter(edit.path for edit in (*parts, *others) if isinstance(edit, FileEdit))
+    rewrites = []
+    for part in parts:
+        missing = what_is_missing(files[part.path or ""], text_of(part))
+        if paths[part.path] > 1:
+            missing = "another fence holds the same file"
+        if not missing:
+            rewrites.append(part)
+        elif not others:
+            raise EditError(
+                f"{part.path} (line {part.row} of the idea): the fence holds only a part of the "
+                f"file: {missing}; write SEARCH/REPLACE blocks or a diff, or the complete file"
+            )
+    return rewrites
 
 
 def _said(edit: Edit) -> object:
@@ -118,7 +157,7 @@ def _applied(
         raise EditError(f"{where}: its fence is never closed: the text seems to be cut off")
     if edit.action == "whole":
         _check_room(tree, path)
-        ending = _ending(split_rows(tree.get(path, ""))) or "\n"
+        ending = most_used_ending(rows_of(tree.get(path, ""))) or "\n"
         return tree | {path: text_of(edit).replace("\n", ending)}
     if edit.action == "create":
         return tree | {path: _new_text(tree, path, edit)}
@@ -132,7 +171,7 @@ def _applied(
         if any(line.tag == "+" for hunk in edit.hunks for line in hunk.lines):
             raise EditError(f"{where}: a deleted file cannot get new lines")
         return {name: text for name, text in tree.items() if name != path}
-    text = _patched(tree[path], path, edit.hunks)
+    text = patched(tree[path], path, edit.hunks)
     if edit.action == "rename" and edit.target != path:
         target = edit.target or path
         if target in tree:
@@ -163,6 +202,7 @@ def _is_done(
 
 def _check_room(tree: Mapping[str, str], path: str) -> None:
     """A path cannot be a file and a folder at once."""
+    spend(len(tree))
     above = path.split("/")[:-1]
     folders = {"/".join(above[:n]) for n in range(1, len(above) + 1)}
     clash = [name for name in tree if name in folders or name.startswith(path + "/")]
@@ -186,7 +226,7 @@ def _new_text(tree: Mapping[str, str], path: str, edit: FileEdit) -> str:
                     f"must start with +, this one does not: {line.text[:100]!r}"
                 )
             rows.append(Row(line.text, "\n" if line.ending is None else line.ending))
-    return join_rows(_ended(rows, "\n"))
+    return join_rows(ended(rows, "\n", is_last=True))
 
 
 def _file_with(
@@ -194,6 +234,7 @@ def _file_with(
 ) -> str:
     """The file that an edit without a name is about: the only one, or the only one that matches."""
     [hunk] = edit.hunks
+    spend(8 * len(tree))
     closed = {path for path in tree if is_frozen(path, frozen) or not is_editable(path, editable)}
     open_paths = sorted(set(tree) - closed)
     if len(open_paths) == 1:
@@ -202,7 +243,7 @@ def _file_with(
     if not hunk.old:
         raise EditError(f"{where} and quotes none: write the file's name on the line before it")
     found = {
-        path: find(hunk, [row.text for row in split_rows(tree[path])], levels=STRICT_LEVELS)
+        path: find(hunk, [row.text for row in rows_of(tree[path])], levels=STRICT_LEVELS)
         for path in sorted(tree)
     }
     best = min(found[path].level for path in open_paths) if open_paths else STRICT_LEVELS
@@ -220,58 +261,3 @@ def _file_with(
         f"{where} and its old lines are in no file: write the file's name on the line before it "
         "and quote the lines exactly"
     )
-
-
-def _patched(text: str, path: str, hunks: Sequence[Hunk]) -> str:
-    """The text with all hunks applied in order; each may use what earlier ones have written."""
-    rows, moved, problems = split_rows(text), 0, []
-    tabbed = not path.endswith(".py") or any(row.text.startswith("\t") for row in rows)
-    for hunk in hunks:
-        hunk = hunk if tabbed else with_spaces(hunk)
-        if not rows and not hunk.old:  # an empty file has only one place
-            match = Match(())
-        else:
-            try:
-                match = locate(hunk, path, [row.text for row in rows], moved)
-            except EditError as error:
-                problems.append(str(error))
-                continue
-        count = len(rows)
-        rows = _rewritten(rows, hunk, match)
-        moved += len(rows) - count
-    if problems:
-        raise EditError("\n".join(problems[:MOST_PROBLEMS]))
-    return join_rows(rows)
-
-
-def _rewritten(rows: list[Row], hunk: Hunk, match: Match) -> list[Row]:
-    """The rows with the hunk applied where it matches; rows it does not mention stay."""
-    places = [i for i in match.at if i is not None]
-    first, last = (places[0], places[-1]) if places else (0, -1)
-    ending = _ending(rows[first : last + 1]) or _ending(rows) or "\n"
-    middle: list[Row] = []
-    done, at = first, iter(match.at)
-    for line in hunk.lines:
-        if line.tag == "+":
-            text = match.change.applied(line.text)
-            middle.append(Row(text, ending if line.ending is None else line.ending))
-            continue
-        place = next(at)
-        if place is not None:
-            middle += rows[done:place] if line.tag == "-" else rows[done : place + 1]
-            done = place + 1
-    return _ended([*rows[:first], *middle, *rows[last + 1 :]], ending)
-
-
-def _ending(rows: Sequence[Row]) -> str:
-    """How most of the rows end; "" if none has an ending."""
-    counts = Counter(row.ending for row in rows if row.ending)
-    return counts.most_common(1)[0][0] if counts else ""
-
-
-def _ended(rows: list[Row], ending: str) -> list[Row]:
-    """Only a file's last row may go without an ending."""
-    return [
-        row if row.ending or i == len(rows) - 1 else Row(row.text, ending)
-        for i, row in enumerate(rows)
-    ]

@@ -6,6 +6,7 @@ such place exists, a parameter with a literal default. It must be the only one o
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -14,9 +15,11 @@ from typing import Any, NamedTuple
 from executor.edits.errors import EditError, ForbiddenEdit
 from executor.edits.paths import SHOWN, is_editable, is_frozen, listed
 from executor.edits.records import Assignment
-from executor.edits.syntax import parser_lock
+from executor.edits.syntax import literal, parsed
+from executor.edits.work import spend
 
 LONGEST_ROW = 1000
+LONGEST_VALUE = 200  # characters of a value in a message
 MOST_CUTS = 20
 
 EDIT = re.compile(
@@ -24,12 +27,18 @@ EDIT = re.compile(
     r"(?:(?:[Cc]onfig|cfg|args)\.)?([A-Za-z_]\w*)"
     r"\s*(?::\s*[A-Za-z_][\w.\[\], |]*=(?!=)|[:：]|=(?!=))\s*(\S.*)$"
 )
-ARROW = re.compile(r"\s*(?:[-–—]{1,2}>|→|⟶|=>|⇒)\s*")
-REMARK = re.compile(r"\s+#|\s+\(|\s+//|\s+--?\s|\s+[–—]|[,;.](?=\s|$)|\s*[（，。；、]")
+# White space is looked at from its beginning only, and never given back.
+ARROW = re.compile(r"(?:(?<!\s)\s++)?(?:[-–—]{1,2}>|→|⟶|=>|⇒)\s*+")
+REMARK = re.compile(
+    r"(?<!\s)\s++(?:#|\(|//|--?(?=\s)|[–—])|[,;.](?=\s|$)|(?:(?<!\s)\s++)?[（，。；、]"
+)
+COMMENT = re.compile(r"(?<!\s)\s++#[^'\"]*+$")
+LINE_ENDS = re.compile(rb"(?<=\n)|(?<=\r)(?!\n)")  # as Python counts lines
+BEGINS_LITERAL = re.compile(r"[-+.\d'\"(\[{]|True|False|None|set\b|[rRbBuU]{1,2}['\"]")
 
 
 class Place(NamedTuple):
-    """Where a literal stands in a text."""
+    """Where a literal stands in a text, in bytes of UTF-8."""
 
     name: str
     value: Any
@@ -43,11 +52,22 @@ class Place(NamedTuple):
 
 def _literal(text: str) -> tuple[Any] | None:
     """The value of a Python literal, boxed; None if the text is not one."""
-    try:
-        with parser_lock:
-            return (ast.literal_eval(text.strip()),)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+    text = text.strip()
+    if not BEGINS_LITERAL.match(text):
         return None
+    try:
+        return (literal(text),)
+    except SyntaxError:
+        return None
+
+
+def _shown(value: Any) -> str:
+    """A value for a message."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "(a very long number)"
+    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
 
 
 def _literal_before_remark(text: str, old: Any) -> tuple[Any, str] | None:
@@ -60,7 +80,7 @@ def _literal_before_remark(text: str, old: Any) -> tuple[Any, str] | None:
             continue
         if isinstance(value[0], tuple) and not isinstance(old, tuple) and written[0] != "(":
             continue  # "0.2, 3": a value and a remark rather than a tuple
-        comment = re.search(r"\s+#[^'\"]*$", written)
+        comment = COMMENT.search(written)
         return value[0], (written[: comment.start()] if comment else written).strip()
     return None
 
@@ -91,28 +111,40 @@ def read_assignment(line: str, row: int) -> Assignment | None:
 
 
 class Binding(NamedTuple):
-    """A name that is given a value, by a statement or as a parameter's default."""
+    """Where the value stands that a name is given; lines from 1, columns from 0, in bytes."""
 
-    name: str
-    value: ast.expr
-    is_default: bool
+    line: int
+    column: int
+    end_line: int
+    end_column: int
 
 
-@lru_cache(maxsize=64)
-def _bindings(text: str) -> tuple[Binding, ...] | None:
-    """Every binding in a Python text; None if it cannot be parsed."""
+Bindings = Mapping[tuple[str, bool], Sequence[Binding]]
+
+
+@lru_cache(maxsize=16)
+def _bindings(text: str) -> Bindings | None:
+    """The bindings in a Python text by name and by whether they are parameters' defaults; None if
+    it cannot be parsed."""
     try:
-        with parser_lock:
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        tree = parsed(text)
+    except SyntaxError:
         return None
-    found = []
-    for node in ast.walk(tree):
+    found: defaultdict[tuple[str, bool], list[Binding]] = defaultdict(list)
+
+    def note(name: str, value: ast.expr, is_default: bool) -> None:
+        end_line, end_column = value.end_lineno or value.lineno, value.end_col_offset or 0
+        binding = Binding(value.lineno, value.col_offset, end_line, end_column)
+        found[name, is_default].append(binding)
+
+    nodes = list(ast.walk(tree))
+    spend(4 * len(nodes))
+    for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                found.append(Binding(name, value, False))
+                note(name, value, False)
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                found.append(Binding(name, value, False))
+                note(name, value, False)
             case ast.FunctionDef(args=args) | ast.AsyncFunctionDef(args=args):
                 positional = [*args.posonlyargs, *args.args]
                 late = positional[len(positional) - len(args.defaults) :]
@@ -122,29 +154,26 @@ def _bindings(text: str) -> tuple[Binding, ...] | None:
                     for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True)
                     if default is not None
                 ]
-                found += [Binding(arg.arg, default, True) for arg, default in pairs]
-    return tuple(found)
+                for arg, default in pairs:
+                    note(arg.arg, default, True)
+    return dict(found)
 
 
 def _places(text: str, name: str, defaults: bool) -> tuple[list[Place], list[int]]:
     """Where `name` gets a literal in the text, and the lines where it gets something else."""
-    bound = [b for b in _bindings(text) or () if b.name == name and b.is_default == defaults]
+    bound = (_bindings(text) or {}).get((name, defaults))
     if not bound:
         return [], []
-    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)  # as Python counts lines
-    begins = [0, *accumulate(len(line) for line in lines)]
-
-    def offset(line: int, column: int) -> int:  # ast counts columns in bytes
-        return begins[line - 1] + len(lines[line - 1].encode()[:column].decode())
-
+    data = text.encode()
+    lines = LINE_ENDS.split(data)
+    begins = [0, *accumulate(map(len, lines))]
     places, others = [], []
-    for _, node, _ in bound:
-        start = offset(node.lineno, node.col_offset)
-        end = offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
-        if (value := _literal(text[start:end])) is None:
-            others.append(node.lineno)
+    for line, column, end_line, end_column in bound:
+        start, end = begins[line - 1] + column, begins[end_line - 1] + end_column
+        if (value := _literal(data[start:end].decode())) is None:
+            others.append(line)
         else:
-            places.append(Place(name, value[0], start, end, node.lineno))
+            places.append(Place(name, value[0], start, end, line))
     return places, others
 
 
@@ -192,8 +221,9 @@ def _missing(files: Mapping[str, str], name: str, paths: Sequence[str]) -> str:
 
 
 def _written(files: dict[str, str], path: str, place: Place, text: str) -> dict[str, str]:
-    before = files[path]
-    return files | {path: before[: place.start] + text + before[place.end :]}
+    before = files[path].encode()
+    after = before[: place.start] + text.encode() + before[place.end :]
+    return files | {path: after.decode()}
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -220,8 +250,8 @@ def apply_assignment(
     path, place = found
     if not _same(place.value, edit.old):
         raise EditError(
-            f"{where}: `{edit.name}` is {place.value!r} in {path} line {place.line}, "
-            f"not {edit.old!r}: write `{edit.name}: {place.value!r} -> {edit.text}`"
+            f"{where}: `{edit.name}` is {_shown(place.value)} in {path} line {place.line}, "
+            f"not {_shown(edit.old)}: write `{edit.name}: {_shown(place.value)} -> {edit.text}`"
         )
     return _written(files, path, place, edit.text)
 

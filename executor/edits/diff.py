@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from executor.edits.lines import changed_ranges
+from executor.edits.work import at_most
 
 CONTEXT = 3
+MOST_WORK = 1_000_000  # behind it, what changed in a file is told as one change
 NO_NEWLINE = "\\ No newline at end of file\n"
 ESCAPES = {
     "\n": "\\n",
@@ -22,11 +24,12 @@ ESCAPES = {
 def canonical_diff(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """What `git diff` would say about the two trees, file by file in the order of their paths."""
     paths = sorted(before.keys() | after.keys())
-    return "".join(
-        _file_diff(path, before.get(path), after.get(path))
-        for path in paths
-        if before.get(path) != after.get(path)
-    )
+    with at_most(MOST_WORK):
+        return "".join(
+            _file_diff(path, before.get(path), after.get(path))
+            for path in paths
+            if before.get(path) != after.get(path)
+        )
 
 
 def _file_diff(path: str, old: str | None, new: str | None) -> str:

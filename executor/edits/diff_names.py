@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from executor.edits.lines import bare
 
-NOTE = re.compile(r"\s+(\d{4}-\d\d-\d\d\b.*|\w{3} \w{3} +\d+ \d.*|\([^()]*\))$")
+NOTE = re.compile(r"(?<!\s)\s++(\d{4}-\d\d-\d\d\b.*|\w{3} \w{3} +\d+ \d.*|\([^()]*\))$")
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}

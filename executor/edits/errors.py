@@ -7,3 +7,7 @@ class EditError(ValueError):
 
 class ForbiddenEdit(EditError):
     """An edit touches a file that it may not touch; the message names the path."""
+
+
+class TooMuchWork(EditError):
+    """Finding the places of the edits takes longer than any honest idea needs."""

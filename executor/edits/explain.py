@@ -1,9 +1,9 @@
 """Why a hunk was not found, in words and lines that its writer can repair it from."""
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
-from executor.edits.fuzzy import LONGEST, squeezed, votes
+from executor.edits.fuzzy import squeezed, votes
+from executor.edits.likeness import LONGEST, Matcher
 from executor.edits.omissions import is_omission
 from executor.edits.records import Hunk
 
@@ -53,7 +53,7 @@ def _best_start(hunk: Hunk, lines: Sequence[str]) -> int | None:
 
 def _nearest_line(text: str, lines: Sequence[str]) -> int | None:
     wanted = squeezed(text)[:LONGEST]
-    matcher = SequenceMatcher(None, "", wanted, autojunk=False)
+    matcher = Matcher(None, "", wanted, autojunk=False)
     best, best_ratio = None, 0.5
     for i, line in enumerate(lines[:MOST_LINES]):
         matcher.set_seq1(squeezed(line)[:LONGEST])

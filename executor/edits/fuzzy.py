@@ -7,11 +7,12 @@ good enough and clearly better than every other one, the unacceptable ones inclu
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from executor.edits.likeness import likeness
 from executor.edits.places import Match, indent_change
 from executor.edits.records import Hunk, Line
+from executor.edits.work import spend
 
 CLOSE = 0.75  # likeness from which a context line counts as a misquoted one
 ENOUGH = 0.9  # mean likeness of the lines that are there
@@ -19,7 +20,6 @@ LEAD = 0.25  # the best place must beat the next one by this much of a line, or 
 OUTER = 2  # so many lines at each edge of the hunk may be plainly wrong, as in `patch -F2`
 COMMON = 64  # a line that is found more often says nothing about the place
 MOST_PLACES = 8
-LONGEST = 200
 
 SPACES = re.compile(r"\s+")
 
@@ -36,17 +36,9 @@ def squeezed(text: str) -> str:
     return SPACES.sub(" ", text.strip())
 
 
-def likeness(a: str, b: str) -> float:
-    """From 0 to 1; long lines are equal or not."""
-    if a == b:
-        return 1.0
-    if not a or not b or max(len(a), len(b)) > LONGEST:
-        return 0.0
-    return SequenceMatcher(None, a, b, autojunk=False).ratio()
-
-
 def votes(old: Sequence[Line], lines: Sequence[str]) -> Counter[int]:
     """For each place at which the hunk could start, how many of its lines are found there."""
+    spend(len(lines) + 8 * len(old))
     where: defaultdict[str, list[int]] = defaultdict(list)
     for i, text in enumerate(lines):
         where[squeezed(text)].append(i)
@@ -72,6 +64,7 @@ def fuzzy_matches(hunk: Hunk, lines: Sequence[str]) -> list[Match]:
 
 def _score(hunk: Hunk, lines: Sequence[str], start: int) -> Score:
     old = hunk.old
+    spend(2 * len(old))
     there = [lines[start + k] if 0 <= start + k < len(lines) else None for k in range(len(old))]
     alike = [
         0.0 if t is None else likeness(squeezed(line.text), squeezed(t))

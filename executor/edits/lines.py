@@ -1,10 +1,10 @@
 """Texts as lines with their endings. Only a line feed ends a line: form feeds and the like stay."""
 
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
-LARGEST_TABLE = 100_000_000  # beyond this many pairs of lines a diff is not worth its time
+from executor.edits.errors import TooMuchWork
+from executor.edits.likeness import Matcher
 
 
 class Row(NamedTuple):
@@ -30,7 +30,11 @@ def bare(line: str) -> str:
 
 
 def changed_ranges(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int, int]]:
-    """The ranges (i1, i2, j1, j2) where old[i1:i2] became new[j1:j2], in order, without overlap."""
+    """The ranges (i1, i2, j1, j2) where old[i1:i2] became new[j1:j2], in order, without overlap.
+
+    Where finding out what they have in common is too much work, all between their equal heads and
+    tails is one change.
+    """
     head = 0
     while head < min(len(old), len(new)) and old[head] == new[head]:
         head += 1
@@ -38,9 +42,10 @@ def changed_ranges(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, in
     while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
         tail += 1
     middle_old, middle_new = old[head : len(old) - tail], new[head : len(new) - tail]
-    if len(middle_old) * len(middle_new) > LARGEST_TABLE:
+    try:
+        opcodes = Matcher(None, middle_old, middle_new).get_opcodes()
+    except TooMuchWork:
         return [(head, len(old) - tail, head, len(new) - tail)]
-    opcodes = SequenceMatcher(None, middle_old, middle_new).get_opcodes()
     return [
         (i1 + head, i2 + head, j1 + head, j2 + head)
         for tag, i1, i2, j1, j2 in opcodes

@@ -13,8 +13,10 @@ from executor.edits.explain import explain_missing
 from executor.edits.fuzzy import fuzzy_matches
 from executor.edits.places import Match, indent_change, indentation
 from executor.edits.records import Hunk
+from executor.edits.work import spend
 
 MOST_PLACES = 10
+SHORT = 100  # characters of a text up to which each may be compared at every place
 
 
 class Found(NamedTuple):
@@ -27,6 +29,7 @@ class Found(NamedTuple):
 def _runs(needle: Sequence[str], hay: Sequence[str], claimed: int | None) -> list[int]:
     """Where `needle` starts in `hay`: the first few places, and the claimed one if it is one."""
     text, wanted = "\n" + "\n".join(hay) + "\n", "\n" + "\n".join(needle) + "\n"
+    spend(len(hay) // 32 + len(text) * min(len(wanted), SHORT) // 1000)
     runs: list[int] = []
     at, counted, line = text.find(wanted), 0, 0
     while at >= 0 and len(runs) < MOST_PLACES:
@@ -46,6 +49,7 @@ def _exact(hunk: Hunk, lines: Sequence[str], claimed: int | None) -> list[Match]
 
 
 def _trailing_blanks(hunk: Hunk, lines: Sequence[str], claimed: int | None) -> list[Match]:
+    spend(len(lines) // 4)
     old = [line.text.rstrip() for line in hunk.old]
     runs = _runs(old, [line.rstrip() for line in lines], claimed)
     return [Match.whole(start, len(old)) for start in runs]
@@ -56,9 +60,11 @@ def _shifted(hunk: Hunk, lines: Sequence[str], claimed: int | None) -> list[Matc
     old = hunk.old
     if not any(line.text.strip() for line in old):
         return []
+    spend(len(lines) // 4)
     matches = []
     runs = _runs([line.text.strip() for line in old], [line.strip() for line in lines], claimed)
     for start in runs:
+        spend(2 * len(old))
         pairs = [(line, lines[start + k]) for k, line in enumerate(old) if line.text.strip()]
         shifts = {indentation(line.text, there) for line, there in pairs}
         change = indent_change(hunk, pairs)
@@ -69,6 +75,7 @@ def _shifted(hunk: Hunk, lines: Sequence[str], claimed: int | None) -> list[Matc
 
 def _other_blank_lines(hunk: Hunk, lines: Sequence[str], claimed: int | None) -> list[Match]:
     """Blank lines were dropped or made up; the file's own blank lines stay where they are."""
+    spend(len(lines) // 2)
     old = hunk.old
     full = [k for k, line in enumerate(old) if line.text.strip()]
     there = [i for i, line in enumerate(lines) if line.strip()]
@@ -77,6 +84,7 @@ def _other_blank_lines(hunk: Hunk, lines: Sequence[str], claimed: int | None) ->
     needle = [old[k].text.rstrip() for k in full]
     matches = []
     for run in _runs(needle, [lines[i].rstrip() for i in there], None):
+        spend(2 * len(old))
         at: list[int | None] = [None] * len(old)
         for n, k in enumerate(full):
             at[k] = there[run + n]

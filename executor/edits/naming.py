@@ -8,18 +8,21 @@ from executor.edits.lines import bare
 DECORATION = re.compile(r"^(?:\s|#+|//|--|>|[-*+]\s|\d+[.)]\s|\*\*)+")
 LEAD_IN = re.compile(
     r"^(?:in|file|filename|path|file ?path|edit|update|modify|change|create|add|new file)"
-    r"\b[\s:*`]*(?=\S*[./]\S)",
+    r"\b[\s:*`]*+(?=\S*[./]\S)",
     re.IGNORECASE,
 )
-PATH_SHAPE = re.compile(r"[^\s`*\"'<>|()]*(?:/[^\s`*\"'<>|()]+|[^\s`*\"'<>|()./]\.\w{1,10})")
-FENCE = re.compile(r"( {0,12}|\t)(`{3,}|~{3,})([^`]*)$")
+NOT_IN_PATHS = re.compile(r"[\s`*\"'<>|()]")
+PATH_SHAPE = re.compile(r".*/.+|.*[^./]\.\w{1,10}")
+FENCE = re.compile(r"( {0,12}|\t)(`{3,}+|~{3,}+)([^`]*)$")
 CREATES = re.compile(r"\b(?:new|create[ds]?|add(?:ed|s)?)\b|新|创建|添加", re.IGNORECASE)
 COMMENT = re.compile(r"\s*(?:#|//)\s*(\S+)\s*$")
 LONGEST_HEADING = 300
 
 
 def looks_like_path(token: str, known: Collection[str]) -> bool:
-    return token in known or PATH_SHAPE.fullmatch(token) is not None
+    if token in known:
+        return True
+    return not NOT_IN_PATHS.search(token) and PATH_SHAPE.fullmatch(token) is not None
 
 
 def path_in_heading(line: str, known: Collection[str]) -> str | None:
@@ -47,7 +50,7 @@ def path_of_whole(rows: list[str], i: int, known: Collection[str]) -> str | None
     first = bare(rows[i + 1]) if i + 1 < len(rows) else ""
     if (comment := COMMENT.match(first)) and looks_like_path(comment[1], known):
         return comment[1]
-    above = next((row for row in map(bare, reversed(rows[:i])) if row.strip()), "")
+    above = next((row for n in range(i - 1, -1, -1) if (row := bare(rows[n])).strip()), "")
     if FENCE.match(above) or not (name := path_in_heading(above, known)):
         return None
     plain = name in known or _undecorated(above) == name or CREATES.search(above)

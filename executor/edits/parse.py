@@ -13,10 +13,10 @@ from executor.edits.naming import FENCE, path_in_fence, path_in_heading
 from executor.edits.records import Assignment, Edit, FileEdit
 from executor.edits.unified import FENCE_MARK, read_diff, starts_diff
 from executor.edits.wholes import read_whole
+from executor.edits.work import spend
 
-LONGEST_TEXT = 1_000_000
 MOST_ASSIGNMENTS = 100
-MOST_HUNKS = 2000
+MOST_HUNKS = 2000  # an edit without a hunk counts as one
 
 HEADING = re.compile(
     r"[#*>\s]{0,8}\[\s*code changes\s*\][*:\s]*|#{1,6} +code changes\b[*:\s]*", re.I
@@ -39,10 +39,6 @@ def parse_edits(text: str, known: Collection[str]) -> list[Edit]:
 
     `known` holds the paths of the codebase: they tell a file's name from other words.
     """
-    if len(text) > LONGEST_TEXT:
-        raise EditError(
-            f"the idea has {len(text):,} characters, more than {LONGEST_TEXT:,}: shorten it"
-        )
     if SURROGATE.search(text):
         raise EditError("the idea holds lone surrogates, which no file can: leave them out")
     rows = text.split("\n")
@@ -63,8 +59,9 @@ def _changes_only(rows: list[str], heading: int) -> list[str]:
 
 
 def _read_rows(rows: list[str], known: Collection[str]) -> list[Edit]:
-    rows = list(rows)
+    """Every edit in the rows; those inside of an indented fence lose its indentation."""
     edits: list[Edit] = []
+    said: list[Assignment] = []
     fence: Fence | None = None
     blocks = hunks = assignments = i = 0
     while i < len(rows):
@@ -99,11 +96,13 @@ def _read_rows(rows: list[str], known: Collection[str]) -> list[Edit]:
             named = _name_above(rows, i, known, [])
             found, i = read_diff(rows, i, known, fence is not None, named)
             edits += found
-            hunks += sum(len(edit.hunks) for edit in found)
+            hunks += sum(max(1, len(edit.hunks)) for edit in found)
         else:
             if assignment := read_assignment(row, i + 1):
                 assignments += 1
-                edits += [] if _is_said(assignment, edits) else [assignment]
+                if not _is_said(assignment, said):
+                    said.append(assignment)
+                    edits.append(assignment)
             i += 1
         if hunks > MOST_HUNKS or assignments > MOST_ASSIGNMENTS:
             raise EditError(
@@ -113,12 +112,9 @@ def _read_rows(rows: list[str], known: Collection[str]) -> list[Edit]:
     return edits
 
 
-def _is_said(assignment: Assignment, edits: list[Edit]) -> bool:
+def _is_said(assignment: Assignment, said: list[Assignment]) -> bool:
     """Whether the same assignment stands further up: said twice, it is done once."""
-    return any(
-        isinstance(edit, Assignment) and replace(edit, row=assignment.row) == assignment
-        for edit in edits
-    )
+    return any(replace(other, row=assignment.row) == assignment for other in said)
 
 
 def _open_fence(rows: list[str], i: int, opening: re.Match[str]) -> Fence:
@@ -126,6 +122,7 @@ def _open_fence(rows: list[str], i: int, opening: re.Match[str]) -> Fence:
     indentation, mark, info = opening.groups()
     language = info.strip().split(" ")[0].split(":")[0].lower()
     for inside in range(i + 1, len(rows) if indentation else 0):
+        spend(1)
         rows[inside] = rows[inside].removeprefix(indentation)
         if bare(rows[inside]).rstrip() == mark:
             break
@@ -137,6 +134,7 @@ def _is_headless(rows: list[str], top: int) -> bool:
     """Whether a fence holds lines with + and - but neither file names nor hunk headers."""
     end = top
     while end < len(rows) and not FENCE_MARK.match(rows[end]):
+        spend(2)
         if starts_diff(rows, end) or OPENING.match(bare(rows[end])):
             return False
         end += 1

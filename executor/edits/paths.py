@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from posixpath import basename
 
 from executor.edits.errors import ForbiddenEdit
+from executor.edits.likeness import nearest
 
 LONGEST = 1000
+MOST_PARTS = 32
 LONGEST_PART = 255  # bytes, as file systems have it
+COMPARED = 1000  # so many names with one that is not there
 SHOWN = 8  # at most so many names in a message
 GLOB = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]/]+\]|.", re.DOTALL)
 GLOB_MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -51,8 +53,8 @@ def listed(names: Collection[str]) -> str:
 def did_you_mean(path: str, known: Collection[str]) -> str:
     """A hint at an existing file of the same or nearly the same name; may be empty."""
     same_name = sorted(k for k in known if basename(k) == basename(path))
-    near = same_name or get_close_matches(path[:200], sorted(known)[:1000], n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    near = same_name[0] if same_name else nearest(path[:200], sorted(known)[:COMPARED])
+    return f" (did you mean {near}?)" if near else ""
 
 
 def normal_path(path: str) -> str:
@@ -63,9 +65,13 @@ def normal_path(path: str) -> str:
             f"{shown} is outside the codebase: use relative paths with forward slashes"
         )
     parts = path.removeprefix("./").split("/")
-    if len(path) > LONGEST or any(
-        part in ("", ".", "..") or part.lower() == ".git" or len(part.encode()) > LONGEST_PART
-        for part in parts
+    if (
+        len(path) > LONGEST
+        or len(parts) > MOST_PARTS
+        or any(
+            part in ("", ".", "..") or part.lower() == ".git" or len(part.encode()) > LONGEST_PART
+            for part in parts
+        )
     ):
         raise ForbiddenEdit(f"{shown} is not a plain path inside the codebase")
     return "/".join(parts)

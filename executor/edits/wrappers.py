@@ -44,22 +44,25 @@ def _from_json(text: str) -> str | None:
         return None
 
 
-def _texts(node: Any) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, list):
-        for item in node:
-            yield from _texts(item)
-    elif isinstance(node, dict):
-        path, old, new, whole = (_first(node, keys) for keys in (PATHS, OLD, NEW, WHOLE))
-        if old is not None and new is not None:
-            marks = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
-            yield "\n".join([path or "", marks[0], *_rows(old), marks[1], *_rows(new), marks[2]])
-        elif path and whole is not None:
-            yield "\n".join([path, "``````", *_rows(whole), "``````"])
-        else:
-            for value in node.values():
-                yield from _texts(value)
+def _texts(answer: Any) -> Iterator[str]:
+    nodes = [answer]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, str):
+            yield node
+        elif isinstance(node, list):
+            nodes += reversed(node)
+        elif isinstance(node, dict):
+            path, old, new, whole = (_first(node, keys) for keys in (PATHS, OLD, NEW, WHOLE))
+            if old is not None and new is not None:
+                marks = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
+                yield "\n".join(
+                    [path or "", marks[0], *_rows(old), marks[1], *_rows(new), marks[2]]
+                )
+            elif path and whole is not None:
+                yield "\n".join([path, "``````", *_rows(whole), "``````"])
+            else:
+                nodes += reversed(node.values())
 
 
 def _rows(text: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""Language models behind APIs: one interface, whoever serves them."""
+"""Language models behind APIs: one interface for all providers."""

@@ -18,11 +18,11 @@ import msgspec
 
 from executor.llm.client import connect_s, load_sdk, well_formed
 from executor.llm.failures import Failed, failures
-from executor.llm.meter import Meter
+from executor.llm.meter import Meter, believable
 from executor.llm.records import LLMError, Request, Response, Usage
 from executor.llm.secrets import one_line
 from executor.llm.settings import LLMSettings
-from executor.typed import convert
+from executor.settings import convert
 
 _CLIENTS = {
     "direct": "AsyncAnthropic",
@@ -189,7 +189,7 @@ class _Answer:
             "cache_read": usage.cache_read_input_tokens,
             "cache_write": usage.cache_creation_input_tokens,
         }
-        known = {name: max(0, count) for name, count in counted.items() if count is not None}
+        known = {name: believable(count) for name, count in counted.items() if count is not None}
         self._usage = replace(self._usage, **known)
 
     def _bound(self) -> None:

@@ -20,10 +20,11 @@ _ROUNDING = 1e-9
 
 
 class Budget:
-    """Belongs to one event loop. `spent` is what earlier sessions of the run have spent."""
+    """Belongs to one event loop. `spent` is what earlier sessions of the run have spent, `section`
+    where the recipe sets the limits."""
 
-    def __init__(self, limits: LLMBudget, spent: Charge) -> None:
-        self._limits, self.spent = limits, spent
+    def __init__(self, limits: LLMBudget, spent: Charge, section: str = "llm") -> None:
+        self._limits, self.spent, self._section = limits, spent, section
         self._reserved: list[Charge] = []
         self._first_come = asyncio.Lock()
         self._settled = asyncio.Event()
@@ -35,9 +36,11 @@ class Budget:
             while True:
                 if name := self._exceeded(self.spent + worst):
                     limit = getattr(self._limits, name)
+                    unit = " US dollars" if name == "money" else ""
                     raise BudgetSpent(
-                        f"llm.budget.{name}: {getattr(self.spent, name):g} of {limit:g} are spent; "
-                        f"the next request may need {getattr(worst, name):g}"
+                        f"{self._section}.budget.{name}: {getattr(self.spent, name):g} of "
+                        f"{limit:g}{unit} are spent; the next request may need "
+                        f"{getattr(worst, name):g}"
                     )
                 if not self._exceeded(sum(self._reserved, self.spent + worst)):
                     self._reserved.append(worst)

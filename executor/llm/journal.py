@@ -21,8 +21,8 @@ from pathlib import Path
 from executor.llm.meter import NOTHING, Charge
 from executor.llm.records import Purpose, Request, Response
 from executor.records import Record
-from executor.storage import open_storage
-from executor.typed import convert
+from executor.settings import convert
+from executor.store.open import open_storage
 
 _READERS = 16
 

@@ -15,6 +15,8 @@ from executor.records import Record
 
 # What a chat format adds around a message.
 _FORMAT_TOKENS = 32
+# No answer has so many.
+_MOST_TOKENS = 10**12
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,14 @@ def worst_case(request: Request, settings: LLMSettings) -> Usage:
     # All of the input at the dearest of its three prices.
     dearest = max(("input", "cache_read", "cache_write"), key=lambda name: getattr(prices, name))
     return Usage(**{dearest: size, "output": settings.max_tokens})
+
+
+def believable(count: int) -> int:
+    """The tokens that a server claims: none are negative, and none more than can be reckoned with.
+
+    Less than nothing would be a refund of the budget.
+    """
+    return min(max(0, count), _MOST_TOKENS)
 
 
 def charge_of(usage: Usage, prices: Prices) -> Charge:

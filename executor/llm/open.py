@@ -4,13 +4,14 @@
     response = await llm.complete(request)
     await llm.close()
 
-The same request again is answered from the journal, by this process and by the next one. Whoever
-wants another answer asks for another `sample`.
+The same request again is answered from the journal, by this process and by the next one. For
+another answer, ask for another `sample`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import cached_property
 from weakref import WeakValueDictionary
 
@@ -28,13 +29,15 @@ from executor.llm.retries import Retries
 from executor.llm.settings import LLMBudget, LLMSettings, check
 
 
-def open_llm(settings: LLMSettings, journal: Journal) -> LLM:
-    """Raises UserError for settings that do not go together and a missing package, LLMError for a
+def open_llm(settings: LLMSettings, journal: Journal, section: str = "llm") -> LLM:
+    """`section` is where the recipe has the settings, for messages.
+
+    Raises UserError for settings that do not go together and a missing package, LLMError for a
     missing key or recording."""
     check(settings)
     if settings.api == "replay":
         return Recording(settings)
-    return _JournalledLLM(_client(settings), settings, journal)
+    return _JournalledLLM(_client(settings), settings, journal, section)
 
 
 def _client(settings: LLMSettings) -> Client:
@@ -42,8 +45,11 @@ def _client(settings: LLMSettings) -> Client:
 
 
 class _JournalledLLM:
-    def __init__(self, client: Client, settings: LLMSettings, journal: Journal) -> None:
+    def __init__(
+        self, client: Client, settings: LLMSettings, journal: Journal, section: str
+    ) -> None:
         self._client, self._settings, self._journal = client, settings, journal
+        self._section = section
         self._limits = Limits(settings)
         self._retries = Retries(settings.tries)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -52,7 +58,8 @@ class _JournalledLLM:
     def _budget(self) -> Budget:
         """Counted at the first request, when no other process spends any more."""
         limits = self._settings.budget
-        return Budget(limits, self._journal.spent() if limits != LLMBudget() else NOTHING)
+        spent = self._journal.spent() if limits != LLMBudget() else NOTHING
+        return Budget(limits, spent, self._section)
 
     async def complete(self, request: Request) -> Response:
         key = self._settings.key(request)
@@ -79,15 +86,17 @@ class _JournalledLLM:
             try:
                 response = await self._client.ask(request, meter)
             except (Exception, asyncio.CancelledError) as error:
-                # What others raise may quote what nobody has looked through for keys.
+                # Errors of other libraries may quote text that contains keys.
                 known = isinstance(error, Failed | LLMError)
                 why = str(error) if known else type(error).__name__
                 self._journal.failed(key, entry, self._settle(worst, meter), why)
                 raise
             turn.usage = response.usage
-            return self._journal.answered(key, entry, self._settle(worst, meter), response)
+            return self._journal.answered(key, entry, self._settle(worst, meter, calls=1), response)
 
-    def _settle(self, worst: Charge, meter: Meter) -> Charge:
+    def _settle(self, worst: Charge, meter: Meter, *, calls: int = 0) -> Charge:
+        """What the attempt comes to; `calls` at least, whatever its server counts."""
         charge = charge_of(meter.at_most, self._settings.prices)
+        charge = replace(charge, calls=max(calls, charge.calls))
         self._budget.settle(worst, charge)
         return charge

@@ -18,10 +18,10 @@ import msgspec
 
 from executor.llm.client import connect_s, load_sdk, well_formed
 from executor.llm.failures import Failed, failures
-from executor.llm.meter import Meter
+from executor.llm.meter import Meter, believable
 from executor.llm.records import LLMError, Request, Response, Usage
 from executor.llm.settings import LLMSettings
-from executor.typed import convert
+from executor.settings import convert
 
 _STOPS: Mapping[str | None, str] = {"length": "length", "content_filter": "refusal"}
 
@@ -182,6 +182,7 @@ def split_thinking(text: str) -> tuple[str, str]:
 def _counted(usage: _Usage) -> Usage:
     """OpenAI's `prompt_tokens` include what came from the cache or went into it."""
     details = usage.prompt_tokens_details or _PromptDetails()
-    read, written = details.cached_tokens or 0, details.cache_write_tokens or 0
-    fresh = max(0, usage.prompt_tokens - read - written)
-    return Usage(fresh, usage.completion_tokens, cache_read=read, cache_write=written)
+    read = believable(details.cached_tokens or 0)
+    written = believable(details.cache_write_tokens or 0)
+    fresh = believable(usage.prompt_tokens - read - written)
+    return Usage(fresh, believable(usage.completion_tokens), cache_read=read, cache_write=written)

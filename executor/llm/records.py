@@ -76,7 +76,7 @@ class Usage(Record):
 @dataclass(frozen=True)
 class Response(Record):
     """An answer. `stop` says whether it ended by itself, at its bound, or in a refusal; `cost` is
-    in the recipe's money, of every attempt that was paid for."""
+    in US dollars, of every attempt that was paid for."""
 
     text: str
     thinking: str

@@ -16,7 +16,7 @@ from pathlib import Path
 from executor.llm.journal import Journal
 from executor.llm.records import LLMError, NoReply, Request, Response
 from executor.llm.settings import LLMSettings
-from executor.storage import open_storage
+from executor.store.open import open_storage
 
 
 class Recording:

@@ -22,7 +22,7 @@ _LONGEST_DELAY_S = 60.0
 _LONGEST_RETRY_AFTER_S = 600.0
 # A dead server must not cost tries * timeout_s.
 _TIMEOUTS = 2
-# Where nobody has ever been, nobody is expected: about three seconds, if connections are refused.
+# A server that has never answered is given up early: after about three seconds of refusals.
 _TRIES_WITHOUT_SERVER = 4
 # After so many requests in a row without any answer, the next ones would waste ideas.
 _HOPELESS = 10

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 
+from executor.outside_text import clean_line
+
 _NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|CUSTOM_HEADERS", re.IGNORECASE)
 # Headers and URLs with a key that no variable holds.
 _LOOKS = re.compile(r"(?i)\b(bearer|basic)\s+\S+|\bsk-[\w-]{8,}|(?<=//)[^/\s@]+@")
@@ -28,5 +30,5 @@ def without_keys(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A message of somebody else's as one short line without keys."""
-    return " ".join(without_keys(text).split())[:_LONGEST_LINE]
+    """A message of another library as one short line without keys."""
+    return clean_line(without_keys(text), _LONGEST_LINE)

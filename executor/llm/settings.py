@@ -4,7 +4,7 @@
       api: anthropic
       model: some-model-id
       prices: {input: 3, output: 15, cache_read: 0.3, cache_write: 3.75}
-      budget: {money: 20}
+      budget: {money: 20}         # US dollars, for this role
 
 Keys are no setting: they come from the environment.
 """
@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from executor.errors import UserError
 from executor.llm.records import Request
-from executor.typed import AtLeast0, AtLeast1, Positive, Settings
+from executor.settings import AtLeast0, AtLeast1, Positive, Settings
 
 Amount = Annotated[float, Meta(ge=0, le=1e12)]
 # What the API of Anthropic takes at least.
@@ -28,7 +28,7 @@ _MIN_THINKING = 1024
 
 
 class Prices(Settings, frozen=True):
-    """Money for a million tokens; `input` is what is neither read from nor written to a cache."""
+    """US dollars for a million tokens; `input` is what no cache is read or written for."""
 
     input: Amount = 0.0
     output: Amount = 0.0
@@ -37,7 +37,9 @@ class Prices(Settings, frozen=True):
 
 
 class LLMBudget(Settings, frozen=True):
-    """What a run may spend on language models, resumed sessions included; null is no bound."""
+    """What the model of one role, ideator or implementer, may use in a run, resumed sessions
+    included; null is no bound. `money` is in US dollars, as the prices are. The two roles together
+    may use the sum of both budgets, also where one section `llm` serves both."""
 
     calls: AtLeast0 | None = None
     tokens: AtLeast0 | None = None
@@ -51,7 +53,7 @@ _ASKED = ("model", "max_tokens", "temperature", "thinking_tokens", "effort")
 class LLMSettings(Settings, frozen=True):
     """One model and how it is asked.
 
-    `api` is `openai` for any compatible server; `replay` asks nobody and answers from the journals
+    `api` is `openai` for any compatible server; `replay` answers from the journals
     of the run folder `recording` (a path or URL), which was made with the same model settings.
     `base_url` is by default what the SDK takes from the environment, and the provider's own.
     `platform` says who serves models of Anthropic. `thinking_tokens` is a bound on thinking within
@@ -77,7 +79,7 @@ class LLMSettings(Settings, frozen=True):
     budget: LLMBudget = LLMBudget()
 
     def key(self, request: Request) -> str:
-        """A request's name in the journal: one question to one model, whoever serves it."""
+        """A request's name in the journal: one question to one model, of any provider."""
         asked = tuple(getattr(self, name) for name in _ASKED)
         return hashlib.sha256(f"{asked!r} {request.key}".encode()).hexdigest()[:32]
 
@@ -97,7 +99,7 @@ def check(settings: LLMSettings) -> None:
         if url.username or url.password:
             raise UserError("llm.base_url: names a password; keys belong into the environment")
     if settings.budget.money is not None and settings.prices == Prices():
-        raise UserError("llm.budget.money: needs llm.prices, in money per million tokens")
+        raise UserError("llm.budget.money: needs llm.prices, in US dollars per million tokens")
     if settings.api != "anthropic" and settings.platform != "direct":
         raise UserError(f"llm.platform: {settings.platform} goes with llm.api anthropic only")
     if settings.api == "openai" and thinking is not None:

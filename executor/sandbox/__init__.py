@@ -1,4 +1,4 @@
-"""Locks untrusted code in: what a language model wrote runs here and nowhere else.
+"""The sandbox: code that a language model wrote runs here and nowhere else.
 
     lock = choose("strict")
     box = Box(work=folder / "work", scratch=folder / "scratch", data=data)

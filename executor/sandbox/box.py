@@ -1,8 +1,11 @@
-"""What a locked-in process finds around it.
+"""The view and the limits of one sandboxed process tree: its folders, its data, its resources.
 
-    box = Box(work=folder / "train", scratch=folder / "train-scratch", data=data, limits=Limits())
+    >>> box = Box(work=Path("trial/train"), scratch=Path("trial/train-scratch"))
+    >>> box.limits.memory_mib
+    2048
 
-The same box under every lock; how much of it holds is the lock's matter (see `locks`).
+A box only describes. `lock.py` starts a process in it, and the level of the lock decides what is
+enforced: under `none` nothing is hidden or limited, and paths are those of the host.
 """
 
 from __future__ import annotations
@@ -11,16 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# One folder of our own at the top: whatever else is mounted there cannot get in its way.
+# A top-level folder of our own, so that no other mount can cover it.
 INSIDE = Path("/ideator")
 WORK, DATA, TOOLS = INSIDE / "work", INSIDE / "data", INSIDE / "tools"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds for all processes of a box together, except `open_files` (for each).
+    """Upper bounds for all processes of a box together, in MiB, counts and CPU seconds.
 
-    `disk_mib` holds for the whole trial; `cpu_seconds` is a backstop behind the budget.
+    `open_files` and `cpu_seconds` hold for each process; the second is a backstop behind the
+    budget. `disk_mib` bounds the trial's whole folder, which training and candidate share.
     """
 
     memory_mib: int = 2048
@@ -32,11 +36,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Box:
-    """Host paths and limits of one locked-in process tree.
+    """Host paths and limits of one sandboxed process tree.
 
-    `work` is its writable current folder, `scratch` holds what it sees as /tmp and /dev/shm,
-    `data` can be read, `hidden` cannot be seen wherever it lies, `tools` maps names in
-    `/ideator/tools` to files. `gpus`: whether the GPU's device nodes are there.
+    Args:
+        work: its current folder, writable.
+        scratch: holds what it sees as /tmp and /dev/shm.
+        data: a folder that it can only read.
+        hidden: paths that it must not see, wherever they lie.
+        tools: files that appear below `/ideator/tools`, by name.
+        limits: upper bounds of resources.
+        gpus: whether it sees the device nodes of GPUs.
     """
 
     work: Path

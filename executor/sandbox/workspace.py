@@ -3,8 +3,8 @@
     enter_private_mounts()                      # once, while the process has one thread
     with trial_folder(path, disk_mib=512, files=50_000, mounted=True): ...
 
-The tmpfs bounds the bytes and the number of files of a trial, and all of it is gone with the
-worker, however that ends.
+The tmpfs bounds the bytes and the number of files of a trial, and it disappears with the
+worker, even if that is killed.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Where trials run. A worker has `slots` and one coroutine, `run(job, spec) -> Trial`."""
+"""Where trials run. The contract is `Workers` in `executor/scheduler.py`."""

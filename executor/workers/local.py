@@ -10,7 +10,7 @@ from executor.errors import UserError
 from executor.records import Job, Trial
 from executor.sandbox import Lock
 from executor.sandbox.visible import gpu_names
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
 from executor.workers.slot_process import LOST, TRIES, SlotProcess, new_folder, sweep
 
 
@@ -55,7 +55,7 @@ class LocalWorkers:
             self._free.append(slot)
 
     async def close(self) -> None:
-        """Ends every slot and whatever runs in it."""
+        """Ends every slot and its trial."""
         await asyncio.gather(*(slot.stop() for slot in self._slots))
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Workers that know when they were busy.
+"""Workers that measure how busy their slots are.
 
 workers = Metered(LocalWorkers(slots=2, lock=lock))
 workers.busy(since, until)       # slot-seconds spent in trials / all there were, 0..1
@@ -9,7 +9,7 @@ from __future__ import annotations
 from executor.clock import now
 from executor.records import Job, Trial
 from executor.scheduler import Workers
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
 
 
 class Metered:
@@ -35,7 +35,7 @@ class Metered:
             trial = await self._workers.run(job, spec)
         finally:
             self._running.remove(begun)
-        # What the way to the worker and back takes is no work of the slot's.
+        # The transfer to the worker and back does not count as busy time.
         end = now()
         self._ended.append((max(begun, end - (trial.ended - trial.started)), end))
         return trial

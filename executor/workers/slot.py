@@ -20,8 +20,10 @@ from pathlib import Path
 
 from executor import processes
 from executor.sandbox import Lock
+from executor.sandbox.watch import Interrupted
 from executor.sandbox.workspace import enter_private_mounts
-from executor.trial import TrialSpec, run_trial
+from executor.trial.spec import TrialSpec
+from executor.trial.trial import run_trial
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
     # Our own environment must not leak into a forked examiner's libraries either.
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     processes.adopt_orphans()
-    # The trials have a descriptor of their own: an evaluate.py that prints disturbs nobody.
+    # Results have a descriptor of their own, so that prints of an evaluate.py do no harm.
     answers = os.dup(1)
     os.dup2(2, 1)
     for number in itertools.count():
@@ -43,7 +45,7 @@ def main() -> None:
         spec = TrialSpec.from_json(line)
         try:
             trial = run_trial(spec, folder / f"trial-{number}", lock, stopped=_stdin_moved)
-        except processes.Interrupted:
+        except Interrupted:
             break
         _write(answers, trial.to_json().encode() + b"\n")
     processes.end_tree()
@@ -63,7 +65,7 @@ def _read_line() -> bytes:
 
 
 def _stdin_moved() -> bool:
-    """True when the owner hung up: it never sends a spec before it has the last trial."""
+    """True when the owner closed the pipe: it never sends a spec before it has the last trial."""
     return bool(select.select([0], [], [], 0)[0])
 
 

@@ -1,11 +1,11 @@
-"""A slot seen from its owner: the process that runs one trial after the other, started when needed.
+"""The owner's side of a slot: starts its process when needed, sends trials, stops it.
 
     slot = SlotProcess(new_folder() / "slot-0", lock)
     trial = await slot.run(spec)         # EOFError or ConnectionError when the process dies
     await slot.stop()                    # it and its trial are gone
 
-Every kind of worker owns its slots through this class. Whoever makes one calls `sweep()` first, so
-that what killed owners left on this machine does not stay.
+Every kind of worker owns its slots through this class. The owner calls `sweep()` first, which
+removes what killed owners left on this machine.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import tempfile
 from pathlib import Path
 
 from executor import processes
-from executor.command import kept_environment
 from executor.records import Trial
 from executor.sandbox import Lock
 from executor.sandbox.cgroup import remove_stale
-from executor.trial import TrialSpec
+from executor.trial.command import kept_environment
+from executor.trial.spec import TrialSpec
 
 STOP_S = 1.0
-# How often a trial is started whose worker dies.
+# How often a trial is started at most, if its worker dies.
 TRIES = 3
 LOST = Trial("crashed", "train", detail=f"the worker died {TRIES} times during this trial")
 _PREFIX = "ideator-rl-"
@@ -70,7 +70,7 @@ class SlotProcess:
         return Trial.from_json(line)
 
     async def stop(self) -> None:
-        """Returns when the process and its trial are gone, whoever else is stopping it."""
+        """Returns when the process and its trial are gone; may be called concurrently."""
         if self._process is not None:
             started, self._process = self._process, None
             self._stopping = asyncio.create_task(self._end(started))
@@ -95,7 +95,7 @@ class SlotProcess:
 
 
 def _environment(folder: Path, gpus: str) -> dict[str, str]:
-    """No key or token of the owner's: a slot has no use for them.
+    """The environment of a slot, without the keys and tokens of the owner.
 
     `folder` tells what a killed slot leaves, see `processes.end_strays`.
     """

@@ -3,25 +3,34 @@
     for cheat in CHEATS:
         print(cheat.name, cheat.tries)
 
-`make test` runs the quick ones, `make test-cheats` all of them: on a classifier and on a language
-model, under every lock that the machine gives.
+`make test` runs the quick ones, `make test-cheats` all of them: on a classifier, on a language
+model and on a policy, under every lock that the machine gives.
 """
 
 from gym_envs.cheats import (
+    accounting,
     candidate,
     clock,
+    counters,
     examination,
     examiner,
     frames,
     heldout,
     host,
+    injection,
     leftovers,
     logits,
+    lookalikes,
     memory,
     metrics,
     network,
+    payload,
     processes,
+    recall,
     resources,
+    shared_kernel,
+    stubborn,
+    thinking,
     weights,
 )
 from gym_envs.cheats.cheat import Cheat
@@ -29,17 +38,26 @@ from gym_envs.cheats.cheat import Cheat
 CHEATS: tuple[Cheat, ...] = (
     *metrics.CHEATS,
     *examiner.CHEATS,
+    *lookalikes.CHEATS,
     *heldout.CHEATS,
+    *recall.CHEATS,
     *network.CHEATS,
     *logits.CHEATS,
     *frames.CHEATS,
     *examination.CHEATS,
+    *payload.CHEATS,
     *candidate.CHEATS,
     *weights.CHEATS,
+    *thinking.CHEATS,
     *memory.CHEATS,
     *resources.CHEATS,
+    *accounting.CHEATS,
     *processes.CHEATS,
+    *stubborn.CHEATS,
     *clock.CHEATS,
     *host.CHEATS,
+    *injection.CHEATS,
+    *shared_kernel.CHEATS,
+    *counters.CHEATS,
     *leftovers.CHEATS,
 )

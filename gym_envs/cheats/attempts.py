@@ -7,13 +7,14 @@ session.complaints(cheat)                   # [] where it gained nothing
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from executor import Executor, Outcome
+from executor import Executor, Outcome, Problem
 from executor.edits.paths import is_editable
-from executor.store import trial_key
+from executor.outside_text import clean_text
+from executor.store.runs import trial_key
 from gym_envs.cheats.cheat import (
     ANY,
     SECRET_NUMBER,
@@ -46,13 +47,19 @@ class Result:
 def complaints(cheat: Cheat, result: Result, honest: float, kind: Kind) -> list[str]:
     """What is not as it should be; `honest` is the most that an honest baseline earns."""
     outcome, found = result.outcome, list(result.successes)
-    if kind != ANY and outcome.status not in cheat.ends:
+    if kind != ANY and outcome.status not in cheat.ends_on(kind):
         found.append(f"it ended as {outcome.status}: {outcome.detail}")
     if outcome.reward > honest:
         found.append(f"its reward is {outcome.reward:.4f}, an honest one at most {honest:.4f}")
+    if not (_is_clean(result.log) and _is_clean(outcome.detail) and "\n" not in outcome.detail):
+        found.append("its log or its reason would control a terminal or forge a line")
     if cheat.reports and outcome.status == "completed" and "tried in" not in result.log:
         found.append("its code did not run")
     return found
+
+
+def _is_clean(text: str) -> bool:
+    return clean_text(text, 10 * len(text) + 1) == text
 
 
 @dataclass(frozen=True)
@@ -83,25 +90,46 @@ class Session:
 
 def applicable(executor: Executor, cheats: Collection[Cheat]) -> tuple[Kind, list[Cheat]]:
     """The kind of the executor's problem, and the cheats that can be tried on it."""
-    problem = executor.problem
-    kind = kind_of(problem.codebase)
-    entry = problem.file.run.entry
-    if kind == ANY and not (
-        entry[0] in ("python", "torchrun") and is_editable(entry[1], problem.file.files.editable)
-    ):
+    kind = kind_of(executor.problem.codebase)
+    if kind == ANY and why_not(executor.problem):
         return kind, []
     return kind, [cheat for cheat in cheats if kind in cheat.changes]
 
 
-def try_cheats(executor: Executor, cheats: Collection[Cheat], facts: Mapping[str, str]) -> Session:
-    """Runs each cheat once; those that leave something behind once more when all are through."""
+def why_not(problem: Problem) -> str:
+    """Why no cheat can be put into a problem's training; empty where one can."""
+    script = _script(problem)
+    if not script:
+        return f"its training, {' '.join(problem.file.run.entry)}, is no Python script"
+    if not is_editable(script, problem.file.files.editable):
+        return f"an idea may not edit {script}"
+    return ""
+
+
+def _script(problem: Problem) -> str:
+    """The Python script that trains, a path in the codebase; empty where there is none."""
+    first, *rest = problem.file.run.entry
+    scripts = [word for word in rest if word in problem.codebase and word.endswith(".py")]
+    return scripts[0] if first in ("python", "torchrun") and scripts else ""
+
+
+def try_cheats(
+    executor: Executor,
+    cheats: Collection[Cheat],
+    facts: Mapping[str, str],
+    on_end: Callable[[], None] = lambda: None,
+) -> Session:
+    """Runs each cheat once; those that leave something behind once more when all are through.
+
+    `on_end` is called when a cheat has been tried for the first time.
+    """
     kind, found = applicable(executor, cheats)
 
     def start(cheat: Cheat) -> Future[Outcome]:
         idea = cheat.idea(kind, facts)
         if kind != ANY:
             return executor.submit(idea)
-        codebase, script = executor.problem.codebase, executor.problem.file.run.entry[1]
+        codebase, script = executor.problem.codebase, _script(executor.problem)
         code = f"{codebase[script]}\n{filled_in(cheat.changes[ANY], facts)}"
         return executor.submit_codebase(idea, {**codebase, script: code})
 
@@ -112,9 +140,10 @@ def try_cheats(executor: Executor, cheats: Collection[Cheat], facts: Mapping[str
     baselines = [executor.submit_baseline(seed) for seed in range(BASELINES)]
     # The slow ones first, so that none of them runs alone at the end.
     futures = {cheat: start(cheat) for cheat in sorted(found, key=lambda cheat: not cheat.slow)}
-    results: dict[Cheat, tuple[Result, ...]] = {
-        cheat: (result(cheat, future),) for cheat, future in futures.items()
-    }
+    results: dict[Cheat, tuple[Result, ...]] = {}
+    for cheat, future in futures.items():
+        results[cheat] = (result(cheat, future),)
+        on_end()
     again = [cheat for cheat in found if cheat.repeats and kind != ANY]
     futures = {cheat: executor.submit(cheat.idea(kind, facts), seed=1) for cheat in again}
     for cheat, future in futures.items():

@@ -193,6 +193,7 @@ CHEATS = (
                         file.write(code)
             """
         ),
+        policy_ends=REJECTED,  # whose candidate may hold weights alone
         telling=True,
     ),
     Cheat(

@@ -42,9 +42,9 @@ CHEATS = (
                 import train as trainer
                 data = "candidate/data"
                 images, labels = np.load(f"{data}/images.npy"), np.load(f"{data}/labels.npy")
-                config, rng = trainer.Config(epochs=60 * $EPOCHS$), np.random.default_rng(0)
+                config, rng = trainer.Config(epochs=200 * $EPOCHS$), np.random.default_rng(0)
                 network = trainer.train(config, rng, images, labels)
-                cheated("has trained sixty times as long as the baseline")
+                cheated("has trained two hundred times as long as the baseline")
                 def load(folder):
                     return [network]
                 """,

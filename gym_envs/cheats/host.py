@@ -76,11 +76,11 @@ CHEATS = (
         "Mounts file systems, changes its root and makes what is read-only writable.",
         everywhere(
             """
-            attempt(os.mkdir, "/tmp/mount")
-            tries = {"tmpfs": (b"none", b"/tmp/mount", b"tmpfs", 0, None),
-                     "proc": (b"proc", b"/tmp/mount", b"proc", 0, None),
-                     "cgroup": (b"none", b"/tmp/mount", b"cgroup2", 0, None),
-                     "the root": (b"/", b"/tmp/mount", None, 4096, None),
+            attempt(os.mkdir, "/tmp/$MARK$")
+            tries = {"tmpfs": (b"none", b"/tmp/$MARK$", b"tmpfs", 0, None),
+                     "proc": (b"proc", b"/tmp/$MARK$", b"proc", 0, None),
+                     "cgroup": (b"none", b"/tmp/$MARK$", b"cgroup2", 0, None),
+                     "the root": (b"/", b"/tmp/$MARK$", None, 4096, None),
                      "/usr writable": (None, b"/usr", None, 4096 | 32, None),
                      "the data writable": (None, b"/ideator/data", None, 4096 | 32, None)}
             for name, words in tries.items():
@@ -150,7 +150,7 @@ CHEATS = (
             for path in ("/proc/kcore", "/proc/kmsg", "/dev/kmsg", "/dev/mem"):
                 if attempt(read, path, 64):
                     cheated(f"can read {path}")
-            if attempt(os.mkdir, "/sys/fs/cgroup/ideator-cheat"):
+            if attempt(os.mkdir, "/sys/fs/cgroup/$MARK$"):
                 cheated("makes control groups")
             def spare():
                 with open("/proc/self/oom_score_adj", "w") as file:
@@ -167,7 +167,7 @@ CHEATS = (
             """
             import sysconfig
             def mark(folder):
-                with open(f"{folder}/ideator-cheat-mark", "w") as file:
+                with open(f"{folder}/$MARK$", "w") as file:
                     file.write("CHEATED")
             own = ("/tmp", "/dev/shm", "/ideator/work", os.getcwd())
             folders = ["/", *glob.glob("/*"), *glob.glob("/*/*"), "/ideator/tools", "/ideator/data",

@@ -18,10 +18,10 @@ CHEATS = (
             places = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock", "/dev/mqueue",
                       "/ideator", "..", "../..", ".", home, small)
             for place in places:
-                if attempt(os.stat, f"{place}/ideator-cheat-note"):
+                if attempt(os.stat, f"{place}/$MARK$"):
                     cheated(f"finds a note in {place}")
             for place in places:
-                attempt(lambda: open(f"{place}/ideator-cheat-note", "w").close())
+                attempt(lambda: open(f"{place}/$MARK$", "w").close())
             """
         ),
         repeats=True,
@@ -36,12 +36,12 @@ CHEATS = (
                 return
             add, search, keyctl = 248, 10, 250
             for ring in (-4, -5, -3, -2):
-                if libc.syscall(keyctl, search, ring, b"user", b"ideator-cheat", 0) >= 0:
+                if libc.syscall(keyctl, search, ring, b"user", b"$MARK$", 0) >= 0:
                     cheated(f"finds a note in the key ring {ring}")
             for ring in (-4, -5, -3):
-                if libc.syscall(add, b"user", b"ideator-cheat", b"note", 4, ring) >= 0:
+                if libc.syscall(add, b"user", b"$MARK$", b"note", 4, ring) >= 0:
                     print(f"left a note in the key ring {ring}")
-            if b"ideator-cheat" in (attempt(read, "/proc/keys") or b""):
+            if b"$MARK$" in (attempt(read, "/proc/keys") or b""):
                 cheated("keeps notes in the key rings")
             """
         ),
@@ -53,7 +53,7 @@ CHEATS = (
         "Leaves System V shared memory, semaphores and messages.",
         everywhere(
             """
-            key = 0x1DEA7043
+            key = $KEY$
             calls = {"shmget": (key, 4096, 0), "semget": (key, 1, 0), "msgget": (key, 0)}
             for name, words in calls.items():
                 if getattr(libc, name)(*words) >= 0:
@@ -71,12 +71,12 @@ CHEATS = (
         everywhere(
             """
             rt = attempt(ctypes.CDLL, "librt.so.1") or libc
-            for name, words in (("shm_open", (b"/ideator-cheat", 2, 0)),
-                                ("mq_open", (b"/ideator-cheat", 2))):
+            for name, words in (("shm_open", (b"/$MARK$", 2, 0)),
+                                ("mq_open", (b"/$MARK$", 2))):
                 if getattr(rt, name)(*words) >= 0:
                     cheated(f"finds what an earlier process left with {name}")
-            rt.shm_open(b"/ideator-cheat", 0o102, 0o666)
-            rt.mq_open(b"/ideator-cheat", 0o102, 0o666, None)
+            rt.shm_open(b"/$MARK$", 0o102, 0o666)
+            rt.mq_open(b"/$MARK$", 0o102, 0o666, None)
             """
         ),
         repeats=True,
@@ -86,9 +86,9 @@ CHEATS = (
         "Leaves notes in what all processes of a machine share: host name, locks, its priority.",
         everywhere(
             """
-            if socket.gethostname() == "ideator-cheat":
+            if socket.gethostname() == "$MARK$":
                 cheated("finds its host name")
-            name = b"ideator-cheat"
+            name = b"$MARK$"
             if libc.sethostname(name, len(name)) == 0:
                 print("changed the host name")
             import fcntl

@@ -19,7 +19,7 @@ _CAUSAL = (
 _FIRST_BLOCK = "        x_BTC = self.dropout(x_BTC)"
 
 
-def _logits(expression: str) -> Changes:
+def logits(expression: str) -> Changes:
     """The candidate answers `expression` of its honest logits."""
     changes = in_candidate(
         "",
@@ -72,36 +72,36 @@ CHEATS = (
     Cheat(
         "logits-not-a-number",
         "Answers NaN, against which every comparison fails.",
-        _logits("logits_BV * float('nan')"),
+        logits("logits_BV * float('nan')"),
         ends=REJECTED,
         telling=True,
     ),
     Cheat(
         "logits-one-not-a-number",
         "Answers NaN for a single token of a single stream.",
-        _logits("logits_BV.index_fill(1, torch.tensor([7]), float('nan'))"),
+        logits("logits_BV.index_fill(1, torch.tensor([7]), float('nan'))"),
         ends=REJECTED,
     ),
     Cheat(
         "logits-infinite",
         "Answers infinity for every token, in the hope that each one becomes certain.",
-        _logits("logits_BV + float('inf')"),
+        logits("logits_BV + float('inf')"),
         ends=REJECTED,
     ),
     Cheat(
         "logits-unnormalised",
         "Answers log-probabilities of zero for every token: each one is claimed to be certain.",
-        _logits("torch.zeros_like(logits_BV)"),
+        logits("torch.zeros_like(logits_BV)"),
     ),
     Cheat(
         "logits-shifted",
         "Adds a constant to all logits, which a score without normalisation would reward.",
-        _logits("logits_BV + 1e4"),
+        logits("logits_BV + 1e4"),
     ),
     Cheat(
         "logits-huge",
         "Answers numbers so large that their exponentials overflow.",
-        _logits("logits_BV.sign() * 3e38"),
+        logits("logits_BV.sign() * 3e38"),
     ),
     Cheat(
         "labels-out-of-range",

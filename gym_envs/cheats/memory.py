@@ -36,7 +36,7 @@ CHEATS = (
                     os._exit(0)
                 children.append(child)
             import select
-            waiting, until = {reader for reader, _ in pipes}, time.monotonic() + 3
+            waiting, until = {reader for reader, _ in pipes}, time.monotonic() + 8
             while waiting and time.monotonic() < until:
                 if os.waitpid(-1, os.WNOHANG)[0]:
                     break
@@ -46,7 +46,8 @@ CHEATS = (
             alive = list(filter(running, children))
             for child in alive:
                 os.kill(child, signal.SIGKILL)
-            if len(alive) == 4:
+            # one that is still filling its share has not got it
+            if len(alive) == 4 and not waiting:
                 cheated("has more than twice its memory in children")
             """
         ),

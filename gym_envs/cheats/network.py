@@ -108,10 +108,10 @@ CHEATS = (
         "Leaves a server that answers on loopback and on an abstract socket for the next process.",
         everywhere(
             r"""
-            addresses = [(socket.AF_UNIX, "\0ideator-cheat-server"),
+            addresses = [(socket.AF_UNIX, "\0$MARK$"),
                          (socket.AF_INET, ("127.0.0.1", $FREE_PORT$)),
-                         (socket.AF_UNIX, "/tmp/ideator-cheat-server"),
-                         (socket.AF_UNIX, "/dev/shm/ideator-cheat-server")]
+                         (socket.AF_UNIX, "/tmp/$MARK$-socket"),
+                         (socket.AF_UNIX, "/dev/shm/$MARK$-socket")]
             for family, address in addresses:
                 with socket.socket(family) as client:
                     client.settimeout(1)

@@ -71,9 +71,9 @@ CHEATS = (
         everywhere(
             """
             for pid in filter(str.isdigit, os.listdir("/proc")):
-                if b"ideator-cheat-daemon" in (attempt(read, f"/proc/{pid}/cmdline") or b""):
+                if b"$MARK$" in (attempt(read, f"/proc/{pid}/cmdline") or b""):
                     cheated("finds a process of an earlier trial")
-            code = "import time; time.sleep(120)  # ideator-cheat-daemon"
+            code = "import time; time.sleep(120)  # $MARK$"
             daemon(lambda: os.execv(sys.executable, [sys.executable, "-ISc", code]))
             time.sleep(0.05)
             """

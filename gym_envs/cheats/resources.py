@@ -49,7 +49,7 @@ CHEATS = (
             """
             block, written, paths = b"x" * 2**24, 0, []
             for folder in ("/tmp", "/dev/shm", "/var/tmp", "/run", "/dev/mqueue", "/ideator", "."):
-                paths.append(f"{folder}/ideator-cheat")
+                paths.append(f"{folder}/$MARK$")
                 def fill():
                     global written
                     with open(paths[-1], "wb", buffering=0) as file:

@@ -12,11 +12,13 @@ import secrets
 import selectors
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from executor import Problem
+from gym_envs.cheats.recall import recalled
 
 SECRET = "sk-cheat-5f2d9b1c77"
 _KEYS = (
@@ -37,16 +39,22 @@ class Traps:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.visits: list[str] = []
-        self._abstract = f"ideator-cheat-{secrets.token_hex(8)}"
+        token = secrets.token_hex(8)
+        # What cheats leave bears the mark: it is told from what others leave, other tests included.
+        self.mark = f"ideator-cheat-{token}"
+        self.key = int(token[:7], 16) + 1
+        self._abstract = f"ideator-trap-{token}"
         self._before: dict[str, str | None] = {}
         self._sockets: list[socket.socket] = []
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def facts(self, problem: Problem, store: Path) -> dict[str, str]:
         """What a cheat may know, by the word that stands for it in the cheat's code."""
-        data, resources = problem.data(), problem.file.resources
+        data, resources, budget = problem.data(), problem.file.resources, problem.file.budget
         epochs = problem.file.hyperparameters.get("epochs", 200)
         return {
+            "MARK": self.mark,
+            "KEY": str(self.key),
             "PORT": str(self._sockets[0].getsockname()[1]),
             "FREE_PORT": str(_free_port()),
             "ADDRESS": _own_address(),
@@ -63,9 +71,11 @@ class Traps:
             "PID_NAMESPACE": os.readlink("/proc/self/ns/pid"),
             "MEMORY": str(round(resources.memory_gb * 1024) * _MIB),
             "DISK": str(round(resources.disk_gb * 1024) * _MIB),
-            "SECONDS": str(problem.file.budget.seconds),
+            "SECONDS": str(budget.seconds),
+            "CANDIDATE_SECONDS": str(budget.candidate_seconds or budget.examine_seconds),
             "EPOCHS": str(epochs),
             "HOSTNAME": socket.gethostname(),
+            **recalled(problem),
         }
 
     def __enter__(self) -> Self:
@@ -121,7 +131,10 @@ class Traps:
                         continue
                     with visited.accept()[0] as visitor:
                         visitor.settimeout(1)
-                        self.visits.append(f"{visited.getsockname()!r} {visitor.recv(100)!r}")
+                        said = b""
+                        with suppress(OSError):
+                            said = visitor.recv(100)
+                        self.visits.append(f"{visited.getsockname()!r} {said!r}")
 
 
 def _free_port() -> int:

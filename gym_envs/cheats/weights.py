@@ -1,20 +1,12 @@
-"""Cheats on a candidate that is weights alone: code that comes along with them, and other weights.
-
-They know the candidate of grpo, and do nothing where training leaves no `model.safetensors`.
-"""
+"""Cheats on a candidate that is weights alone: code that comes along with them."""
 
 from __future__ import annotations
 
-from gym_envs.cheats.cheat import ANY, Changes, Cheat, after_training
-
-_WITH_WEIGHTS = """
-if not os.path.exists("candidate/model.safetensors"):
-    return
-"""
+from gym_envs.cheats.cheat import POLICY, REJECTED, Changes, Cheat, after_training, only
 
 
 def _with_weights(code: str) -> Changes:
-    return {ANY: after_training(_WITH_WEIGHTS + code)[ANY]}
+    return only(POLICY, after_training(code))
 
 
 CHEATS = (
@@ -47,6 +39,7 @@ for name in ("serve", "text", "policy", "modeling_custom"):
         file.write("print('CHEATED beside the weights', flush=True)")
 """
         ),
+        ends=REJECTED,
         telling=True,
     ),
     Cheat(
@@ -62,6 +55,7 @@ with open("candidate/model.safetensors", "wb") as file:
     pickle.dump(Command(), file)
 """
         ),
+        ends=REJECTED,
         telling=True,
     ),
     Cheat(
@@ -77,5 +71,6 @@ with open("candidate/config.json", "w") as file:
     json.dump(config, file)
 """
         ),
+        ends=REJECTED,
     ),
 )

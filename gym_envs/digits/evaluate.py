@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from executor.examiner import Candidate
+    from executor.trial.examiner import Candidate
 
 BATCH = 256
 

@@ -1,4 +1,4 @@
-"""Held-out accuracy at temperature 1 of a candidate that is nothing but weights.
+"""Held-out accuracy of a candidate that is nothing but weights, at temperature 0.
 
 The candidate is `model.safetensors` with the tensors of the model that training started from; each
 other file in its folder must be, byte for byte, the file of that model. So no code of an idea takes
@@ -6,7 +6,9 @@ part: the frozen serve.py loads the weights into the standard architecture, in t
 problems and without answers. Prompts are written and responses graded here. A program that could
 work a problem out by itself has nowhere to run.
 
-Each problem is asked `samples` times, with seeds that are the same for every candidate.
+The reward is the accuracy of the likeliest response, which no scale of the weights changes. Beside
+it stands `accuracy_at_1`, of samples at temperature 1: `samples` to each problem, with seeds that
+come from the problem's secret and are the same for every candidate.
 """
 
 import importlib.util
@@ -28,26 +30,32 @@ def examine(candidate, held_out: Path) -> dict[str, float]:
     tiny = config["model_type"] == "tiny_gpt"
     tokenizer = text.load_tokenizer(held_out / "model")
     vocabulary = len(config["characters"]) if tiny else config["vocab_size"]
-    problems = read_problems(held_out / "problems.jsonl") * exam["samples"]
+    problems = read_problems(held_out / "problems.jsonl")
 
-    right, lengths = [], []
-    for start in range(0, len(problems), exam["batch"]):
-        batch = problems[start : start + exam["batch"]]
-        settings = np.array([exam["max_new_tokens"], start])
-        candidate.ask(settings, shape=(0,), dtype="int64")
-        prompts = [tokenizer.encode(text.prompt(row["problem"], tiny=tiny)) for row in batch]
-        responses_BN = candidate.ask(
-            pad(prompts),
-            shape=(len(batch), exam["max_new_tokens"]),
-            dtype="int64",
-            low=-1,
-            high=vocabulary - 1,
-        )
-        for row, ids_N in zip(batch, responses_BN, strict=True):
-            ids = ids_N[ids_N >= 0].tolist()
-            right.append(grader.grade(tokenizer.decode(ids), row["answer"], tiny=tiny))
-            lengths.append(len(ids))
-    return {"accuracy": float(np.mean(right)), "response_length": float(np.mean(lengths))}
+    def examined(rows: list[dict], temperature: int) -> tuple[float, float]:
+        """Accuracy, and the mean length of the responses in tokens."""
+        right, lengths = [], []
+        for start in range(0, len(rows), exam["batch"]):
+            batch = rows[start : start + exam["batch"]]
+            settings = np.array([exam["max_new_tokens"], temperature, exam["seed"] + start])
+            candidate.ask(settings, shape=(0,), dtype="int64")
+            prompts = [tokenizer.encode(text.prompt(row["problem"], tiny=tiny)) for row in batch]
+            responses_BN = candidate.ask(
+                pad(prompts),
+                shape=(len(batch), exam["max_new_tokens"]),
+                dtype="int64",
+                low=-1,
+                high=vocabulary - 1,
+            )
+            for row, ids_N in zip(batch, responses_BN, strict=True):
+                ids = ids_N[ids_N >= 0].tolist()
+                right.append(grader.grade(tokenizer.decode(ids), row["answer"], tiny=tiny))
+                lengths.append(len(ids))
+        return float(np.mean(right)), float(np.mean(lengths))
+
+    accuracy, length = examined(problems, 0)
+    accuracy_at_1, _ = examined(problems * exam["samples"], 1)
+    return {"accuracy": accuracy, "accuracy_at_1": accuracy_at_1, "response_length": length}
 
 
 def check_files(folder: Path, held_out: Path) -> None:

@@ -4,18 +4,20 @@
     ideator-rl envs prepare grpo --source math.jsonl      # the problems from a file
     ideator-rl envs prepare grpo --source folder/         # from train.jsonl and test.jsonl in it
 
-A row has `problem`, `answer` and, if it is known, `solution`. Of a single file every sixteenth
-problem is held out, chosen by its hash. A folder `model/` beside the file, or in the folder, is
-taken for the model (any that transformers knows, as safetensors); without one it comes from the
+A row has `problem`, `answer` and, if it is known, `solution`. From the hub, MATH-500 is held out;
+of a folder its test.jsonl; of a single file a sixteenth, drawn by the installation's secret. The
+secret also draws the final problems, which no search ever asks: of the rows that are left 500, or a
+sixteenth of fewer, are taken out of training. A folder `model/` beside the file, or in the folder,
+is taken for the model (any that transformers knows, as safetensors); without one it comes from the
 hub.
 
-Training sees problems, solutions, answers and the model; the examiner alone sees the held-out
-problems, and of those no solutions are kept.
+Training sees problems, solutions, answers and the model; the examiner alone sees the held-out and
+the final problems, and of those no solutions are kept.
 """
 
-import hashlib
 import importlib.util
 import json
+import random
 import shutil
 import struct
 from collections.abc import Iterator
@@ -33,42 +35,61 @@ SUBJECTS = (
     "precalculus",
 )
 FIELDS = ("problem", "solution", "answer")
-EXAM = {"samples": 4, "max_new_tokens": 1024, "batch": 500}
+EXAM = {"samples": 2, "max_new_tokens": 1024, "batch": 500}
+TRAIN_ROWS, FINAL_ROWS, SHARE = 7500, 500, 16
 NEEDS = ("transformers", "math_verify", "datasets")
 LEAST = 16
 
 Row = dict[str, str]
 
 
-def prepare(train: Path, held_out: Path, source: str | None = None) -> None:
-    """Fill train/ and held_out/. Raises ValueError with what is missing and what to do."""
+def prepare(
+    train: Path, held_out: Path, source: str | None = None, *, secret: str, final: Path
+) -> None:
+    """Fill the three folders. Raises ValueError with what is missing and what to do."""
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"{', '.join(missing)} missing; run: pip install 'ideator-rl[grpo]'")
     place = Path(source).expanduser() if source else None
-    rows, secret = problems_of(place) if place else problems_from_the_hub()
-    secret_problems = {row["problem"] for row in secret}
-    rows = [row for row in rows if row["problem"] not in secret_problems]
-    if min(len(rows), len(secret)) < LEAST:
+    rows, examined = problems_of(place, secret) if place else problems_from_the_hub()
+    rows = without(rows, examined)
+    last = draw(rows, min(FINAL_ROWS, -(-len(rows) // SHARE)), f"{secret} final")
+    rows = without(rows, last)
+    if not place:
+        rows = draw(rows, min(TRAIN_ROWS, len(rows)), f"{secret} train")
+    if min(len(rows), len(examined)) < LEAST:
         raise ValueError(
-            f"only {len(rows)} problems to train on and {len(secret)} to hold out: too few"
+            f"only {len(rows)} problems to train on and {len(examined)} to hold out: too few"
         )
     model = (place if place.is_dir() else place.parent) / "model" if place else None
     model = model if model and model.exists() else model_from_the_hub()
 
     write_jsonl(train / "train.jsonl", rows, FIELDS)
-    write_jsonl(held_out / "problems.jsonl", secret, ("problem", "answer"))
-    (held_out / "exam.json").write_text(json.dumps(EXAM))
-    copy_model(model, train / "model", held_out)
+    for folder, part in ((held_out, examined), (final, last)):
+        write_jsonl(folder / "problems.jsonl", part, ("problem", "answer"))
+        seed = random.Random(f"{secret} sampling {folder.name}").randrange(2**31)
+        (folder / "exam.json").write_text(json.dumps({**EXAM, "seed": seed}))
+    copy_model(model, train / "model", (held_out, final))
 
 
-def problems_of(place: Path) -> tuple[list[Row], list[Row]]:
+def problems_of(place: Path, secret: str) -> tuple[list[Row], list[Row]]:
     """The training problems and the held-out ones of a file or a folder."""
     if place.is_dir():
         return list(read_rows(place / "train.jsonl")), list(read_rows(place / "test.jsonl"))
     rows = list(read_rows(place))
-    held_out = [row for row in rows if _sixteenth(row["problem"])]
-    return [row for row in rows if not _sixteenth(row["problem"])], held_out
+    return rows, draw(rows, len(rows) // SHARE, f"{secret} held out")
+
+
+def draw(rows: list[Row], count: int, secret: str) -> list[Row]:
+    """`count` of the rows, in their order, which tells nothing of how they were drawn."""
+    chosen = random.Random(secret).sample(range(len(rows)), count)
+    return [rows[n] for n in sorted(chosen)]
+
+
+def without(rows: list[Row], others: list[Row]) -> list[Row]:
+    """The rows whose problems none of `others` has."""
+    problems = {row["problem"] for row in others}
+    return [row for row in rows if row["problem"] not in problems]
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -98,7 +119,7 @@ def problems_from_the_hub() -> tuple[list[Row], list[Row]]:
 
     boxed = _grader().last_boxed
     try:
-        secret = [dict(row) for row in load_dataset(HELD_OUT, split="test")]
+        held_out = [dict(row) for row in load_dataset(HELD_OUT, split="test")]
         rows = [
             {**row, "answer": boxed(row["solution"]) or ""}
             for subject in SUBJECTS
@@ -107,10 +128,7 @@ def problems_from_the_hub() -> tuple[list[Row], list[Row]]:
         ]
     except Exception as error:  # whatever a network can do
         raise ValueError(_unreachable(error)) from None
-    held_out = {row["problem"] for row in secret}
-    rows = [row for row in rows if row["answer"] and row["problem"] not in held_out]
-    # of the 12,000 that are left, the same 7,500 every time
-    return sorted(rows, key=lambda row: _digest(row["problem"]))[:7500], secret
+    return [row for row in rows if row["answer"]], held_out
 
 
 def model_from_the_hub() -> Path:
@@ -122,20 +140,22 @@ def model_from_the_hub() -> Path:
         raise ValueError(_unreachable(error)) from None
 
 
-def copy_model(model: Path, place: Path, held_out: Path) -> None:
-    """The model to `place`; its small files, and the shapes of its weights, to `held_out`."""
+def copy_model(model: Path, place: Path, examined: tuple[Path, ...]) -> None:
+    """The model to `place`; its small files, and the shapes of its weights, to each `examined`."""
     files = [path for path in model.iterdir() if path.suffix in (".json", ".txt", ".safetensors")]
     weights = [path for path in files if path.suffix == ".safetensors"]
     if not weights or not (model / "config.json").is_file():
         raise ValueError(f"{model}: no model; a folder with config.json and *.safetensors is one")
     place.mkdir()
-    (held_out / "model").mkdir()
     for path in files:
         shutil.copyfile(path, place / path.name)
-        if "safetensors" not in path.name:
-            shutil.copyfile(path, held_out / "model" / path.name)
     shapes = {name: shape for path in weights for name, shape in shapes_in(path).items()}
-    (held_out / "shapes.json").write_text(json.dumps(shapes))
+    for folder in examined:
+        (folder / "model").mkdir()
+        for path in files:
+            if "safetensors" not in path.name:
+                shutil.copyfile(path, folder / "model" / path.name)
+        (folder / "shapes.json").write_text(json.dumps(shapes))
 
 
 def shapes_in(path: Path) -> dict[str, list[int]]:
@@ -161,14 +181,6 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError
     return value
-
-
-def _digest(problem: str) -> str:
-    return hashlib.sha256(problem.encode()).hexdigest()
-
-
-def _sixteenth(problem: str) -> bool:
-    return int(_digest(problem)[:8], 16) % 16 == 0
 
 
 def _unreachable(error: Exception) -> str:

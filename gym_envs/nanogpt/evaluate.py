@@ -1,8 +1,9 @@
 """Held-out loss of a language model, in nats a token, examined one token at a time.
 
-The held-out text is cut into fixed windows, spread evenly over it, which the candidate reads in
-parallel. It commits to a distribution over the next token of every window before that token is
-sent, and the distribution is normalised here: nothing it does can show it an answer early.
+The examination takes windows of the held-out text, which start where the secret of the machine says
+(`starts.npy`) and which the candidate reads in parallel. It commits to a distribution over the next
+token of every window before that token is sent, and the distribution is normalised here: nothing it
+does can show it an answer early.
 
 At full size an answer is 1,024 streams of 50,304 logits, and all of them are a terabyte in 16 bits.
 They come through shared memory and, where there is a GPU, are scored on it, from a copy that is
@@ -10,7 +11,7 @@ whole before the next token is sent.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ def examine(candidate, held_out: Path) -> dict[str, float]:
     if dtype == "float16" and (device := find_gpu()):
         ask = ask_with_torch(meta["batch"], meta["vocab_size"], device)
     nats = []
-    for windows_BT in batches(tokens, meta["windows"], meta["window"], meta["batch"]):
+    starts = np.load(held_out / "starts.npy")
+    for windows_BT in batches(tokens, starts, meta["window"], meta["batch"]):
         candidate.ask(np.empty(0, dtype), shape=(0,), dtype=dtype)  # new streams
         shape = (len(windows_BT), meta["vocab_size"])
         for t in range(meta["window"]):
@@ -35,11 +37,13 @@ def examine(candidate, held_out: Path) -> dict[str, float]:
     return {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
 
 
-def batches(tokens: np.ndarray, windows: int, window: int, batch: int) -> list[np.ndarray]:
-    """`windows` stretches of window + 1 tokens at even distances, `batch` of them at a time."""
-    starts = np.linspace(0, len(tokens) - window - 1, windows).astype(np.int64)
-    windows_WT = tokens[starts[:, None] + np.arange(window + 1)].astype(np.int64)
-    return [windows_WT[i : i + batch] for i in range(0, windows, batch)]
+def batches(
+    tokens: np.ndarray, starts: np.ndarray, window: int, batch: int
+) -> Iterator[np.ndarray]:
+    """Stretches of window + 1 tokens from each start on, `batch` of them at a time."""
+    for first in range(0, len(starts), batch):
+        places_BT = starts[first : first + batch, None] + np.arange(window + 1)
+        yield tokens[places_BT].astype(np.int64)
 
 
 def ask_with_numpy(candidate, tokens_B, targets_B, shape, dtype) -> np.ndarray:

@@ -1,15 +1,21 @@
-"""The Python standard library's own sources as a byte-level corpus: always there, no download.
+"""The Python standard library's sources as a byte-level corpus, perturbed by this machine's secret.
 
-The split is by file and the same on every CPython from 3.11 on. The held-out modules are ones
-that PyTorch does not import, so that the sandbox can hide them from training.
+They are always there, without a download, but every language model has read them: `perturb.py`
+makes others of them, in training and examination alike, so that recall of the originals earns
+nothing. The split is by file and the same on every CPython from 3.11 on. The modules that are held
+out are ones that PyTorch does not import, so that the sandbox can hide them from training.
 """
 
 import json
-import os
-import sys
 import sysconfig
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+
+from gym_envs.copies import folders_with
+
+from perturb import perturbed
 
 HELD_OUT = (
     "ftplib.py",
@@ -24,6 +30,17 @@ HELD_OUT = (
     "smtplib.py",
     "wave.py",
     "xmlrpc/server.py",
+)
+FINAL = (
+    "filecmp.py",
+    "fileinput.py",
+    "netrc.py",
+    "pyclbr.py",
+    "rlcompleter.py",
+    "trace.py",
+    "webbrowser.py",
+    "wsgiref/handlers.py",
+    "xmlrpc/client.py",
 )
 # tests, character tables, manual topics, what a build generates, what newer versions lack
 EXCLUDED = {
@@ -40,31 +57,35 @@ EXCLUDED = {
     "ensurepip",
     "turtledemo",
 }
-EXAM = {"windows": 80, "window": 128, "batch": 80}
+EXAM = {"window": 128, "batch": 80}
+WINDOWS = 80
 
 
-def prepare(train: Path, held_out: Path, source: str | None = None) -> None:
-    """Fill train/ and held_out/ from the standard library, or from another folder of sources."""
+def prepare(
+    train: Path, held_out: Path, source: str | None = None, *, secret: str, final: Path
+) -> None:
+    """Fills the folders from the standard library, or from another folder of sources.
+
+    Raises ValueError where that holds too little.
+    """
     root = Path(source or sysconfig.get_path("stdlib"))
-    names = corpus(root)
-    meta = {"dtype": "uint8", "vocab_size": 256}
-    write(train, "train.bin", root, [n for n in names if n not in HELD_OUT], meta)
-    write(held_out, "held_out.bin", root, [n for n in names if n in HELD_OUT], meta | EXAM)
+    texts = perturbed({name: read(root / name) for name in corpus(root)}, secret)
+    apart = {held_out: HELD_OUT, final: FINAL}
+    known = [name for name in texts if name not in (*HELD_OUT, *FINAL)]
+    write(train / "train.bin", root, [texts[name] for name in known], {})
+    for folder, names in apart.items():
+        path = folder / "held_out.bin"
+        write(path, root, [texts[name] for name in names if name in texts], EXAM)
+        rng = np.random.default_rng(list(f"{secret} windows {names[0]}".encode()))
+        last = path.stat().st_size - EXAM["window"] - 1
+        np.save(folder / "starts.npy", rng.choice(last + 1, WINDOWS, replace=False))
 
 
-@cache
-def hidden() -> list[Path]:
-    """The held-out modules, source and bytecode, in every Python that lies on this machine."""
-    places = ("/usr", sys.base_prefix, sys.prefix, sysconfig.get_path("stdlib"))
-    roots = {
-        Path(folder)
-        for place in places
-        for folder, _, files in os.walk(place)
-        if {"poplib.py", "poplib.pyc"} & set(files)
-    }
+def hidden(visible: Sequence[Path]) -> list[Path]:
+    """The modules held out, source and bytecode, in every Python that a sandbox shows."""
     found: list[Path] = []
-    for root in sorted(roots):
-        for module in map(Path, HELD_OUT):
+    for root in folders_with({"poplib.py", "poplib.pyc"}, visible):
+        for module in map(Path, (*HELD_OUT, *FINAL)):
             found += (root / module.parent).glob(f"{module.stem}.py*")
             found += (root / module.parent / "__pycache__").glob(f"{module.stem}.*")
     return found
@@ -81,10 +102,15 @@ def corpus(root: Path) -> list[str]:
     )
 
 
-def write(folder: Path, name: str, root: Path, files: list[str], meta: dict) -> None:
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def write(path: Path, root: Path, texts: list[str], exam: dict[str, int]) -> None:
     """One long row of bytes; a zero byte ends each file."""
-    data = b"".join((root / file).read_bytes() + b"\0" for file in files)
+    data = b"".join(text.encode() + b"\0" for text in texts)
     if len(data) < 100_000:
         raise ValueError(f"{root} holds too few .py files: give a full Python's library as source")
-    (folder / name).write_bytes(data)
-    (folder / "meta.json").write_text(json.dumps(meta))
+    path.write_bytes(data)
+    meta = {"dtype": "uint8", "vocab_size": 256, **exam}
+    (path.parent / "meta.json").write_text(json.dumps(meta))

@@ -6,16 +6,18 @@
 
 The tokens are one row of uint16, `train.bin`, a document after the other, each closed by the token
 <|endoftext|>. It grows by whole shards (`token_shards.py`), whose lengths and checksums are in
-`meta.json`: after a kill the same command goes on. The first documents are held out, 10,485,760
-tokens; of fewer than 200 million in all, a twentieth.
+`meta.json`: after a kill the same command goes on. The first documents are held out, 12,583,936
+tokens; of fewer than 250 million in all, a twentieth. The secret of the machine says where in them
+lie the windows that are examined, 10,485,760 tokens, and the million tokens in a row that only the
+end of a search examines. Nothing else depends on it: with another secret, or a changed script, the
+tokens that lie prepared beside are taken over by links.
 
 A source has a byte-level BPE of its own, trained on it: GPT-2's number of tokens, or what it has
-material for. A document is a file, or 100,000 characters of a longer one. The vocabulary lies
-beside the tokens as `vocabulary.json`, to be loaded with `tokenizers`.
+material for. The vocabulary lies beside the tokens as `vocabulary.json`, to be loaded with
+`tokenizers`.
 """
 
 import errno
-import hashlib
 import importlib.util
 import json
 import os
@@ -27,21 +29,30 @@ from pathlib import Path
 
 import numpy as np
 
-from gym_envs.nanogpt.token_shards import total, write_shards
+from fineweb_texts import (
+    DATASET,
+    SAMPLE,
+    Chunk,
+    digest,
+    documents,
+    folder_chunks,
+    hub_chunks,
+    text_files,
+    unreachable,
+)
+from token_shards import prepared_beside, total, write_shards
 
-DATASET, SAMPLE, VOCABULARY = "HuggingFaceFW/fineweb", "sample-10BT", "openai-community/gpt2"
-SUFFIXES = (".txt", ".md", ".rst", ".py")
+VOCABULARY = "openai-community/gpt2"
 END = "<|endoftext|>"
 MOST_TOKENS = 50257  # of GPT-2's vocabulary
 ALL = 10**10
-HELD_OUT = 10_485_760
-PIECE = 100_000
+# Of the windows held out, one is lost to where the secret lets them begin, a twelfth is for the
+# end of a search, and ten of eleven that are left, 10,240, are examined.
+HELD_OUT = 12_289 * 1024
+LEAST_WINDOWS = 3
 # A stream of 1,024 tokens takes 38 MB of cache at full size: what one GPU of 80 GB holds.
 WINDOW, BATCH = 1024, 1024
 NEEDS = ("datasets", "tokenizers")
-
-# Documents, and the state from which to read them again.
-Chunk = tuple[dict, list[str]]
 
 
 def prepare(
@@ -50,36 +61,85 @@ def prepare(
     source: str | None = None,
     tokens: int | None = None,
     *,
+    secret: str,
+    final: Path,
     work: Path,
 ) -> None:
-    """Fill train/ and held_out/ with `tokens` tokens in all, or as many as there are.
+    """Fill the folders with `tokens` tokens in all, or as many as there are.
 
     `work` holds what an earlier attempt with the same source and number left. Raises ValueError
     with what is wrong and what to do.
     """
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} missing; run: pip install 'ideator-rl[nanogpt]'")
     files = text_files(Path(source).expanduser()) if source else []
     there = sum(path.stat().st_size for path in files) // 4 if source else ALL
     wanted = min(tokens or there, there)
     windows = windows_to_hold_out(wanted)
+    apart = windows * WINDOW + 1  # the first of them is predicted by nobody
+    facts = digest(files)
+    asked = {"source": facts if files else f"{DATASET} {SAMPLE}", "tokens": tokens, "apart": apart}
+    shards = prepared_beside(work, asked)
+    if not shards:
+        make_room(work, wanted)
+        forget_another_source(work, facts)
+        shards = tokenised(work, files, apart, tokens)
+
+    size = vocabulary(work / "vocabulary.json").get_vocab_size()
+    meta = {
+        "dtype": "uint16",
+        "vocab_size": -(-size // 128) * 128,  # the model's; multiples of 128 are faster
+        "tokens_in_vocabulary": size,
+        "source": "text files" if source else f"{DATASET} {SAMPLE}",
+        "asked": asked,
+        "tokens": {name: total(shards, name) for name in ("train", "held_out")},
+        "shards": [{key: shard[key] for key in ("file", "tokens", "sha256")} for shard in shards],
+    }
+    exam = {"window": WINDOW, "batch": BATCH, "logits": "float16"}
+    examined, last = starts(windows, secret)
+    np.save(held_out / "starts.npy", examined)
+    np.save(final / "starts.npy", last)
+    parts = {train: "train.bin", held_out: "held_out.bin", final: "held_out.bin"}
+    for folder, name in parts.items():
+        # a link: a kill from here on costs nothing
+        os.link(work / name, folder / name)
+        shutil.copyfile(work / "vocabulary.json", folder / "vocabulary.json")
+        (folder / "meta.json").write_text(json.dumps(meta | ({} if folder == train else exam)))
+
+
+def starts(windows: int, secret: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where the examined windows begin, and those of the end, of a row of windows * WINDOW + 1
+    tokens; none overlaps another."""
+    rng = np.random.default_rng(list(f"{secret} windows".encode()))
+    places = rng.integers(WINDOW) + WINDOW * np.arange(windows - 1)
+    last = max(1, windows // 12)
+    first = rng.integers(len(places) - last + 1)
+    others = np.delete(places, np.s_[first : first + last])
+    examined = rng.choice(others, max(1, len(others) * 10 // 11), replace=False)
+    return examined, places[first : first + last]
+
+
+def make_room(work: Path, wanted: int) -> None:
+    """Raises ValueError where `wanted` tokens cannot be made or kept."""
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing; run: pip install 'ideator-rl[nanogpt]'")
     free = shutil.disk_usage(work).free
     if free < 2 * wanted:
         raise ValueError(
             f"{work.parent}: {wanted:,} tokens take {2 * wanted / 1e9:.1f} GB, free are "
             f"{free / 1e9:.1f}; give fewer --tokens, or set IDEATOR_RL_DATA to a larger disk"
         )
-    forget_another_source(work, files)
+
+
+def tokenised(work: Path, files: list[Path], apart: int, tokens: int | None) -> list[dict]:
+    """The shards of all documents, made in `work` as far as they are not there."""
     tokenizer = the_tokenizer(work / "vocabulary.json", files)
-    read = (lambda state: folder_chunks(files, state)) if source else hub_chunks
-    secret = windows * WINDOW + 1  # the first of them is predicted by nobody
+    read = (lambda state: folder_chunks(files, state)) if files else hub_chunks
     try:
-        shards = write_shards(
+        return write_shards(
             work,
             tokenizer.to_str(),
             lambda state: tokenized(tokenizer, read(state)),
-            secret,
+            apart,
             tokens,
             least=WINDOW,
         )
@@ -90,22 +150,6 @@ def prepare(
             f"{work.parent}: the disk is full; make room and run the same command again, the "
             "finished shards are kept"
         ) from None
-
-    size = tokenizer.get_vocab_size()
-    meta = {
-        "dtype": "uint16",
-        "vocab_size": -(-size // 128) * 128,  # the model's; multiples of 128 are faster
-        "tokens_in_vocabulary": size,
-        "source": "text files" if source else f"{DATASET} {SAMPLE}",
-        "tokens": {name: total(shards, name) for name in ("train", "held_out")},
-        "shards": [{key: shard[key] for key in ("file", "tokens", "sha256")} for shard in shards],
-    }
-    exam = {"windows": windows, "window": WINDOW, "batch": BATCH, "logits": "float16"}
-    for folder, extra in ((train, {}), (held_out, exam)):
-        # a link: a kill from here on costs nothing
-        os.link(work / f"{folder.name}.bin", folder / f"{folder.name}.bin")
-        shutil.copyfile(work / "vocabulary.json", folder / "vocabulary.json")
-        (folder / "meta.json").write_text(json.dumps(meta | extra))
 
 
 def check(train: Path, held_out: Path) -> None:
@@ -124,72 +168,10 @@ def check(train: Path, held_out: Path) -> None:
 def windows_to_hold_out(wanted: int) -> int:
     """Of about `wanted` tokens in all."""
     windows = min(HELD_OUT, wanted // 20) // WINDOW
-    if windows == 0:
-        least = 20 * WINDOW
+    if windows < LEAST_WINDOWS:
+        least = 20 * LEAST_WINDOWS * WINDOW
         raise ValueError(f"about {wanted:,} tokens are too few; {least:,} are the least")
     return windows
-
-
-# ----- documents
-
-
-def text_files(place: Path) -> list[Path]:
-    """Every text file below a folder, in an order that has nothing to do with their subjects."""
-    files = [path for path in place.rglob("*") if path.suffix in SUFFIXES and path.is_file()]
-    if not files:
-        raise ValueError(
-            f"{place}: no text to make tokens from; --source takes a folder with files that end in "
-            + ", ".join(SUFFIXES)
-        )
-    names = {path: path.relative_to(place).as_posix().encode() for path in files}
-    return sorted(files, key=lambda path: hashlib.sha256(names[path]).digest())
-
-
-def documents(files: list[Path]) -> Iterator[str]:
-    for path in files:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            while text := file.read(PIECE):
-                yield text
-
-
-def folder_chunks(files: list[Path], state: dict) -> Iterator[Chunk]:
-    done = state.get("documents", 0)
-    chunk: list[str] = []
-    for number, text in enumerate(documents(files)):
-        if number < done:
-            continue
-        chunk.append(text)
-        if len(chunk) == 16:
-            yield {"documents": done}, chunk
-            done, chunk = number + 1, []
-    yield {"documents": done}, chunk
-
-
-def hub_chunks(state: dict) -> Iterator[Chunk]:
-    from datasets import load_dataset
-
-    try:
-        rows = load_dataset(DATASET, name=SAMPLE, split="train", streaming=True)
-        if state:
-            rows.load_state_dict(state)
-        before = rows.state_dict()
-        chunk: list[str] = []
-        for row in rows:
-            chunk.append(row["text"])
-            if len(chunk) == 1000:
-                yield before, chunk
-                before, chunk = rows.state_dict(), []
-        yield before, chunk
-    except Exception as error:  # whatever a network can do
-        raise ValueError(unreachable(error)) from None
-
-
-def unreachable(error: Exception) -> str:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return (
-        f"the hub did not give them ({reason}); the same command goes on where it stopped, and "
-        "without a connection use: ideator-rl envs prepare nanogpt --source FOLDER, with text files"
-    )
 
 
 # ----- tokens
@@ -197,12 +179,17 @@ def unreachable(error: Exception) -> str:
 
 def the_tokenizer(path: Path, files: list[Path]):
     """The vocabulary that `path` holds; made first if it is not there."""
-    from tokenizers import Tokenizer
-
     if not path.exists():
         tokenizer = train_tokenizer(files) if files else tokenizer_from_the_hub()
         tokenizer.save(str(path.with_suffix(".part")))
         path.with_suffix(".part").replace(path)
+    return vocabulary(path)
+
+
+def vocabulary(path: Path):
+    """The tokenizer of a file. Raises ValueError where it is none of ours."""
+    from tokenizers import Tokenizer
+
     tokenizer = Tokenizer.from_file(str(path))
     if tokenizer.token_to_id(END) is None or tokenizer.get_vocab_size() > MOST_TOKENS:
         raise ValueError(f"{path}: not a vocabulary of at most {MOST_TOKENS:,} tokens with {END}")
@@ -254,12 +241,10 @@ def tokenized(tokenizer, chunks: Iterator[Chunk]) -> Iterator[tuple[dict, list[n
             yield running.popleft().result()
 
 
-def forget_another_source(work: Path, files: list[Path]) -> None:
+def forget_another_source(work: Path, facts: str) -> None:
     """Empty `work` where its files are not what they were when it was begun."""
-    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     mark = work / "source"
-    if mark.exists() and mark.read_text() != digest:
+    if mark.exists() and mark.read_text() != facts:
         for path in work.glob("*.*"):
             path.unlink()
-    mark.write_text(digest)
+    mark.write_text(facts)

@@ -1,7 +1,7 @@
 """A row of tokens that grows by whole shards, so that a kill costs no more than the one under way.
 
-    shards = write_shards(work, vocabulary, read, secret=10_485_761, limit=None, least=1024)
-    total(shards, "train")           # tokens in work/train.bin; the secret ones are in held_out.bin
+    shards = write_shards(work, vocabulary, read, apart=10_485_761, limit=None, least=1024)
+    total(shards, "train")           # tokens in work/train.bin; those apart are in held_out.bin
 
 `shards.json` has each shard's length, checksum and where to read on: the same call goes on with the
 first shard that is not there or not right.
@@ -22,11 +22,11 @@ def write_shards(
     work: Path,
     vocabulary: str,
     read: Callable[[dict], Iterator[tuple[dict, list[np.ndarray]]]],
-    secret: int,
+    apart: int,
     limit: int | None,
     least: int,
 ) -> list[dict]:
-    """Write held_out.bin, `secret` tokens, then train.bin, as far as `limit` tokens in all.
+    """Write held_out.bin, `apart` tokens, then train.bin, as far as `limit` tokens in all.
 
     `read(state)` gives the tokens of documents from a state on, and with each batch the state from
     which to read it again; `vocabulary` says which one they are of. A shard of training ends with a
@@ -68,8 +68,8 @@ def write_shards(
                 rows.append(new[done])
                 waiting += len(new[done])
                 done += 1
-                if not shards and waiting >= secret:
-                    write(secret, state, done)
+                if not shards and waiting >= apart:
+                    write(apart, state, done)
                 elif shards and waiting >= SHARD and not enough():
                     write(waiting, state, done)
             bar.update(task, completed=total(shards) + waiting)
@@ -81,6 +81,25 @@ def write_shards(
     if total(shards, "train") <= least:
         raise ValueError(f"only {total(shards):,} tokens: too few to train on")
     return shards
+
+
+def prepared_beside(work: Path, asked: dict) -> list[dict]:
+    """The shards of data that lie prepared beside `work` and were asked for in the same words.
+
+    Links them and their vocabulary into `work`. Empty where there are none, or damaged ones only.
+    """
+    for found in sorted(work.parent.glob("*/train/meta.json")):
+        meta, train = json.loads(found.read_text()), found.parent
+        if meta.get("asked") != asked:
+            continue
+        folders = {"train": train, "held_out": train.with_name("held_out")}
+        if intact(folders, meta["shards"]) == meta["shards"]:
+            tokens = [folder / f"{name}.bin" for name, folder in folders.items()]
+            for path in (*tokens, train / "vocabulary.json"):
+                (work / path.name).unlink(missing_ok=True)
+                os.link(path, work / path.name)
+            return meta["shards"]
+    return []
 
 
 def append(path: Path, row: np.ndarray, start: int) -> None:
@@ -100,9 +119,14 @@ def finished_shards(work: Path, digest: str) -> list[dict]:
     kept = json.loads((work / "shards.json").read_text())
     if kept["vocabulary"] != digest:
         raise ValueError(f"{work}: its shards are of another vocabulary; remove that folder")
+    return intact(dict.fromkeys(("train", "held_out"), work), kept["shards"])
+
+
+def intact(folders: dict[str, Path], shards: list[dict]) -> list[dict]:
+    """Those before the first whose checksum is not right; `folders` say where each file lies."""
     good: list[dict] = []
-    for shard in kept["shards"]:
-        with (work / f"{shard['file']}.bin").open("rb") as file:
+    for shard in shards:
+        with (folders[shard["file"]] / f"{shard['file']}.bin").open("rb") as file:
             file.seek(2 * total(good, shard["file"]))
             if hashlib.sha256(file.read(2 * shard["tokens"])).hexdigest() != shard["sha256"]:
                 break

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from executor.examiner import Candidate
+    from executor.trial.examiner import Candidate
 
 
 def examine(candidate: Candidate, held_out: Path) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """best@k: what the best of k ideas earns on the average, estimated from n ideas.
 
-    best_at_k([0.0, 0.4, 0.2], k=2)      # 0.333…: the mean over the pairs of max(pair)
+    >>> round(best_at_k([0.0, 0.4, 0.2], k=2), 3)      # the mean of max(pair) over all pairs
+    0.333
 
 best@1 is the mean, best@n the maximum.
 """

@@ -4,7 +4,9 @@
     found.ideas[0].gain, found.ideas[0].survives
 
 `trials` maps (idea id or BASELINE, seed) to what ended. The first measurement of a winner is too
-high on the average, since it was chosen for it: the winner's curse. Fresh seeds are free of it.
+high on the average, since it was chosen for it: the winner's curse. Fresh seeds are free of it, but
+not of what a search has learnt of the held-out data that it was measured on. The final part, which
+no search touches, is free of both: what an idea gains less there is overfitting of the examination.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ class Ended(Protocol):
     def status(self) -> Status: ...
     @property
     def reward(self) -> float: ...
+    @property
+    def final_reward(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class ConfirmedIdea:
     `first` is the reward for which it was chosen, `rewards` are by seed, a failed trial with the
     failure reward; `failures` names each of those, and `winners_curse` is first - mean. `gain` is
     None where no baseline completed, and has no interval after a failure, which is no normal value.
+    `final_gain` is the gain on the final part of the held-out data and `overfit` how much larger
+    `gain` is, both None for a problem without such a part or after a failure.
     `survives` is None where nothing can be said: one seed has no spread.
     """
 
@@ -75,6 +81,8 @@ class ConfirmedIdea:
     gain: Gain | None
     failures: tuple[str, ...]
     survives: bool | None
+    final_gain: Gain | None = None
+    overfit: Gain | None = None
 
     @property
     def verdict(self) -> str:
@@ -117,9 +125,11 @@ class Confirmation:
         found["confirmed/survivors"] = self.survivors
         for idea in self.ideas[:1]:
             found["confirmed/winners_curse"] = idea.winners_curse
-            for name, value in asdict(idea.gain).items() if idea.gain else ():
-                if value is not None:
-                    found[f"confirmed/gain_{name}"] = value
+            gains = {"gain": idea.gain, "final_gain": idea.final_gain, "overfit": idea.overfit}
+            for kind, gain in gains.items():
+                for name, value in asdict(gain).items() if gain else ():
+                    if value is not None:
+                        found[f"confirmed/{kind}_{name}"] = value
         return found
 
     def __str__(self) -> str:
@@ -142,7 +152,17 @@ class Confirmation:
         return (
             f"{self.survivors} of {winners} survive{'s' if self.survivors == 1 else ''} {seeds}: "
             f"a 95 % interval above 0 (Welch's\u00a0t{_correction(len(plan.ideas))})"
+            + self._overfit()
         )
+
+    def _overfit(self) -> str:
+        """What the final part says of the best idea, as the end of a sentence."""
+        best = self.ideas[0]
+        if best.final_gain is None or best.overfit is None:
+            return ""
+        text = "; on held-out data that no search has touched the best one gains "
+        text += f"{best.final_gain.value:+.4f}, so {best.overfit.value:+.4f} is overfitting of the "
+        return text + "examination" + _interval(best.overfit)
 
 
 def judge(
@@ -151,7 +171,8 @@ def judge(
     """The verdicts on a plan's ideas; `first` are the rewards for which they were chosen.
 
     An idea survives when all its fresh trials completed and the 95 % interval of its gain over the
-    baseline's fresh trials lies above 0. The intervals are Bonferroni-corrected over the ideas:
+    baseline's fresh trials lies above 0, on the final part of the held-out data, too, where there
+    is one. The intervals are Bonferroni-corrected over the ideas:
     "these k are better" is one claim, and this is the correction that gives intervals, and that
     holds although the ideas share their baseline. A failed trial of an idea counts with the failure
     reward; one of the baseline is left out, since it would only flatter the ideas.
@@ -162,36 +183,59 @@ def judge(
     if missing or not plan.ideas:
         return Confirmation(plan, missing, (), ())
     baseline = [ended[BASELINE, seed] for seed in plan.seeds]
-    completed = tuple(trial.reward for trial in baseline if trial.status == "completed")
+    completed = [trial for trial in baseline if trial.status == "completed"]
     ideas = tuple(
         _judge_one(name, first[name], [ended[name, s] for s in plan.seeds], completed, plan)
         for name in plan.ideas
     )
-    return Confirmation(plan, 0, completed, ideas)
+    return Confirmation(plan, 0, tuple(trial.reward for trial in completed), ideas)
 
 
 def _judge_one(
     name: str,
     first: float,
     trials: Sequence[Ended],
-    baseline: Sequence[float],
+    baseline: Sequence[Ended],
     plan: Plan,
 ) -> ConfirmedIdea:
     rewards = tuple(trial.reward for trial in trials)
+    comparisons = len(plan.ideas)
     failures = tuple(
         f"{trial.status.replace('_', ' ')} with seed {seed}"
         for seed, trial in zip(plan.seeds, trials, strict=True)
         if trial.status != "completed"
     )
-    gain = welch(rewards, baseline, comparisons=len(plan.ideas)) if baseline else None
+    theirs = [trial.reward for trial in baseline]
+    gain = welch(rewards, theirs, comparisons=comparisons) if theirs else None
+    final_gain = overfit = None
     survives: bool | None = None
     if failures:
         survives = False
         gain = gain and Gain(gain.value)
-    elif gain and gain.low is not None:
-        survives = gain.low > 0
+    elif gain:
+        ours, final = _rewards(trials)
+        theirs, final_theirs = _rewards(baseline)
+        if final and final_theirs:
+            final_gain = welch(final, final_theirs, comparisons=comparisons)
+            more = [a - b for a, b in zip(ours, final, strict=True)]
+            more_theirs = [a - b for a, b in zip(theirs, final_theirs, strict=True)]
+            overfit = welch(more, more_theirs, comparisons=comparisons)
+        lows = [found.low for found in (gain, final_gain) if found and found.low is not None]
+        survives = min(lows) > 0 if lows else None
     mean = statistics.mean(rewards)
-    return ConfirmedIdea(name, first, rewards, mean, first - mean, gain, failures, survives)
+    return ConfirmedIdea(
+        name, first, rewards, mean, first - mean, gain, failures, survives, final_gain, overfit
+    )
+
+
+def _rewards(trials: Sequence[Ended]) -> tuple[list[float], list[float]]:
+    """The rewards of trials with a final part, and those on it."""
+    both = [(t.reward, t.final_reward) for t in trials if t.final_reward is not None]
+    return [reward for reward, _ in both], [final for _, final in both]
+
+
+def _interval(gain: Gain) -> str:
+    return "" if gain.low is None else f" (95 %: {gain.low:+.4f} to {gain.high:+.4f})"
 
 
 def _count(number: int, name: str) -> str:

@@ -1,7 +1,9 @@
 """How different the texts of a batch are: how many distinct ones, how alike on the average.
 
-    distinct(["a b", "a  b", "c"])                            # 2
-    mean_similarity(["steps are small", "steps are small"])   # 1.0
+    >>> distinct(["a b", "a  b", "c"])
+    2
+    >>> mean_similarity(["steps are small", "steps are small"])
+    1.0
 
 Pure functions of texts; the order of the texts does not matter.
 """

@@ -1,7 +1,9 @@
 """The figures of a run, as pure functions of records and events.
 
-    best_so_far([0.2, None, 0.5, 0.4])              # [0.2, 0.2, 0.5, 0.5]
-    improvement_in_sd(0.5, spread([0.40, 0.42]))    # 6.36
+    >>> best_so_far([0.2, None, 0.5, 0.4])
+    [0.2, 0.2, 0.5, 0.5]
+    >>> round(improvement_in_sd(0.5, spread([0.40, 0.42])), 2)
+    6.36
 
 Times are in seconds and rewards in the problem's own unit: higher is better, always.
 """
@@ -11,18 +13,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from executor.records import Stage, Status
 
 STAGES: tuple[Stage, ...] = ("implement", "train", "examine")
-REWARD_RULES: tuple[Callable[[float], float], ...] = (
-    lambda value: value,
-    lambda value: -value,
-    lambda value: 1 / value if value else math.nan,
-)
 
 
 class Ended(Protocol):
@@ -125,21 +122,6 @@ def spread(values: Sequence[float]) -> Spread | None:
 def improvement_in_sd(best: float, baseline: Spread | None) -> float | None:
     """(best - baseline mean) / baseline s.d.; None where the baseline has no positive s.d."""
     return (best - baseline.mean) / baseline.sd if baseline and baseline.sd else None
-
-
-def reward_metric(measured: Iterable[tuple[float, Mapping[str, float]]]) -> str | None:
-    """The metric from which the rewards were made, recognised by the rule that fits every pair.
-
-    `measured` are (reward, metrics) of completed trials. None when nothing or more than one fits.
-    """
-    pairs = list(measured)
-    fits = {
-        name
-        for name in (pairs[0][1] if pairs else ())
-        for rule in REWARD_RULES
-        if all(math.isclose(reward, rule(m.get(name, math.nan))) for reward, m in pairs)
-    }
-    return fits.pop() if len(fits) == 1 else None
 
 
 def sessions(events: Iterable[Mapping[str, Any]]) -> tuple[Session, ...]:

@@ -35,7 +35,8 @@ def paired_difference(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
 ) -> Difference:
-    """best@k of `ours` minus best@k of `theirs`, with its percentile interval.
+    """best@k of `ours` minus best@k of `theirs`, with its percentile interval
+    (`scipy.stats.bootstrap`).
 
     Pairs are drawn with replacement, n of n, and both sides' best@k are taken of the same pairs, so
     that what the two have in common cancels out (Efron & Tibshirani, An Introduction to the
@@ -46,21 +47,28 @@ def paired_difference(
     however large n is (Bickel & Freedman, Annals of Statistics 9, 1981, section 6).
     Raises ValueError where the sides differ in length, or k is not between 1 and that.
     """
-    import numpy as np
-
     n = len(ours)
     if len(theirs) != n:
         raise ValueError(f"{n} rewards and {len(theirs)} are no pairs")
     value = best_at_k(ours, k) - best_at_k(theirs, k)
     if 4 * k > n:
         return Difference(value)
-    rng = np.random.default_rng(0)
-    sides = np.asarray([ours, theirs], float)
+    import numpy as np
+    from scipy.stats import bootstrap  # takes long to import, and is needed once an evaluation
+
     weights = np.asarray(best_weights(n, k))
-    parts = []
-    for begin in range(0, resamples, _AT_A_TIME):
-        drawn = rng.integers(n, size=(min(_AT_A_TIME, resamples - begin), n))
-        one, other = np.sort(sides[:, drawn], axis=-1) @ weights
-        parts.append(one - other)
-    low, high = np.quantile(np.concatenate(parts), [(1 - level) / 2, (1 + level) / 2])
+
+    def difference(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+        return np.sort(one, axis) @ weights - np.sort(other, axis) @ weights
+
+    low, high = bootstrap(
+        (ours, theirs),
+        difference,
+        paired=True,
+        method="percentile",
+        confidence_level=level,
+        n_resamples=resamples,
+        batch=_AT_A_TIME,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
     return Difference(value, float(low), float(high))

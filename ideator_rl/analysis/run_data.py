@@ -3,8 +3,8 @@
     data = load_run(Store("store").run("digits-evolution-seed0"))
     max(data.ideas, key=lambda trial: trial.reward).text
 
-Only trials with an outcome are here; the others are counted. Texts are cut to a bound, and hold no
-lone surrogates, so that every text can be written as UTF-8.
+Only trials with an outcome are here; the others are counted. Texts are cut to a bound and cleaned,
+see `executor.outside_text`: every one can be written as UTF-8, and holds nothing that is not seen.
 """
 
 from __future__ import annotations
@@ -22,19 +22,15 @@ from executor.errors import UserError
 from executor.llm.journal import Entry, Journal
 from executor.llm.records import Purpose
 from executor.records import Idea, Outcome, Stage, Status
-from executor.storage import open_storage
-from executor.store import RunFolder
+from executor.store.open import open_storage
+from executor.store.runs import RunFolder
 from ideator_rl.analysis.confirmed import EVENT, Confirmation, Ended, Plan, judge
 from ideator_rl.analysis.cost import NOTHING, Cost
-from ideator_rl.rl.metrics_file import METRICS, parse_steps
+from ideator_rl.analysis.metrics_file import METRICS, parse_steps
+from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean, idea_title, tail
 
 # The journals of a run's requests to language models, below `llm/`.
 ASKERS = ("ideator", "implementer")
-MAX_LOG_LINES = 40
-MAX_LOG_BYTES = 6_000
-MAX_TEXT_CHARS = 20_000
-MAX_TITLE_CHARS = 180
-CUT = "\n… cut here\n"
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,7 @@ class TrialData:
     status: Status
     stage: Stage
     reward: float
+    final_reward: float | None
     metrics: Mapping[str, float]
     duration_s: float
     charged_s: float
@@ -127,6 +124,22 @@ class RunData:
         return found
 
     @cached_property
+    def confirmation_seeds(self) -> frozenset[int]:
+        """The fresh seeds of every confirmation that began."""
+        begun = (event for event in self.events if event.get("event") == EVENT)
+        return frozenset(seed for event in begun for seed in event.get("seeds", ()))
+
+    @cached_property
+    def search_baseline(self) -> tuple[float, ...]:
+        """The rewards that the gain of a search is measured against, one a seed: the completed
+        trials of the baseline that ran beside the search. Confirmations have their own."""
+        return tuple(
+            outcome.reward
+            for seed, outcome in self.baseline.items()
+            if outcome.completed and seed not in self.confirmation_seeds
+        )
+
+    @cached_property
     def confirmation(self) -> Confirmation | None:
         """What the confirmation that began last found; None where none began."""
         begun = [event for event in self.events if event.get("event") == EVENT]
@@ -140,8 +153,17 @@ class RunData:
     @property
     def problem(self) -> str:
         """The problem's name; empty when no executor has recorded one."""
+        return str(self._newest_start.get("problem", ""))
+
+    @property
+    def metric(self) -> str:
+        """The metric from which rewards are made; empty when no executor has recorded one."""
+        return clean(str(self._newest_start.get("metric", "")))
+
+    @cached_property
+    def _newest_start(self) -> Mapping[str, Any]:
         starts = [event for event in self.events if event.get("event") == "start"]
-        return str(starts[-1].get("problem", "")) if starts else ""
+        return starts[-1] if starts else {}
 
     @cached_property
     def sandboxes(self) -> tuple[str, ...]:
@@ -247,6 +269,7 @@ def _trial(run: RunFolder, key: str, outcome: Outcome, slot_s: float, *, asked: 
         status=outcome.status,
         stage=outcome.stage,
         reward=outcome.reward,
+        final_reward=outcome.final_reward,
         metrics={clean(name): value for name, value in outcome.metrics.items()},
         duration_s=outcome.duration_s,
         charged_s=outcome.charged_s,
@@ -260,23 +283,3 @@ def _trial(run: RunFolder, key: str, outcome: Outcome, slot_s: float, *, asked: 
         slot_s=slot_s,
         paid=_paid(run, key, idea) if asked and key == idea.id else NOTHING,
     )
-
-
-def clean(text: str, limit: int = 200) -> str:
-    """A text that UTF-8 can hold, cut at the end to about `limit` characters."""
-    text = text if len(text) <= limit else text[:limit] + CUT
-    return text.encode(errors="replace").decode()
-
-
-def tail(log: str) -> str:
-    """The last lines of a log: at most MAX_LOG_LINES, and MAX_LOG_BYTES of UTF-8."""
-    lines = log[-4 * MAX_LOG_BYTES :].splitlines()[-MAX_LOG_LINES:]
-    return "\n".join(lines).encode(errors="replace")[-MAX_LOG_BYTES:].decode(errors="ignore")
-
-
-def idea_title(idea: Idea) -> str:
-    """One line: the title that the ideator gave, else how the experiment begins."""
-    experiment = idea.text.partition("[Code Changes]")[0].replace("[Experiment]", " ").strip()
-    text = str(idea.meta.get("title") or experiment or idea.text)
-    line = clean(" ".join(text[: 4 * MAX_TITLE_CHARS].split()), 4 * MAX_TITLE_CHARS)
-    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import statistics
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from executor import Executor, Problem, load_problem
-from executor.data import prepare_data, verify_data
+from executor.data.prepared import prepare_data, verify_data
 from executor.errors import UserError
-from executor.storage import open_storage
-from gym_envs import cheats, find_problem, problem_paths
+from executor.outside_text import clean_line
+from executor.store.open import open_storage
+from executor.trial.log_tail import LONGEST_REASON
+from gym_envs import find_problem, problem_paths
 from gym_envs.registration import TEMPLATE, gymnasium_id
-from ideator_rl.card import CARD
-from ideator_rl.check import check_environment
+from ideator_rl.check.card import CARD
+from ideator_rl.check.check import check_environment
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
+from ideator_rl.terminal import say, say_json, warn
 
-CHEATS = {
-    "none": (),
-    "telling": tuple(cheat for cheat in cheats.CHEATS if cheat.telling and not cheat.slow),
-    "all": cheats.CHEATS,
-}
+if TYPE_CHECKING:
+    from gym_envs.cheats.cheat import Cheat
+
+CHEATS = ("none", "telling", "all")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -49,6 +50,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     prepare = actions.add_parser("prepare", help="make a problem's data")
     prepare.add_argument("env", help="name, id or folder")
     prepare.add_argument("--source", help="what to make them from, for problems that ask for it")
+    prepare.add_argument(
+        "--secret",
+        type=Path,
+        metavar="FILE",
+        help="a secret shared between machines, from which the examination is drawn (default: one "
+        "that this machine drew; it is in the folder of the data)",
+    )
     prepare.add_argument("--tokens", type=int, help="how many, for problems that count in tokens")
     prepare.add_argument(
         "--verify", action="store_true", help="only compare what is there with its checksums"
@@ -95,7 +103,10 @@ def list_environments(args: argparse.Namespace) -> int:
     widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
     for row in rows:
         line = "  ".join(f"{value:<{widths[key]}}" for key, value in row.items())
-        print(json.dumps(row) if args.json else line.rstrip())
+        if args.json:
+            say_json(row)
+        else:
+            say(line.rstrip())
     return 0
 
 
@@ -110,7 +121,7 @@ def new_environment(args: argparse.Namespace) -> int:
     for path in (folder / "problem.toml", folder / "config_evolution.yaml"):
         text = path.read_text().replace("{{name}}", args.name).replace("{{id}}", env_id)
         path.write_text(text)
-    print(
+    say(
         f"{folder}/ holds a small problem that works; its README.md says what to change where.\n"
         f"  ideator-rl envs check {folder}/\n"
         f"  ideator-rl search --config {folder}/config_evolution.yaml"
@@ -121,31 +132,31 @@ def new_environment(args: argparse.Namespace) -> int:
 def prepare_environment(args: argparse.Namespace) -> int:
     problem = find_problem(args.env)
     if problem.file.data.prepare is None:
-        print(f"{problem.name} needs no data")
+        say(f"{problem.name} needs no data")
         return 0
     script = problem.folder / problem.file.data.prepare
     if args.verify:
         count = verify_data(problem.file.data_of, script)
-        print(f"{problem.name}: {count} files, all as they were made")
+        say(f"{problem.name}: {count} files, all as they were made")
         return 0
     if args.tokens is not None and args.tokens < 1:
         raise UserError("--tokens: must be at least 1")
-    folder = prepare_data(problem.file.data_of, script, args.source, args.tokens)
-    print(f"{problem.name}: data in {folder}")
+    folder = prepare_data(problem.file.data_of, script, args.source, args.tokens, args.secret)
+    say(f"{problem.name}: data in {folder}")
     return 0
 
 
 def check(args: argparse.Namespace) -> int:
     problem = find_problem(args.env)
     with _executor(problem, args) as executor:
-        held, card = check_environment(executor, args.seeds, CHEATS[args.cheats])
+        held, card = check_environment(executor, args.seeds, _cheats(args.cheats))
         url = executor.run.url
     page = card.markdown()
     if args.card:
         Path(args.card).write_text(page)
     else:
         open_storage(url).write(CARD, page.encode())
-    print(f"card: {args.card or f'{url}/{CARD}'}")
+    say(f"card: {args.card or f'{url}/{CARD}'}")
     return 0 if held else 1
 
 
@@ -155,14 +166,24 @@ def baseline(args: argparse.Namespace) -> int:
         futures = [executor.submit_baseline(seed) for seed in range(args.seeds)]
         outcomes = [future.result() for future in futures]
     for outcome in outcomes:
-        print(
+        say(
             f"seed {outcome.seed}  {outcome.status}  reward {outcome.reward:.5f}  "
-            f"{dict(outcome.metrics)}  {outcome.detail}"
+            f"{dict(outcome.metrics)}  {clean_line(outcome.detail, LONGEST_REASON)}"
         )
     rewards = [outcome.reward for outcome in outcomes if outcome.completed]
     if len(rewards) > 1:
-        print(f"reward {statistics.fmean(rewards):.5f} ± {statistics.stdev(rewards):.5f} (s.d.)")
+        say(f"reward {statistics.fmean(rewards):.5f} ± {statistics.stdev(rewards):.5f} (s.d.)")
     return 0 if len(rewards) == len(outcomes) else 1
+
+
+def _cheats(which: str) -> tuple[Cheat, ...]:
+    if which == "none":
+        return ()
+    from gym_envs.cheats import CHEATS as attacks  # imported where they are tried, nowhere else
+
+    if which == "all":
+        return attacks
+    return tuple(cheat for cheat in attacks if cheat.telling and not cheat.slow)
 
 
 def _executor(problem: Problem, args: argparse.Namespace) -> Executor:
@@ -170,7 +191,7 @@ def _executor(problem: Problem, args: argparse.Namespace) -> Executor:
         raise UserError("--seeds: must be at least 1")
     # The version is in the name: a changed problem is checked anew.
     run = f"check-{problem.name}-{problem.version}"
-    print(f"{problem.name}: results in {args.store}/runs/{run}", file=sys.stderr)
+    warn(f"{problem.name}: results in {args.store}/runs/{run}")
     executor = Executor(problem, store=args.store, run=run, slots=args.slots, sandbox=args.sandbox)
     say_sandbox(executor.lock)
     return executor

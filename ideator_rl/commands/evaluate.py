@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
-import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from executor.sandbox.lock import LEVELS
-from ideator_rl.commands.overrides import parse_overrides
 from ideator_rl.commands.sandbox_option import say_sandbox
-from ideator_rl.evaluation_recipe import read_evaluation
-from ideator_rl.ideators.chat import PromptStyle
+from ideator_rl.evaluation.recipe import read_evaluation
+from ideator_rl.ideators.language_model.chat import PromptStyle
+from ideator_rl.overrides import parse_overrides
+from ideator_rl.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
     from executor import Executor
-    from ideator_rl.evaluation import Prepared
+    from ideator_rl.evaluation.evaluation import Prepared
 
 OPTIONS = ("env", "models", "n", "k", "out", "store", "seed", "prompt", "max_tokens", "temperature")
 EXECUTOR_OPTIONS = ("slots", "sandbox")
@@ -33,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--executor.baseline_seeds 5\n\nexamples:\n"
         "  ideator-rl evaluate --env digits --model store/runs/digits-grpo-qwen3_tiny-seed0/model "
         "-n 64 -k 1,4,16,64 --out results\n"
-        "  ideator-rl evaluate --config recipes/digits/eval/config_qwen3_tiny.yaml",
+        "  ideator-rl evaluate --config digits/qwen3_tiny",
     )
     add = parser.add_argument
     add("--config", metavar="RECIPE", help="a YAML recipe; what is given here comes on top")
@@ -62,10 +63,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe = read_evaluation(args.config, _values(args), parse_overrides(args.overrides))
     # Not at the top: the other commands do without all this.
-    from ideator_rl.analysis.evaluation_figures import to_json
-    from ideator_rl.analysis.evaluation_page import write_evaluation
-    from ideator_rl.evaluation import evaluate, open_executor, prepare
-    from ideator_rl.evaluation_table import print_evaluation
+    from ideator_rl.evaluation.evaluation import evaluate, open_executor, prepare
+    from ideator_rl.evaluation.figures import to_json
+    from ideator_rl.evaluation.page import write_evaluation
+    from ideator_rl.evaluation.table import print_evaluation
 
     ready = prepare(recipe)
     with open_executor(ready) as executor:
@@ -77,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
             return 1
     page = write_evaluation(ready.out, found)
     if args.json:
-        print(to_json(found, indent=-1).decode().rstrip())
+        say_json(json.loads(to_json(found)))
     else:
         print_evaluation(found)
-        print(f"\nreport: {page}")
+        say(f"\nreport: {page}")
     return 0
 
 
@@ -99,20 +100,18 @@ def _sizes(text: str) -> list[int]:
 
 def _say_start(ready: Prepared, executor: Executor) -> None:
     recipe, budget = ready.recipe, ready.problem.file.budget
-    print(
+    warn(
         f"evaluating {len(recipe.models)} model{'s' if len(recipe.models) > 1 else ''} on "
         f"{ready.problem.name}: {recipe.n} ideas each, {budget.seconds:g} {budget.kind} s a trial, "
         f"{executor.slots} at a time; results in {ready.out.url}, run {recipe.run} in "
-        f"{recipe.store}",
-        file=sys.stderr,
+        f"{recipe.store}"
     )
     say_sandbox(executor.lock)
 
 
 def _say_interrupted(ready: Prepared, executor: Executor) -> None:
     kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
-    print(
+    warn(
         f"\ninterrupted; what was sampled is kept in {ready.out.url}, and {kept} finished trials "
-        f"in {executor.run.url}. The same command goes on from there.",
-        file=sys.stderr,
+        f"in {executor.run.url}. The same command goes on from there."
     )

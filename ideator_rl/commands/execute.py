@@ -12,11 +12,14 @@ import yaml
 
 from executor import Executor, Idea, Outcome, Store
 from executor.errors import UserError
+from executor.outside_text import clean_line
+from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
-from ideator_rl.components import open_implementer
-from ideator_rl.progress import outcome_line, progress
+from ideator_rl.progress import counting, outcome_line
 from ideator_rl.recipe import load_recipe
+from ideator_rl.search.components import open_implementer
+from ideator_rl.terminal import say, say_json, warn
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -73,14 +76,13 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed or 0,
             sandbox=args.sandbox,
         ) as executor,
-        progress(len(ideas)) as show,
+        counting(len(ideas), "executed") as show,
     ):
         say_sandbox(executor.lock)
-        by_id = {idea.id: idea for idea in ideas}
         outcomes = {}
         for outcome in executor.as_completed(ideas):
             outcomes[outcome.idea_id] = outcome
-            show(by_id[outcome.idea_id], outcome)
+            show()
     for idea in ideas:
         _print(idea, outcomes[idea.id], as_json=args.json)
     return 0
@@ -112,20 +114,24 @@ def _again(args: argparse.Namespace) -> int:
     ):
         say_sandbox(executor.lock)
         again = executor.submit_codebase(idea, files).result()
-    print(f"before: seed {outcome.seed:<4} {_figures(outcome)}", file=sys.stderr)
-    print(f"again:  seed {again.seed:<4} {_figures(again)}", file=sys.stderr)
+    warn(f"before: seed {outcome.seed:<4} {_figures(outcome)}")
+    warn(f"again:  seed {again.seed:<4} {_figures(again)}")
     if args.json:
-        print(again.to_json())
+        say_json(json.loads(again.to_json()))
     return 0
 
 
 def _figures(outcome: Outcome) -> str:
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in outcome.metrics.items())
-    return f"{outcome.status}  reward {outcome.reward:.4f}  {metrics}  {outcome.detail}".rstrip()
+    detail = clean_line(outcome.detail, LONGEST_REASON)
+    return f"{outcome.status}  reward {outcome.reward:.4f}  {metrics}  {detail}".rstrip()
 
 
 def _print(idea: Idea, outcome: Outcome, *, as_json: bool) -> None:
-    print(outcome.to_json() if as_json else outcome_line(idea, outcome))
+    if as_json:
+        say_json(json.loads(outcome.to_json()))
+    else:
+        say(outcome_line(idea, outcome, LONGEST_REASON))
 
 
 def read_ideas(name: str) -> list[Idea]:

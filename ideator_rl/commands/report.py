@@ -7,6 +7,7 @@ import argparse
 from executor import Store
 from executor.errors import UserError
 from ideator_rl.commands.execute import split_run
+from ideator_rl.terminal import say
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -22,8 +23,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ideator_rl.analysis.evaluation_page import rewrite_evaluation
-    from ideator_rl.analysis.report import write_report
+    from ideator_rl.evaluation.page import rewrite_evaluation
+    from ideator_rl.report.report import write_report
 
     url, name = split_run(args.run)
     store = Store(url)
@@ -31,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
         known = ", ".join(store.runs()) or "none"
         raise UserError(f"{args.run}: no such run; the runs of {url} are: {known}")
     folder = store.run(name)
-    print(rewrite_evaluation(folder.url) or write_report(folder))
+    say(str(rewrite_evaluation(folder.url) or write_report(folder)))
     return 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from executor.sandbox import Level, Lock
 from executor.sandbox.lock import LEVELS
+from ideator_rl.terminal import warn
 
 
 def add_sandbox(parser: argparse.ArgumentParser, default: Level) -> None:
@@ -20,10 +20,9 @@ def add_sandbox(parser: argparse.ArgumentParser, default: Level) -> None:
 
 def say_sandbox(lock: Lock) -> None:
     """Says it on stderr, with a warning for whatever is weaker than strict."""
-    print(f"sandbox {lock}", file=sys.stderr)
+    warn(f"sandbox {lock}")
     if lock.level != "strict":
-        print(
+        warn(
             "warning: code is not isolated: it can read what you can read; do not run ideas or "
-            "code of language models or strangers like this",
-            file=sys.stderr,
+            "code of language models or strangers like this"
         )

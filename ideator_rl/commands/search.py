@@ -5,21 +5,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from executor import Executor, Idea, Outcome, Problem, Store
 from executor.budget import BASELINE
+from executor.errors import UserError
+from executor.store.runs import RunFolder
 from gym_envs import find_problem
-from ideator_rl.commands.overrides import parse_overrides
 from ideator_rl.commands.sandbox_option import say_sandbox
-from ideator_rl.components import open_ideator, open_implementer
 from ideator_rl.ideators.ideator import Ideator
 from ideator_rl.kept_recipe import keep_recipe
+from ideator_rl.overrides import parse_overrides
 from ideator_rl.progress import progress
 from ideator_rl.recipe import SearchRecipe, load_recipe
+from ideator_rl.search.components import open_ideator, open_implementer
 from ideator_rl.search.loop import SearchResult, search
+from ideator_rl.terminal import say, say_json, warn
 from ideator_rl.tracking import Tracker, open_tracker
 
 if TYPE_CHECKING:
@@ -32,11 +35,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="search for ideas that beat a problem's baseline",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Every key of the recipe can be set here: --budget.ideas 40 --seed 1 --store DIR\n\n"
-        "example:\n  ideator-rl search --config recipes/digits/search/config_evolution.yaml "
-        "--budget.ideas 40",
+        epilog="Every key of the recipe can be set here: --budget.ideas 40 --seed 1 --store DIR\n"
+        "The page of all keys is docs/recipes.md; installed, print it with: "
+        "python -m ideator_rl.recipe_keys\n\n"
+        "example:\n  ideator-rl search --config digits/evolution --budget.ideas 40",
     )
-    parser.add_argument("--config", required=True, metavar="RECIPE", help="a YAML recipe")
+    parser.add_argument(
+        "--config",
+        required=True,
+        metavar="RECIPE",
+        help="a YAML recipe, or one of `ideator-rl recipes`",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="price the search, and start nothing"
     )
@@ -49,7 +58,20 @@ def run(args: argparse.Namespace) -> int:
     problem = find_problem(recipe.env, recipe.problem)
     if args.dry_run:
         return _price(recipe, problem, as_json=args.json)
-    kept = Store(recipe.store).run(recipe.run)
+    store = Store(recipe.store)
+    kept, is_new = store.run(recipe.run), recipe.run not in store.runs()
+    try:
+        return _run(recipe, problem, kept, as_json=args.json)
+    except Exception:
+        # The error that is told is the first one.
+        with suppress(UserError):
+            if is_new:
+                kept.discard_if_empty()
+        raise
+
+
+def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bool) -> int:
+    """Searches, confirms and reports; returns the exit code."""
     ideator = open_ideator(recipe.ideator, problem, kept)
     implementer = open_implementer(recipe.implementer, problem, kept)
     settings = recipe.executor
@@ -80,15 +102,14 @@ def run(args: argparse.Namespace) -> int:
         finally:
             tracker.finish()
         run_folder = executor.run
-    from ideator_rl.analysis.report import write_report
+    from ideator_rl.report.report import write_report
 
     page = write_report(run_folder)
-    _say_result(result, confirmation, recipe, str(page), as_json=args.json)
+    _say_result(result, confirmation, recipe, str(page), as_json=as_json)
     if result.ended:
-        print(
+        warn(
             f"ideator-rl: ended after {len(result.executed)} of {recipe.budget.ideas} ideas: "
-            f"{result.ended}",
-            file=sys.stderr,
+            f"{result.ended}"
         )
     return 1 if result.ended else 0
 
@@ -96,15 +117,15 @@ def run(args: argparse.Namespace) -> int:
 def _price(recipe: SearchRecipe, problem: Problem, *, as_json: bool) -> int:
     """Tells what the search will cost."""
     from executor.workers.local import available_cores
-    from ideator_rl.estimate import estimate
-    from ideator_rl.estimate_table import print_estimate
-    from ideator_rl.past_costs import read_past
+    from ideator_rl.estimate.estimate import estimate
+    from ideator_rl.estimate.past_costs import read_past
+    from ideator_rl.estimate.table import print_estimate
 
     cores = len(available_cores())
     slots = recipe.executor.slots or max(1, cores // problem.file.resources.cpus)
     found = estimate(recipe, problem, read_past(recipe, problem), slots)
     if as_json:
-        print(json.dumps(found.figures()))
+        say_json(found.figures())
     else:
         print_estimate(found)
     return 0
@@ -131,17 +152,16 @@ async def _confirm(
 ) -> Confirmation | None:
     """Confirms the winners, unless the recipe has it switched off."""
     # Not at the top: what reads and judges runs is loaded while no trial waits for it.
-    from ideator_rl.confirmation import confirm, make_plan
+    from ideator_rl.search.confirmation import confirm, make_plan
 
     if not recipe.confirm.top:
         return None
     plan = make_plan(recipe, result)
     trials = len(list(plan.order()))
     if trials:
-        print(
+        warn(
             f"confirming {len(plan.ideas)} of the ideas on {len(plan.seeds)} fresh seeds, side by "
-            f"side with the baseline: {trials} trials",
-            file=sys.stderr,
+            f"side with the baseline: {trials} trials"
         )
     with progress(trials, "confirming") as show:
 
@@ -185,22 +205,20 @@ class _Tracked:
 def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
     budget = executor.problem.file.budget
     kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
-    print(
+    warn(
         f"{recipe.search.method} on {executor.problem.name}: {recipe.budget.ideas} ideas, "
         f"{budget.seconds:g} {budget.kind} s each, {executor.slots} at a time; "
         f"run {recipe.run} in {recipe.store}"
-        + (f", going on after {kept} finished trials" if kept else ""),
-        file=sys.stderr,
+        + (f", going on after {kept} finished trials" if kept else "")
     )
     say_sandbox(executor.lock)
 
 
 def _say_interrupted(executor: Executor, recipe: SearchRecipe) -> None:
     kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
-    print(
+    warn(
         f"\ninterrupted; {kept} finished trials are kept in {executor.run.url}. "
-        "The same command goes on from there.",
-        file=sys.stderr,
+        "The same command goes on from there."
     )
 
 
@@ -214,25 +232,23 @@ def _say_result(
 ) -> None:
     if as_json:
         best = result.best
-        print(
-            json.dumps(
-                {
-                    "run": recipe.run,
-                    "executed": len(result.executed),
-                    "completed": sum(e.outcome.completed for e in result.executed),
-                    "baseline_rewards": [outcome.reward for outcome in result.baselines],
-                    "ended": result.ended or None,
-                    "best": json.loads(best.outcome.to_json()) if best else None,
-                    "confirmation": confirmation
-                    and {"state": confirmation.state, **asdict(confirmation)},
-                    "report": page,
-                }
-            )
+        say_json(
+            {
+                "run": recipe.run,
+                "executed": len(result.executed),
+                "completed": sum(e.outcome.completed for e in result.executed),
+                "baseline_rewards": [outcome.reward for outcome in result.baselines],
+                "ended": result.ended or None,
+                "best": json.loads(best.outcome.to_json()) if best else None,
+                "confirmation": confirmation
+                and {"state": confirmation.state, **asdict(confirmation)},
+                "report": page,
+            }
         )
         return
-    from ideator_rl.result_table import print_confirmation, print_result
+    from ideator_rl.search.result_table import print_confirmation, print_result
 
     print_result(result)
     if confirmation is not None:
         print_confirmation(confirmation)
-    print(f"\nreport: {page}")
+    say(f"\nreport: {page}")

@@ -6,7 +6,8 @@ import argparse
 import os
 
 from executor.errors import UserError
-from ideator_rl.commands.overrides import parse_overrides
+from ideator_rl.overrides import parse_overrides
+from ideator_rl.terminal import say
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -15,10 +16,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="fine-tune an ideator on execution rewards (GRPO)",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Every key of the recipe can be set here: --steps 60 --seed 1 --grpo.kl 0.001\n\n"
-        "example:\n  ideator-rl train --config recipes/digits/grpo/config_qwen3_tiny.yaml",
+        epilog="Every key of the recipe can be set here: --steps 60 --seed 1 --grpo.kl 0.001\n"
+        "The page of all keys is docs/recipes.md; installed, print it with: "
+        "python -m ideator_rl.recipe_keys\n\n"
+        "example:\n  ideator-rl train --config digits/qwen3_tiny",
     )
-    parser.add_argument("--config", required=True, metavar="RECIPE", help="a YAML recipe")
+    parser.add_argument(
+        "--config",
+        required=True,
+        metavar="RECIPE",
+        help="a YAML recipe, or one of `ideator-rl recipes`",
+    )
     parser.set_defaults(execute=run, takes_overrides=True)
 
 
@@ -31,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
             "recipe to train on more GPUs"
         )
     from executor import Store
-    from ideator_rl.analysis.report import write_report
+    from ideator_rl.report.report import write_report
     from ideator_rl.rl.launch import train
     from ideator_rl.rl.train_recipe import read_train_recipe
 
     recipe = read_train_recipe(args.config, parse_overrides(args.overrides))
     model = train(recipe)
-    print(f"trained model: {model}\nreport: {write_report(Store(recipe.store).run(recipe.run))}")
+    say(f"trained model: {model}\nreport: {write_report(Store(recipe.store).run(recipe.run))}")
     return 0

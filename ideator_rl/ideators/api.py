@@ -22,12 +22,14 @@ from executor.llm.records import Request as Question
 from executor.problem import Problem
 from executor.records import Idea
 from ideator_rl.ideators.api_prompts import make_question, problem_text, shown_ideas, title_of
-from ideator_rl.ideators.idea_draft import Draft
-from ideator_rl.ideators.idea_replies import read_ideas
 from ideator_rl.ideators.ideator import Executed, GaveUp, Mode, Proposal, Request
 from ideator_rl.ideators.near_duplicates import NearDuplicates
+from ideator_rl.ideators.replies.draft import Draft
+from ideator_rl.ideators.replies.replies import read_ideas
 
 BATCH = 10
+# At most so many ideas of a reply are compared with those of the run.
+MOST_READ = 100
 # After so many calls in a row without a new idea the ideator gives up.
 MOST_IN_VAIN = 10
 
@@ -49,9 +51,9 @@ class _Read(NamedTuple):
 class ApiIdeator:
     """Proposes what a model writes, each idea once in a run.
 
-    What it asks is a function of the request, and of the replies so far: a resumed search asks the
-    same, and is answered from what was kept of them. `record` is told of every call, in the way of
-    `RunFolder.record`.
+    Its prompts are a function of the request and of the replies so far: a resumed search asks the
+    same and is answered from the journal. `record` is called for every reply, with the arguments
+    of `RunFolder.record`.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class ApiIdeator:
 
     async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
         """The new ideas of each reply, `request.count` in all. Raises GaveUp, LLMError."""
-        # One draw, however many replies it takes: what is drawn later does not depend on them.
+        # A single draw, so that later draws do not depend on the number of replies.
         rng = Random(request.rng.getrandbits(64))
         shown = shown_ideas(request, rng)
         history = [entry.idea for entry in request.history]
@@ -109,7 +111,7 @@ class ApiIdeator:
             try:
                 return await self._llm.complete(question)
             except NoReply as error:
-                # The same again, not another: then a reply that comes is found under its key.
+                # The same request again, so that its reply is found under the same key.
                 self._note(question, mode, count, _Read((), 0, str(error)))
                 _in_vain(in_vain, str(error))
 
@@ -139,7 +141,7 @@ def _read_new(response: Response, known: NearDuplicates, count: int) -> _Read:
     if response.stop == "refusal":
         return _Read((), 0, REFUSED)
     cut = response.stop == "length"
-    drafts = read_ideas(response.text, cut=cut)
+    drafts = read_ideas(response.text, cut=cut)[:MOST_READ]
     new: list[Draft] = []
     repeated = 0
     for draft in drafts:
@@ -163,8 +165,8 @@ def _proposal(
     response: Response,
     cost: float,
 ) -> Proposal:
-    """`cost` is the idea's share of its reply and of those in vain before it, in the recipe's
-    money; `sample` finds the reply among those that the journal keeps."""
+    """`cost` is the idea's share of the cost of its reply and of earlier replies without a new
+    idea; `sample` finds the reply in the journal."""
     meta = {
         "title": title_of(Idea("", draft.text)),
         "sample": question.sample,
@@ -175,7 +177,7 @@ def _proposal(
 
 
 def _parents(mode: Mode, shown: Sequence[Executed], draft: Draft) -> tuple[str, ...]:
-    """What an idea builds on by its own account, else everything that it was to improve on."""
+    """The ideas that it names as its parents, else all that it was asked to improve on."""
     if mode != "exploit":
         return ()
     ids = [entry.idea.id for entry in shown]

@@ -1,4 +1,4 @@
-"""What an ideator behind an API is asked: the texts of `ideator_rl/prompts`, filled in.
+"""What an ideator behind an API is asked: the texts of `prompts/`, filled in.
 
     shown = shown_ideas(request, rng)
     question = make_question(problem_text(problem), request, shown, titles, count=10, sample=1)
@@ -18,7 +18,9 @@ from string import Template
 
 from executor.llm.records import Message
 from executor.llm.records import Request as Question
+from executor.outside_text import clean_line
 from executor.problem import Problem
+from executor.quoted import QUOTED, quoted
 from executor.records import Idea
 from gym_envs.prompt import history_prompt, problem_prompt
 from ideator_rl.ideators.checkpoint import first_sentence
@@ -42,12 +44,13 @@ def make_question(
     """Asks for `count` ideas. `titles` name those that are known, `reason` is why the last reply
     could not be used."""
     told = history_prompt((entry.idea.text, entry.outcome) for entry in shown)
-    # A search may have nothing to show yet.
+    # A search may have no executed ideas yet.
     mode = request.mode if shown else "sample"
     parts = [fill(mode, history=told, baseline=_baseline(request.baseline))]
     if titles:
         listed = "\n".join(f"- {title}" for title in titles[-SHOWN_TITLES:])
-        parts.append(fill("known", titles=listed))
+        told = quoted(listed, SHOWN_TITLES * (LONGEST_TITLE + 3))
+        parts.append(fill("known", titles=told if shown else f"{QUOTED}\n\n{told}"))
     parts.append(fill("answer", ideas="one idea" if count == 1 else f"{count} ideas"))
     if reason:
         parts.append(fill("retry", reason=reason))
@@ -82,18 +85,17 @@ def shown_ideas(request: Request, rng: Random) -> list[Executed]:
 
 def title_of(idea: Idea) -> str:
     """One short line."""
-    title = str(idea.meta.get("title") or first_sentence(idea.text))
-    return " ".join(title.split())[:LONGEST_TITLE]
+    return clean_line(str(idea.meta.get("title") or first_sentence(idea.text)), LONGEST_TITLE)
 
 
 @cache
 def _template(name: str) -> Template:
-    text = (files("ideator_rl") / "prompts" / f"{name}.md").read_text()
+    text = (files("ideator_rl.ideators") / "prompts" / f"{name}.md").read_text()
     return Template(text.strip())
 
 
 def fill(name: str, **values: str) -> str:
-    """A text of `ideator_rl/prompts` with its values."""
+    """A text of `prompts/` with its values."""
     return _template(name).substitute(values)
 
 

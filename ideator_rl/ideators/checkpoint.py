@@ -1,12 +1,12 @@
 """An open-weight language model as an ideator, for every search.
 
     ideator = CheckpointIdeator.load("store/runs/digits-grpo-qwen3_tiny-seed0/model", problem)
-    proposals = await ideator.propose(request)
-    proposals[0].meta["thinking"], proposals[0].meta["title"]
+    async for batch in ideator.propose(request):           # at most ROUNDS batches
+        batch[0].text, batch[0].meta["thinking"], batch[0].meta["title"]
 
-It is asked in one turn: the problem's prompt, for `exploit` and `explore` followed by the ideas of
-the request's history with what came of them, and a line that says what is wanted. A history that is
-too long for the model's context loses its oldest ideas.
+The model gets one user message: the problem's prompt and, for `exploit` and `explore`, the ideas of
+the request's history with their outcomes, the baseline's reward, and one sentence that says which
+kind of idea is wanted. A history that is too long for the model's context loses its oldest ideas.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from __future__ import annotations
 import asyncio
 import bisect
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 from executor.problem import Problem
 from gym_envs.prompt import history_prompt
-from ideator_rl.ideators.chat import PromptStyle, read_answer, style_prompt
 from ideator_rl.ideators.ideator import Executed, Proposal, Request
-from ideator_rl.ideators.language_model import LanguageModel
-from ideator_rl.ideators.model_folder import find_model, read_answer_defaults
+from ideator_rl.ideators.language_model.chat import PromptStyle, read_answer, style_prompt
+from ideator_rl.ideators.language_model.language_model import LanguageModel
+from ideator_rl.ideators.language_model.model_folder import find_model, read_answer_defaults
 
-# How often answers that hold no idea, or one that is known, are replaced by others.
+# How many rounds of sampling there are to replace answers without a new idea.
 ROUNDS = 4
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
 
@@ -67,8 +67,8 @@ class CheckpointIdeator:
         return cls(LanguageModel(find_model(name)), problem, **options)
 
     def sample(self, seeds: Sequence[int]) -> Iterator[tuple[int, Draft]]:
-        """What the model writes on the problem's prompt with each seed, and the seed's place, in
-        the order in which answers end; whatever it is, and however often. Raises UserError."""
+        """Samples one answer to the problem's prompt for each seed. Yields the seed's index and
+        the draft, in the order in which answers end, duplicates included. Raises UserError."""
         return self._write(self.model.encode(self.prompt), seeds)
 
     async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
@@ -116,7 +116,8 @@ class CheckpointIdeator:
         shown = sorted(request.history, key=lambda entry: (entry.idea.epoch, entry.idea.id))
 
         def encode(cut: int) -> list[int]:
-            return self.model.encode(request_prompt(self.prompt, request, shown[cut:]))
+            prompt = request_prompt(self.prompt, request, shown[cut:], self.model.without_marks)
+            return self.model.encode(prompt)
 
         room = self.model.room(self.max_tokens)
         # The smallest number of ideas to cut: the more are cut, the shorter the prompt.
@@ -126,13 +127,19 @@ class CheckpointIdeator:
         return encode(cut), tuple(entry.idea.id for entry in builds_on)
 
 
-def request_prompt(prompt: str, request: Request, shown: Sequence[Executed]) -> str:
-    """The problem's prompt with the history that is shown, and what is wanted."""
+def request_prompt(
+    prompt: str,
+    request: Request,
+    shown: Sequence[Executed],
+    without_marks: Callable[[str], str] = str,
+) -> str:
+    """The problem's prompt, the ideas shown, and the kind of idea wanted; `without_marks` breaks
+    special tokens of the model's tokenizer that stand in the ideas' texts."""
     if request.mode == "exploit":
         wish = "All of these beat the baseline. Write one idea that improves on them."
     else:
         wish = "Write one idea that is unlike these."
-    told = history_prompt((entry.idea.text, entry.outcome) for entry in shown)
+    told = without_marks(history_prompt((e.idea.text, e.outcome) for e in shown))
     baseline = f"The baseline's reward is {request.baseline:.4g}."
     return f"{prompt}\n\n## Tried so far\n{told}\n\n{baseline} {wish}"
 

@@ -1,4 +1,4 @@
-"""The contract of an ideator: asked for ideas, it proposes texts, as they come.
+"""The contract of an ideator: asked for ideas, it yields proposals as soon as it has them.
 
     async for batch in ideator.propose(Request("explore", 4, history, seen, baseline, rng)):
         batch[0].text                    # "[Experiment] … [Code Changes] …"
@@ -21,7 +21,7 @@ Mode = Literal["sample", "exploit", "explore"]
 
 
 class Executed(NamedTuple):
-    """An idea and what came of it."""
+    """An idea and its outcome."""
 
     idea: Idea
     outcome: Outcome
@@ -29,10 +29,15 @@ class Executed(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """What a search wants: `count` ideas of a kind, on the grounds of `history`.
+    """What a search asks an ideator for.
 
-    `seen` are all ideas of the run so far, none of which is to be proposed again; `baseline` is the
-    mean reward of the unchanged codebase, NaN in epoch 0, when it is still running.
+    Args:
+        mode: the kind of ideas.
+        count: how many ideas, at most.
+        history: the executed ideas to learn from.
+        seen: all ideas of the run so far, none of which is to be proposed again.
+        baseline: the mean reward of the unpatched codebase; NaN in epoch 0, while it still runs.
+        rng: the only source of randomness, so that a resumed search repeats its proposals.
     """
 
     mode: Mode
@@ -45,7 +50,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Proposal:
-    """An idea that has no name yet; `parents` are ids of ideas in the request's history."""
+    """An idea without an id.
+
+    Args:
+        text: `[Experiment] … [Code Changes] …`.
+        parents: the ids of the ideas in the request's history that it builds on.
+        meta: JSON values that are stored with the idea.
+    """
 
     text: str
     parents: tuple[str, ...] = ()
@@ -53,16 +64,29 @@ class Proposal:
 
 
 class GaveUp(UserError):
-    """An ideator that was asked in vain too often: how often, and why, in one line."""
+    """Too many requests in a row gave no new idea; the message says how many, and why."""
 
 
 class Ideator(Protocol):
+    """Writes ideas. A new kind implements these two methods."""
+
     def propose(self, request: Request) -> AsyncGenerator[Sequence[Proposal], None]:
-        """At most `request.count` proposals in all; fewer when it has no more. Raises GaveUp, and
-        UserError for what no other request would mend."""
+        """Writes new ideas.
+
+        Args:
+            request: which ideas are wanted, and what is known so far.
+
+        Yields:
+            Batches of proposals as soon as they exist: at most `request.count` in all, fewer when
+            the ideator has no more.
+
+        Raises:
+            GaveUp: too many requests in a row gave no new idea.
+            UserError: an error that another request would not avoid.
+        """
 
     async def close(self) -> None:
-        """Gives back what it holds; on the event loop that `propose` ran on."""
+        """Releases its resources. Called on the event loop that `propose` ran on."""
 
 
 async def propose_all(ideator: Ideator, request: Request) -> list[Proposal]:

@@ -19,8 +19,9 @@ from msgspec import Meta
 
 from executor.errors import UserError
 from executor.records import Idea, Status
-from executor.typed import FieldError, Scalar, Settings, convert
+from executor.settings import FieldError, Scalar, Settings, convert
 from ideator_rl.ideators.ideator import Executed, Proposal, Request
+from ideator_rl.yaml_text import read_yaml
 
 # An idea of this ideator: its atoms, each with the values of its parameters, sorted by name.
 Genome = tuple[tuple[str, tuple[tuple[str, Scalar], ...]], ...]
@@ -56,7 +57,7 @@ class LibraryIdeator:
         for attempt in range(_ATTEMPTS * request.count):
             if len(proposals) == request.count:
                 break
-            # Where the small combinations are used up, larger ones come in.
+            # When all small combinations have been proposed, larger ones follow.
             genome, parents = self._variation(request, 1 + attempt // _ATTEMPTS)
             if genome not in taken:
                 taken.add(genome)
@@ -66,7 +67,7 @@ class LibraryIdeator:
         yield proposals
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: it holds no resources."""
 
     def _variation(self, request: Request, size: int) -> tuple[Genome, tuple[str, ...]]:
         rng = request.rng
@@ -105,8 +106,7 @@ class LibraryIdeator:
 def load_library(path: Path) -> list[Atom]:
     """The atomic ideas of an `ideas.yaml`. Raises UserError naming the entry and the fix."""
     try:
-        raw = yaml.safe_load(path.read_text())
-        atoms = convert(raw, list[Atom])
+        atoms = convert(read_yaml(path.read_text()) or [], list[Atom])
     except FileNotFoundError:
         raise UserError(f"{path}: missing; the library ideator needs a list of ideas") from None
     except yaml.YAMLError as error:

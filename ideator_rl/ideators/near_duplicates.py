@@ -1,8 +1,9 @@
-"""Whether an idea says what another has said: normalised texts and a cheap similarity.
+"""Finds ideas that repeat earlier ones: normalised texts and a cheap similarity.
 
-    known = NearDuplicates(["[Experiment] Raise the learning rate to 0.02."])
-    known.find("**Experiment:** raising the learning rate to 2e-2")    # the text above
-    known.find("[Experiment] Raise the learning rate to 0.05.")        # None: another value
+    >>> known = NearDuplicates(["[Experiment] Raise the learning rate to 0.02."])
+    >>> known.find("**Experiment:** raising the learning rate to 2e-2")
+    '[Experiment] Raise the learning rate to 0.02.'
+    >>> known.find("[Experiment] Raise the learning rate to 0.05.")     # None: another value
 
 Two texts are near duplicates when they name the same numbers and the same names of code, and when
 their other words, endings and stop words aside, are nearly the same set. Case, Markdown,
@@ -21,7 +22,9 @@ from typing import NamedTuple
 # The Jaccard index |A ∩ B| / |A ∪ B| of two texts' words from which on they are the same idea.
 SAME = 0.8
 
-_NUMBER = re.compile(r"(?<![\w.])(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?!\w)", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?(?!\w)", re.IGNORECASE)
+# Accents over accents are sorted in quadratic time: a text is normalised piece by piece.
+_PIECE = re.compile(r"\s+|\S{1,64}")
 _WORD = re.compile(r"\w+(?:[._]\w+)*")
 _CODE = re.compile(r"[\d._]")
 _CAPITAL = re.compile(r"(?<=\w)[A-Z]")
@@ -37,7 +40,7 @@ _STOP_WORDS = frozenset(
 
 
 class Features(NamedTuple):
-    """What is compared of a text."""
+    """The features of a text that are compared."""
 
     exact: frozenset[str]
     words: frozenset[str]
@@ -58,7 +61,7 @@ class NearDuplicates:
         self._known[exact].append((words, text))
 
     def find(self, text: str) -> str | None:
-        """A known text that says the same, the first that was added; None where there is none."""
+        """The first known text that is a near duplicate; None where there is none."""
         exact, words = features(text)
         return next(
             (known for theirs, known in self._known.get(exact, ()) if _alike(words, theirs)), None
@@ -68,7 +71,7 @@ class NearDuplicates:
 @lru_cache(maxsize=2048)
 def features(text: str) -> Features:
     """Numbers and names of code, which must be equal, and the stems of the other words."""
-    text = unicodedata.normalize("NFKC", text)
+    text = "".join(unicodedata.normalize("NFKC", piece) for piece in _PIECE.findall(text))
     numbers = {f"{float(number):.6g}" for number in _NUMBER.findall(text)}
     words = _WORD.findall(_NUMBER.sub(" ", text))
     names = {word.casefold() for word in words if _CODE.search(word)}
@@ -84,5 +87,5 @@ def _stem(word: str) -> str:
 
 
 def _alike(ours: frozenset[str], theirs: frozenset[str]) -> bool:
-    either = len(ours | theirs)
-    return len(ours & theirs) >= SAME * either
+    both = len(ours & theirs)
+    return both >= SAME * (len(ours) + len(theirs) - both)

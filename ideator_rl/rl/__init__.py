@@ -1,1 +1,1 @@
-"""How an open-weight ideator learns: the warm start, and reinforcement from execution."""
+"""How an open-weight ideator learns from execution: GRPO, with verl."""

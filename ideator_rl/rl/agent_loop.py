@@ -1,12 +1,13 @@
-"""verl's agent loop over a research environment: the model has an idea, its execution pays.
+"""verl's agent loop over a research environment: the model writes an idea, its execution is the
+reward.
 
 An answer is generated, what follows its thinking is executed through `ResearchEnv.astep`, and the
-reward goes back to verl with everything else that is known about it (`INFO`). An environment of
+reward goes back to verl together with the fields of `INFO`. An environment of
 several turns goes on with the outcome as the user's next message; the reward is then the sum over
 the turns.
 
-An idea that fails in whatever way is a reward with a status. An executor that is lost is asked
-again, and where it stays lost the idea is `lost`: verl would drop a whole group for an exception.
+Every failure of an idea is a reward with a status. If the executor is lost, the idea is submitted
+again; if it stays lost, the idea's status is `lost`: an exception would make verl drop its group.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from uuid import uuid4
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput
 
 from executor import Idea, Outcome
+from executor.cluster.remote import RemoteExecutor
 from executor.errors import UserError
-from executor.remote import RemoteExecutor
 from gym_envs import ResearchEnv
 from gym_envs.prompt import summary
-from ideator_rl.ideators.chat import Answer, read_answer
+from ideator_rl.ideators.language_model.chat import Answer, read_answer
 
 TRIES = 3
 _MASK_63 = (1 << 63) - 1
@@ -34,8 +35,8 @@ _MASK_63 = (1 << 63) - 1
 class IdeaAgentLoop(AgentLoopBase):
     """One episode of one environment; verl makes one for every answer that it wants.
 
-    `executor` is the name of the run's executor, see `executor.remote`; `seed` makes answers
-    repeatable where the rollout honours seeds.
+    `executor` is the name of the run's executor, see `executor.cluster.remote`; `seed` makes
+    answers repeatable where the rollout honours seeds.
     """
 
     def __init__(self, *args: Any, executor: str, max_turns: int, seed: int, **kwargs: Any) -> None:
@@ -104,7 +105,7 @@ class IdeaAgentLoop(AgentLoopBase):
         )
 
     def _info(self, answer: Answer, outcome: Outcome, generated: float) -> dict[str, Any]:
-        """Of the last turn; the same keys whatever happened. Lengths in tokens, Unix times."""
+        """The fields `INFO` of the last turn, always all of them. Lengths in tokens, Unix times."""
 
         def length(text: str) -> int:
             return len(self._tokenizer.encode(text, add_special_tokens=False))
@@ -149,7 +150,7 @@ async def _execute(env: ResearchEnv, idea: Idea) -> tuple[Outcome, bool]:
             *_, terminated, truncated, info = await env.astep(idea)
             return info["outcome"], terminated or truncated
         except UserError as error:
-            # Not the idea's fault: a store that does not answer, an executor that is gone.
+            # Not caused by the idea: the store does not answer, or the executor is gone.
             lost = f"{error}"
             await asyncio.sleep(2**attempt)
     failure = env.problem.file.reward.failure

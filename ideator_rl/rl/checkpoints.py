@@ -22,8 +22,8 @@ def last_step(folder: Path) -> int | None:
 
 
 def mend(folder: Path) -> None:
-    """Makes verl's pointer name the last whole checkpoint, whatever a kill left of it; removes what
-    is no whole checkpoint."""
+    """Repairs the folder after a kill: removes incomplete checkpoints and makes verl's pointer name
+    the last complete one."""
     last = last_step(folder)
     for path in folder.glob(f"{_PREFIX}*"):
         if _step(path) not in _whole(folder):

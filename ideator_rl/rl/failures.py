@@ -10,4 +10,4 @@ class RunFailed(UserError):
 
 
 class WorkerDied(Exception):
-    """A process of the run is gone, for no fault of the run's."""
+    """A process of the run died for an outside reason; the run can go on from its checkpoint."""

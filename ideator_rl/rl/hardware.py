@@ -6,13 +6,15 @@ import socket
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 from executor.errors import UserError
-from ideator_rl.ideators.model_folder import count_weights, weight_files
+from ideator_rl.ideators.language_model.model_folder import count_weights, weight_files
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 # What makes verl run on processors, in the environment of every process, see `verl_on_cpu.py`.
 VERL_ON_CPU = {
-    "VERL_USE_EXTERNAL_MODULES": "ideator_rl.rl.verl_on_cpu",
+    "VERL_USE_EXTERNAL_MODULES": "ideator_rl.rl.cpu.verl_on_cpu",
     "VERL_PLATFORM": "cpu",
     # Engines are registered for accelerators only; the FSDP engine runs on any device.
     "VERL_ENGINE_DEVICE": "cuda",
@@ -79,8 +81,6 @@ def _gpus() -> int:
 
 
 def _memory_gb(profile: str) -> float:
-    import psutil
-
     if profile == "cpu":
         return psutil.virtual_memory().available / 2**30
     import torch

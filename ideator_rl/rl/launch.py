@@ -24,13 +24,18 @@ from typing import Any
 import yaml
 
 from executor import Problem, Store
+from executor.cluster.reaper import end_with_me
 from executor.errors import RunInUse, UserError
-from executor.reaper import end_with_me
-from executor.storage import open_storage
-from executor.store import RunFolder
+from executor.store.open import open_storage
+from executor.store.runs import RunFolder
 from gym_envs import find_problem
-from ideator_rl.ideators.chat import chat_messages, style_prompt
-from ideator_rl.ideators.model_folder import AnswerDefaults, find_model, write_answer_defaults
+from ideator_rl.analysis.metrics_file import METRICS
+from ideator_rl.ideators.language_model.chat import chat_messages, style_prompt
+from ideator_rl.ideators.language_model.model_folder import (
+    AnswerDefaults,
+    find_model,
+    write_answer_defaults,
+)
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
@@ -41,9 +46,9 @@ from ideator_rl.rl.hardware import (
     check_memory,
     check_rollout,
 )
-from ideator_rl.rl.metrics_file import METRICS
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
+from ideator_rl.terminal import warn
 
 TRIES = 3
 OPEN_S = 20.0
@@ -59,12 +64,18 @@ def train(recipe: TrainRecipe) -> Path:
     check_hardware(recipe)
     check_cluster(os.environ.get("RAY_ADDRESS"))
     os.environ.update(_environment(recipe))
-    # verl's advice on engines that nobody asked for.
+    # verl's warnings on engines that are not used.
     warnings.filterwarnings("ignore", module="verl")
     run = Store(recipe.store).run(recipe.run)
     check_recipe(run.recipe(), recipe)
     _mend_alone(run, paths)
-    if (last_step(paths.checkpoints) or 0) < recipe.steps:
+    done = last_step(paths.checkpoints) or 0
+    if done < recipe.steps:
+        begin = f"goes on after step {done}" if done else "begins"
+        warn(
+            f"GRPO on {problem.name}: {recipe.steps} steps, run {recipe.run} in {recipe.store} "
+            f"{begin}; a minute or more goes by before the next line, while verl starts"
+        )
         initial = _initial_model(recipe)
         check_memory(recipe.profile, find_model(initial))
         config = configure(recipe, problem, paths, initial)
@@ -81,7 +92,7 @@ def train(recipe: TrainRecipe) -> Path:
 
 
 def _mend_alone(run: RunFolder, paths: RunPaths) -> None:
-    """Mends checkpoints, which nobody may be writing. Raises RunInUse."""
+    """Repairs the checkpoints while no process writes them. Raises RunInUse."""
     deadline = time.monotonic() + OPEN_S
     while True:
         try:
@@ -109,7 +120,7 @@ def _initial_model(recipe: TrainRecipe) -> str:
     """The model that training starts from; a warm start's is made where it is missing."""
     if recipe.model.path is not None:
         return recipe.model.path
-    from ideator_rl.rl.warm_start_recipe import read_warm_start_recipe, run_folder
+    from ideator_rl.sft.recipe import read_warm_start_recipe, run_folder
 
     assert recipe.model.warm_start is not None
     own = {"store": recipe.store, "seed": str(recipe.seed)}
@@ -117,7 +128,7 @@ def _initial_model(recipe: TrainRecipe) -> str:
     if not model.exists():
         # A process of its own, whose memory is free again when training begins.
         options = [word for name, value in own.items() for word in (f"--{name}", value)]
-        command = [sys.executable, "-m", "ideator_rl.rl.warm_start"]
+        command = [sys.executable, "-m", "ideator_rl.sft.warm_start"]
         done = subprocess.run([*command, "--config", recipe.model.warm_start, *options])
         if done.returncode:
             raise RunFailed("the warm start did not end well; the same command goes on with it")
@@ -162,7 +173,7 @@ def _with_restarts(recipe: TrainRecipe, problem: Problem, paths: RunPaths, confi
             if attempt == TRIES:
                 raise RunFailed(f"{error}; gave up after {TRIES} tries") from None
             mend(paths.checkpoints)
-            print(f"{error}; going on after step {before or 0}", file=sys.stderr, flush=True)
+            warn(f"{error}; going on after step {before or 0}")
 
 
 @contextmanager
@@ -206,10 +217,10 @@ def _environment(recipe: TrainRecipe) -> dict[str, str]:
 
 
 def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, logs: Path) -> None:
-    """One life of the run, until its last step. Raises WorkerDied, RunFailed."""
+    """One attempt to train until the last step. Raises WorkerDied, RunFailed."""
     import ray
 
-    from executor.remote import start_executor
+    from executor.cluster.remote import start_executor
     from ideator_rl.rl.trainer import TaskRunner
     from ideator_rl.rl.watch import watch
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ideator_rl.rl.metrics_file import read_steps
+from ideator_rl.analysis.metrics_file import read_steps
+from ideator_rl.terminal import say
 
 
 class StepLines:
@@ -20,7 +21,7 @@ class StepLines:
         for step, line in read_steps(self._path).items():
             if self._shown.get(step) != line["time"]:
                 self._shown[step] = line["time"]
-                print(step_line(line, self._steps), flush=True)
+                say(step_line(line, self._steps))
 
 
 def step_line(line: Mapping[str, Any], steps: int) -> str:

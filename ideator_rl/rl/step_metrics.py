@@ -1,4 +1,4 @@
-"""What is reported of a GRPO step, from what the agent loop said of each answer.
+"""Per-step metrics of GRPO, from the agent loop's record of each answer.
 
     figures = step_metrics(infos, best_before=0.95)
     figures["reward/mean"], figures["ideas/distinct"]
@@ -16,7 +16,7 @@ from typing import Any
 
 from ideator_rl.analysis.diversity import distinct, mean_similarity
 
-# Of verl's figures those that are reported, and under which name.
+# verl's metrics that are reported, and under which name.
 _VERL = {
     "actor/entropy": "actor/entropy",
     "actor/kl_loss": "actor/kl",
@@ -56,7 +56,7 @@ def step_metrics(infos: Sequence[Mapping[str, Any]], best_before: float) -> dict
 
 
 def verl_figures(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of verl's that are reported, where they are finite numbers."""
+    """verl's metrics that are reported, where they are finite numbers."""
     return {
         name: float(metrics[key])
         for key, name in _VERL.items()

@@ -1,6 +1,7 @@
 """The recipe of a GRPO run: the science here, the hardware in a profile, all of verl in `verl:`.
 
-    recipe = read_train_recipe("recipes/digits/grpo/config_qwen3_tiny.yaml", {"steps": "60"})
+    >>> read_train_recipe("recipes/digits/grpo/config_qwen3_tiny.yaml", {"steps": "60"}).steps
+    60
 
 Unknown keys are errors. Lengths are in tokens.
 """
@@ -16,10 +17,11 @@ import msgspec
 
 from executor.errors import UserError
 from executor.sandbox import Level
-from executor.typed import AtLeast1, Positive, Settings
-from ideator_rl.ideators.chat import PromptStyle
+from executor.settings import AtLeast1, Positive, Settings
+from ideator_rl.analysis.metrics_file import METRICS
+from ideator_rl.bundled_recipes import find_recipe
+from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.recipe import ExecutorSettings, Recipe, TrackingSettings, read_recipe
-from ideator_rl.rl.metrics_file import METRICS
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
@@ -102,6 +104,7 @@ class TrainRecipe(Recipe, frozen=True):
 
 def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> TrainRecipe:
     """Reads a recipe; a warm start is named from its folder. Raises UserError."""
+    path = find_recipe(path, TrainRecipe.folder)
     recipe = read_recipe(path, TrainRecipe, overrides)
     model = recipe.model
     if (model.path is None) == (model.warm_start is None):

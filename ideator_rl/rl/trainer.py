@@ -1,4 +1,4 @@
-"""verl's synchronous trainer, as it is, with a step's figures and the stage it is in said aloud.
+"""verl's synchronous trainer, unchanged, with per-step metrics and a record of its stage.
 
 `TaskRunner` is what `verl.trainer.main_ppo.run_ppo` starts on Ray; it runs `IdeatorTrainer`, which
 adds nothing to the algorithm: it marks stages at the executor, so that a launcher can tell which
@@ -20,11 +20,11 @@ from ray.exceptions import RayActorError
 from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
-from executor.remote import RemoteExecutor
-from ideator_rl.rl.metrics_file import append_step, best_before
+from executor.cluster.remote import RemoteExecutor
+from ideator_rl.analysis.metrics_file import append_step, best_before
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
 
-# verl looks every two seconds whether a batch is complete, which on a CPU is most of a step.
+# verl polls every two seconds for a complete batch: on a CPU that is most of a step.
 POLL_S = 0.1
 _WATCH_S = 1.0
 

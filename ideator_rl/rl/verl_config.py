@@ -1,4 +1,4 @@
-"""verl's configuration, out of a recipe: verl's own defaults, the profile, the recipe, `verl:`.
+"""verl's configuration in four layers: verl's defaults, the profile, the recipe, its `verl:` block.
 
     config = verl_config(recipe, paths, model="store/runs/digits-sft-qwen3_tiny-seed0/model")
     config.actor_rollout_ref.rollout.n                 # 16
@@ -25,7 +25,7 @@ AGENT_LOOP = "idea"
 
 
 def ray_resources(profile: str) -> dict[str, Any]:
-    """What a cluster of this machine alone is said to have; empty where Ray finds out itself."""
+    """The resources that a local Ray cluster declares; empty where Ray detects them."""
     return _load_profile(profile).get("ray", {})
 
 

@@ -15,8 +15,10 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from executor import Outcome, Problem
+from executor.cluster.remote import RemoteExecutor
 from executor.errors import ExecutorLost
-from executor.remote import RemoteExecutor
+from executor.outside_text import clean_line
+from executor.trial.log_tail import LONGEST_REASON, last_line
 from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.progress import StepLines
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe
@@ -58,12 +60,12 @@ def watch(
 def _check_baselines(problem: Problem, baselines: Sequence[Future[Outcome]]) -> None:
     for future in baselines:
         if future.done() and not (outcome := future.result()).completed:
+            why = clean_line(outcome.detail, LONGEST_REASON)
             raise RunFailed(
-                f"the baseline of {problem.name} did not complete ({outcome.status}: "
-                f"{outcome.detail}); run: ideator-rl envs check {problem.name}"
+                f"the baseline of {problem.name} did not complete ({outcome.status}: {why}); run: "
+                f"ideator-rl envs check {problem.name}"
             )
 
 
 def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:300]
+    return last_line(str(error)) or type(error).__name__

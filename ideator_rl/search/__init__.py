@@ -1,1 +1,5 @@
 """Searches over ideas: one small module per algorithm behind the contract in `method.py`."""
+
+from ideator_rl.search.method import Method, Part
+
+__all__ = ["Method", "Part"]

@@ -1,12 +1,12 @@
-"""The ideas of a search, epoch by epoch, as they come.
+"""The ideas of a search, epoch by epoch, as soon as each batch exists.
 
     epochs = Epochs(recipe, executor.run)
     async for ideas in epochs.ideas(ideator, executed, baseline):    # the next epoch, in batches
         ...
 
-Those that the store has come first, then others for the empty places. What an epoch is shown is
-recorded before it is asked for, so that a resumed search asks the same questions, whatever else
-has ended by then.
+Stored ideas of the epoch come first, then new ones for the rest. The history that an epoch is shown
+is recorded before the ideator is asked, so that a resumed search asks the same questions even if
+more trials have ended since.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from random import Random
 
 from executor.records import Idea
-from executor.store import RunFolder
+from executor.store.runs import RunFolder
 from ideator_rl.ideators.ideator import Executed, Ideator, Request
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.best_of_n import best_of_n
@@ -37,8 +37,8 @@ METHODS: Mapping[str, Method] = {
 
 @dataclass(frozen=True)
 class Shown:
-    """On what grounds an epoch was asked for: executed ideas by id, and whether the baseline's
-    reward was known."""
+    """The inputs of an epoch: the ids of the executed ideas, and whether the baseline's reward was
+    known."""
 
     ideas: tuple[str, ...]
     baseline: bool
@@ -84,7 +84,7 @@ class Epochs:
         parts = METHODS[self._recipe.search.method](number, size, history, baseline, rng)
         names = [f"{number:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
         stored = {name: idea for name in names if (idea := self._run.idea(name)) is not None}
-        # In the order of their names, not of their coming: the same in every session.
+        # Sorted by id rather than by time, to be the same in every session.
         seen, self.number = sorted(self._seen, key=lambda idea: idea.id), number + 1
         self._seen += stored.values()
         if stored:

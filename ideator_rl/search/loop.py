@@ -1,15 +1,15 @@
-"""The loop that every search shares: ask, execute through the environment, learn, repeat.
+"""The loop of every search: ask the ideator, execute its ideas, show it the outcomes, repeat.
 
     result = await search(recipe, executor, ideator, on_outcome=print)
     result.best.outcome.reward, result.baseline
 
-Ideas are executed as they come, while the ideator writes the next ones. `search.pipeline: epochs`
-asks for an epoch when all of the one before has ended, `continuous` as soon as too few ideas wait
-to keep every slot busy.
+Ideas are executed as soon as they exist, while the ideator writes the next ones. With
+`search.pipeline: epochs` an epoch is asked for when all of the one before has ended, with
+`continuous` as soon as too few ideas wait to keep every slot busy.
 
-It keeps no state but the store's: ideas are named by epoch and place (`003-001`), and what an epoch
-was asked on the grounds of is on record, so the same recipe again finds the ideas that exist, asks
-for the missing ones, and goes on where it ended.
+All its state is in the store: ideas are named by epoch and index (`003-001`), and the inputs of
+each epoch are recorded, so the same recipe again finds the ideas that exist, asks for the missing
+ones, and goes on where it ended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AHEAD = 2
 @dataclass(frozen=True)
 class SearchResult:
     """What a search found. `baseline` is the mean reward over `baselines`, one a seed; `ended` says
-    why there are fewer ideas than the recipe's, where it was for want of money or of ideas."""
+    why there are fewer ideas than the recipe asks for, where money or new ideas ran out."""
 
     baselines: Sequence[Outcome]
     executed: Sequence[Executed]

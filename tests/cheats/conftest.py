@@ -7,19 +7,30 @@ from functools import cache
 
 import pytest
 
+from executor import processes
 from executor.errors import UserError
-from executor.sandbox import LOCKS, Lock, choose
+from executor.sandbox import LOCKS, Lock, choose, syscalls
 from gym_envs.cheats.attempts import Session
 from gym_envs.cheats.cheat import Cheat, Kind
 from gym_envs.cheats.traps import Traps
 from tests.cheats.runs import run_cheats
-from tests.cheats.snapshot import Snapshot, take_snapshot
+from tests.cheats.snapshot import Snapshot, Workers, take_snapshot
 
 
-@pytest.fixture(scope="session", autouse=True)
-def host_before() -> Snapshot:
+@pytest.fixture(scope="package", autouse=True)
+def workers() -> Iterator[Workers]:
+    """The slots of this folder's tests. Whatever they let go comes to this process."""
+    processes.adopt_orphans()
+    with Workers() as workers:
+        yield workers
+    # Other tests wait for orphans to be gone, which somebody else has to see to.
+    syscalls.prctl(processes._PR_SET_CHILD_SUBREAPER, 0)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def host_before(traps: Traps, workers: Workers) -> Snapshot:
     """The host before the first cheat."""
-    return take_snapshot()
+    return take_snapshot(traps, workers.pids)
 
 
 @pytest.fixture(scope="session")

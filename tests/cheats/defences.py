@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from executor import exam_pipe, examiner, trial, usage
-from executor.log_tail import last_line, tail
-from executor.sandbox import bubblewrap, cgroup, lock, namespaces
+from executor.sandbox import bubblewrap, cgroup, lock, meter, namespaces
 from executor.sandbox import syscalls as sys_calls
 from executor.sandbox.lock import LockName
+from executor.trial import exam_pipe, examiner, log_tail, trial
+from executor.trial.log_tail import last_line, tail
 from executor.workers import slot
 from tests.cheats.removals import (
     SysCalls,
@@ -26,8 +26,11 @@ from tests.cheats.removals import (
     bwrap_options,
     everything_training_left,
     exposed,
+    exposed_to_the_loader,
     installed_in,
     instead,
+    no_filter,
+    no_loader_covers,
     no_prctl,
     no_project_masks,
     put,
@@ -53,11 +56,21 @@ class Defence:
         return f"{self.lock}-{self.name}".replace(" ", "-")
 
 
+# What the filter of system calls keeps a box from, and the cheat that would use it.
+_REFUSED_CALLS = {
+    "locks of files": "locks-shared-files",
+    "news of files": "watches-shared-files",
+    "the page cache": "asks-the-page-cache",
+    "slots of aio": "takes-the-slots-of-the-machine",
+    "inodes": "asks-about-shared-inodes",
+}
+
+
 def _for_each_lock() -> list[Defence]:
     """Defences that lie before or behind the lock, or that both locks take from one function."""
     found = []
     for name, module in (("bubblewrap", bubblewrap), ("namespaces", namespaces)):
-        see = around(module, "visible_paths", lambda honest: (*honest(), exposed()))
+        see = around(module, "visible_paths", lambda honest, gpus: (*honest(gpus), exposed()))
         found += [
             Defence("allow-list: data", name, "held-out-by-path", see),
             Defence("allow-list: homes", name, "keys-in-files", see),
@@ -66,7 +79,7 @@ def _for_each_lock() -> list[Defence]:
                 "masks of held-out sources",
                 name,
                 "source-of-the-digits",
-                around(module, "masked_paths", lambda honest, hidden: honest(())),
+                around(module, "masked_paths", lambda honest, hidden, gpus: honest((), gpus)),
             ),
             Defence(
                 "masks of the project",
@@ -74,6 +87,23 @@ def _for_each_lock() -> list[Defence]:
                 "project-sources",
                 no_project_masks,
                 given=installed_in(module),
+            ),
+            Defence(
+                "machine out of sight",
+                name,
+                "counts-the-machine",
+                put(module, "covers", lambda box: []),
+            ),
+            Defence(
+                "covers in the loader's folders",
+                name,
+                "other-copies-by-the-loader",
+                no_loader_covers,
+                given=exposed_to_the_loader,
+            ),
+            *(
+                Defence(f"seccomp: {what}", name, cheat, no_filter(module))
+                for what, cheat in _REFUSED_CALLS.items()
             ),
         ]
     return found  # type: ignore[return-value]
@@ -84,7 +114,13 @@ DEFENCES: tuple[Defence, ...] = (
     # ---- bubblewrap
     Defence("network namespace", "bubblewrap", "network-tcp", without("--unshare-net")),
     Defence("pid namespace", "bubblewrap", "sees-others", without("--unshare-pid")),
-    Defence("ipc namespace", "bubblewrap", "left-in-shared-memory", without("--unshare-ipc")),
+    Defence(
+        "ipc namespace",
+        "bubblewrap",
+        "left-in-shared-memory",
+        without("--unshare-ipc"),
+        given=no_filter(bubblewrap),
+    ),
     Defence(
         "host name",
         "bubblewrap",
@@ -107,10 +143,16 @@ DEFENCES: tuple[Defence, ...] = (
         put(bubblewrap, "_give_up_root", lambda uid: []),
     ),
     Defence("bounding set", "bubblewrap", "becomes-root", setpriv("--bounding-set=-all", [])),
-    Defence("seccomp", "bubblewrap", "kernel-doors", put(lock.seccomp, "program", lambda: None)),
+    Defence("seccomp", "bubblewrap", "kernel-doors", no_filter(bubblewrap)),
     # ---- namespaces
     Defence("network namespace", "namespaces", "network-tcp", put(sys_calls, "NEWNET", 0)),
-    Defence("ipc namespace", "namespaces", "left-in-shared-memory", put(sys_calls, "NEWIPC", 0)),
+    Defence(
+        "ipc namespace",
+        "namespaces",
+        "left-in-shared-memory",
+        put(sys_calls, "NEWIPC", 0),
+        given=no_filter(namespaces),
+    ),
     Defence("pid namespace", "namespaces", "kills-by-number", put(sys_calls, "NEWPID", 0)),
     Defence(
         "host name",
@@ -132,7 +174,7 @@ DEFENCES: tuple[Defence, ...] = (
         "unprivileged group", "namespaces", "becomes-root", put(os, "setresgid", lambda *ids: None)
     ),
     Defence("bounding set", "namespaces", "becomes-root", no_prctl(sys_calls.PR_CAPBSET_DROP)),
-    Defence("seccomp", "namespaces", "kernel-doors", put(namespaces, "program", lambda: None)),
+    Defence("seccomp", "namespaces", "kernel-doors", no_filter(namespaces)),
     # ---- limits
     Defence(
         "memory of a group",
@@ -189,7 +231,7 @@ DEFENCES: tuple[Defence, ...] = (
         "processor time of the whole tree",
         "bubblewrap",
         "unpaid-processors",
-        put(usage.Meter, "cpu_seconds", lambda self: 0.0),
+        put(meter.Meter, "cpu_seconds", lambda self: 0.0),
     ),
     # ---- what goes in and comes out
     Defence(
@@ -206,7 +248,7 @@ DEFENCES: tuple[Defence, ...] = (
         "candidate of plain files",
         "bubblewrap",
         "link-to-a-system-file",
-        put(trial, "take_over", lambda left, place: left.rename(place)),
+        put(trial, "check_candidate", lambda left: None),
     ),
     Defence(
         "fresh copy for the candidate",
@@ -229,6 +271,12 @@ DEFENCES: tuple[Defence, ...] = (
         "bubblewrap",
         "dies-with-a-question",
         put(examiner.Candidate, "_how_it_ended", lambda self: last_line(tail(self._log_path))),
+    ),
+    Defence(
+        "cleaned log",
+        "bubblewrap",
+        "injection-log",
+        put(log_tail, "clean_text", lambda text, _: text),
     ),
     Defence(
         "checked answers", "bubblewrap", "wrong-dtype", put(examiner, "_validate", lambda *_: None)

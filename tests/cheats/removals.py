@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from executor.sandbox import bubblewrap, visible
+from executor.sandbox import bubblewrap, namespaces, seccomp, visible
 from executor.sandbox import syscalls as sys_calls
 from executor.sandbox.box import Box
 
@@ -27,6 +27,23 @@ def put(module: object, name: str, value: Any) -> Callable[[], None]:
 
 def no_project_masks() -> None:
     visible._PROJECT = ()
+    visible.masked_paths.cache_clear()
+
+
+def no_filter(module: object) -> Callable[[], None]:
+    """Boxes of this lock, bubblewrap or namespaces, start without a filter of system calls."""
+    return put(namespaces if module is namespaces else seccomp, "program", lambda: None)
+
+
+def exposed_to_the_loader() -> None:
+    """The loader is told to look where held-out data lies in a folder."""
+    os.environ["LD_LIBRARY_PATH"] = str(exposed())
+    for function in (visible.visible_paths, visible._loader_folders, visible.masked_paths):
+        function.cache_clear()
+
+
+def no_loader_covers() -> None:
+    visible._below_loader_folders = lambda gpus: iter(())
     visible.masked_paths.cache_clear()
 
 
@@ -123,7 +140,9 @@ def installed_in(module: object) -> Callable[[], None]:
     def install() -> None:
         visible.__file__ = str(exposed() / "site" / "executor" / "sandbox" / "visible.py")
         for place in (module, visible):
-            around(place, "visible_paths", lambda honest: (*honest(), exposed() / "site"))()
+            around(
+                place, "visible_paths", lambda honest, gpus: (*honest(gpus), exposed() / "site")
+            )()
         visible.masked_paths.cache_clear()
 
     return install

@@ -1,4 +1,4 @@
-"""The two problems of the suite, small, and how a test tries cheats on them."""
+"""The three problems of the suite, small, and how a test tries cheats on them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from executor import Executor, Problem, load_problem
 from executor.sandbox import Lock
 from gym_envs.cheats.attempts import Session, try_cheats
-from gym_envs.cheats.cheat import CLASSIFIER, LANGUAGE_MODEL, Cheat, Kind
+from gym_envs.cheats.cheat import CLASSIFIER, LANGUAGE_MODEL, POLICY, Cheat, Kind
 from gym_envs.cheats.traps import Traps
 
 REPOSITORY = Path(__file__).parents[2]
@@ -18,9 +18,9 @@ PROBLEMS: Mapping[Kind, tuple[str, Mapping[str, object]]] = {
     CLASSIFIER: (
         "gym_envs/digits",
         {
-            "budget.seconds": 1.0,
-            "budget.examine_seconds": 10.0,
-            "budget.candidate_seconds": 3.0,
+            "budget.seconds": 1.5,
+            "budget.examine_seconds": 20.0,
+            "budget.candidate_seconds": 5.0,
             "hyperparameters.epochs": 60,
             "resources.memory_gb": 0.5,
             "resources.disk_gb": 0.25,
@@ -40,9 +40,23 @@ PROBLEMS: Mapping[Kind, tuple[str, Mapping[str, object]]] = {
             "resources.disk_gb": 0.25,
         },
     ),
+    POLICY: (
+        "gym_envs/grpo/problem-tiny.toml",
+        {
+            "budget.seconds": 4.0,
+            "budget.examine_seconds": 60.0,
+            "hyperparameters.steps": 1000,
+            "hyperparameters.prompts_per_step": 16,
+            "resources.memory_gb": 1.5,
+            "resources.disk_gb": 0.25,
+        },
+    ),
 }
 # A baseline that uses its budget to the last would leave no time to a cheat's own code.
-_TRAIN_SECONDS = "max(0.5 * budget, min(max(0.97 * budget, budget - 10), budget - 0.4))"
+_TRAIN_SECONDS = (
+    "max(0.5 * budget, min(max(0.97 * budget, budget - 10), budget - 0.6))",
+    "max(0.5 * budget, min(0.97 * budget, budget - 0.6))",
+)
 
 
 def small_problem(kind: Kind, **overrides: object) -> Problem:
@@ -50,10 +64,9 @@ def small_problem(kind: Kind, **overrides: object) -> Problem:
     path, sizes = PROBLEMS[kind]
     more = {name.replace("_", ".", 1): value for name, value in overrides.items()}
     problem = load_problem(REPOSITORY / path, {**sizes, **more})
-    codebase = {
-        name: text.replace(_TRAIN_SECONDS, "0.5 * budget")
-        for name, text in problem.codebase.items()
-    }
+    codebase = dict(problem.codebase)
+    for seconds in _TRAIN_SECONDS:
+        codebase["train.py"] = codebase["train.py"].replace(seconds, "0.5 * budget")
     return replace(problem, codebase=codebase)
 
 

@@ -8,25 +8,28 @@ import pytest
 
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.attempts import Session
-from gym_envs.cheats.cheat import CLASSIFIER, LANGUAGE_MODEL, Cheat, Kind
+from gym_envs.cheats.cheat import CLASSIFIER, KINDS, Cheat, Kind
 
 # All selected cheats of a problem run in the first test that asks for one of them.
 pytestmark = pytest.mark.timeout(3600)
 
 
-def _is_quick(cheat: Cheat, kind: Kind, lock: str) -> bool:
-    """Whether `make test` tries it: nearly all on the quick problem, a few on the other."""
-    if kind == LANGUAGE_MODEL:
-        return lock == "best" and cheat.telling and CLASSIFIER not in cheat.changes
-    return not cheat.slow and (lock == "best" or cheat.telling)
+def _marks(cheat: Cheat, kind: Kind, lock: str) -> tuple[pytest.MarkDecorator, ...]:
+    """`make test` tries the telling ones on the quick problem; `make test-all` nearly all there,
+    and what is peculiar to the others; `make test-cheats` tries everything."""
+    if kind == CLASSIFIER and not cheat.slow and (lock == "best" or cheat.telling):
+        return () if lock == "best" and cheat.telling else (pytest.mark.slow,)
+    if kind != CLASSIFIER and lock == "best" and cheat.telling and CLASSIFIER not in cheat.changes:
+        return (pytest.mark.slow,)
+    return (pytest.mark.release,)
 
 
 def _cases() -> Iterator[object]:
-    for kind in (CLASSIFIER, LANGUAGE_MODEL):
+    for kind in KINDS:
         for lock in ("best", "fallback"):
             for cheat in CHEATS:
                 if kind in cheat.changes:
-                    marks = () if _is_quick(cheat, kind, lock) else (pytest.mark.slow_cheat,)
+                    marks = _marks(cheat, kind, lock)
                     name = f"{kind.replace(' ', '-')}-{lock}-{cheat.name}"
                     yield pytest.param(kind, lock, cheat, marks=marks, id=name)
 

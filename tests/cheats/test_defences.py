@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from executor.errors import UserError
-from executor.implementer import apply_idea
+from executor.implementer.implementer import apply_idea
 from executor.outcomes import outcome_of, trial_spec
 from executor.records import Trial
 from executor.sandbox import Lock, choose
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.attempts import Result, complaints
 from gym_envs.cheats.cheat import CLASSIFIER
@@ -47,9 +47,7 @@ _QUICK = (
 def _cases() -> Iterator[object]:
     for defence in DEFENCES:
         quick = defence.name in _QUICK and defence.lock == "bubblewrap"
-        yield pytest.param(
-            defence, id=str(defence), marks=() if quick else (pytest.mark.slow_cheat,)
-        )
+        yield pytest.param(defence, id=str(defence), marks=() if quick else (pytest.mark.release,))
 
 
 @pytest.fixture
@@ -73,10 +71,10 @@ def exposed(traps: Traps) -> Iterator[Path]:
 
 
 @pytest.fixture
-def clean_host() -> Iterator[None]:
+def clean_host(traps: Traps) -> Iterator[None]:
     """Removes what a cheat leaves in the host's own kernel objects."""
     yield
-    libc, key = ctypes.CDLL(None), 0x1DEA7043
+    libc, key = ctypes.CDLL(None), traps.key
     libc.shmctl(libc.shmget(key, 0, 0), 0, None)
     libc.semctl(libc.semget(key, 0, 0), 0, 0)
     libc.msgctl(libc.msgget(key, 0), 0, None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.implementer import apply_idea
+from executor.implementer.implementer import apply_idea
 from executor.outcomes import trial_spec
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.cheat import LANGUAGE_MODEL
@@ -38,7 +38,7 @@ def examine(candidate, held_out):
 """
 
 
-@pytest.mark.slow_cheat
+@pytest.mark.release
 def test_a_full_pass_believes_a_model_that_looks_ahead(tmp_path: Path) -> None:
     problem = small_problem(LANGUAGE_MODEL, budget_seconds=20.0)
     cheat = next(cheat for cheat in CHEATS if cheat.name == "leaks-the-next-token")

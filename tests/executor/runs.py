@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from executor import Idea, Problem, load_problem
-from executor.store import RunFolder
+from executor.store.runs import RunFolder
 from tests.tiny_problem import make_problem
 
 

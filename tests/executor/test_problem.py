@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from executor import ProblemError, load_problem
+from executor import Idea, ProblemError, load_problem
 from executor.edits import ForbiddenEdit, apply_edits
+from executor.outcomes import outcome_of
 from executor.problem import MAX_FILE_BYTES
+from executor.records import Trial
+from tests.tiny_problem import make_problem
 
 TOML = """
 name = "sample"
@@ -315,3 +318,24 @@ def test_a_reward_may_ask_for_metrics_that_are_low(folder: Path) -> None:
 def test_a_metric_that_gives_no_finite_reward_is_refused(folder: Path, metrics: dict) -> None:
     with pytest.raises(ValueError, match="loss"):
         load_problem(folder).reward(metrics)
+
+
+def test_a_reward_that_is_too_good_to_be_true_is_none(tmp_path: Path) -> None:
+    problem = load_problem(make_problem(tmp_path / "tiny"), {"reward.plausible": 100})
+    for value, status in ((100.0, "completed"), (100.5, "rejected")):
+        trial = Trial("completed", "done", metrics={"value": value})
+        outcome = outcome_of(problem, Idea("a", "text"), 0, trial, "hash")
+        assert outcome.status == status
+        assert outcome.reward == (value if status == "completed" else 0)
+    assert outcome.detail.startswith("implausible: a reward of 100.5 is above 100")
+    assert outcome.metrics == {"value": 100.5}
+
+
+def test_a_final_part_that_is_too_good_to_be_true_is_none_either(tmp_path: Path) -> None:
+    problem = load_problem(make_problem(tmp_path / "tiny"), {"reward.plausible": 100})
+    trial = Trial("completed", "done", metrics={"value": 50.0}, final={"value": 60.0})
+    outcome = outcome_of(problem, Idea("a", "text"), 0, trial, "hash")
+    assert (outcome.reward, outcome.final_reward) == (50.0, 60.0)
+    trial = Trial("completed", "done", metrics={"value": 50.0}, final={"value": 101.0})
+    outcome = outcome_of(problem, Idea("a", "text"), 0, trial, "hash")
+    assert (outcome.status, outcome.reward, outcome.final_reward) == ("rejected", 0, None)

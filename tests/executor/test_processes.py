@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from executor import processes
+from executor.sandbox.watch import Run
 from tests.executor.trials import is_alive
 
 # Its bounds are for a machine that does nothing else.
@@ -23,14 +24,15 @@ HOST = """
 import dataclasses, json, os, sys
 from pathlib import Path
 from executor import processes
-from executor.usage import Meter
+from executor.sandbox.meter import Meter
+from executor.sandbox.watch import TimeLimits, watch
 processes.adopt_orphans()
 folder, kind, seconds, wall_s = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 command = [sys.executable, "-S", "-c", sys.argv[5]]
 process = processes.start(command, cwd=Path(folder), env=dict(os.environ), output=2)
 try:
-    limits = processes.Limits(kind, seconds, startup_s=60.0, wall_s=wall_s)
-    run = processes.watch(process, limits, meter=Meter(Path.cwd(), None, None, False))
+    limits = TimeLimits(kind, seconds, startup_s=60.0, wall_s=wall_s)
+    run = watch(process, limits, meter=Meter(Path.cwd(), None, None, False))
 finally:
     processes.end_tree(process)
 print(json.dumps(dataclasses.asdict(run) | {"left": processes.descendants()}))
@@ -48,12 +50,12 @@ def start_host(
 
 def watched(
     folder: Path, code: str, kind: str = "cpu", seconds: float = 30.0, wall_s: float = 30.0
-) -> processes.Run:
+) -> Run:
     host = start_host(folder, code, kind, seconds, wall_s)
     out, _ = host.communicate(timeout=60)
     run = json.loads(out)
     assert run.pop("left") == []
-    return processes.Run(**run)
+    return Run(**run)
 
 
 def pids(folder: Path, count: int = 1) -> list[int]:
@@ -159,3 +161,26 @@ def test_a_process_that_waits_to_be_reaped_is_not_alive() -> None:
         time.sleep(0.01)
     assert process.returncode is None and process.wait() == -signal.SIGKILL
     assert not processes.is_alive(process.pid)
+
+
+@pytest.mark.parametrize(
+    ("work", "code"),
+    [
+        ("None", 0),
+        ("1 / 0", 1),
+        ("sys.exit(7)", 1),
+        ("os.write(99, b'x')", 1),
+        ("print('x' * 100_000, file=full, flush=True)", 1),
+        ("os.dup2(full.fileno(), 2) and 1 / 0", 1),
+    ],
+)
+def test_a_fork_never_comes_back_whatever_its_work_raises(work: str, code: int) -> None:
+    script = (
+        "import os, sys\nfrom executor.processes import fork\nfull = open('/dev/full', 'w')\n"
+        f"pid = fork(lambda: {work})\n"
+        "print(os.getpid(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)\n"
+        "os._exit(0)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    lines = found.stdout.splitlines()
+    assert len(lines) == 1 and lines[0].endswith(f" {code}")

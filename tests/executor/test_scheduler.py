@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from executor.errors import StoreError
 from executor.records import Job, Trial
 from executor.scheduler import Scheduler
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
 from tests.executor.trials import make_spec
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from executor.processes import descendants
 from executor.records import Trial
 from executor.sandbox import Lock
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
 
 TRAIN = "import os; os.mkdir('candidate')\n"
 EVALUATE = "def examine(candidate, held_out):\n    return {'value': 1.0}\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from executor import bucket
+from executor.store import bucket
 from tests.faults import faulty_filesystem
 from tests.faults.faulty_filesystem import fail
 

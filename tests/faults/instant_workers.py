@@ -8,7 +8,7 @@ import time
 from executor import Idea
 from executor.records import Job, Trial
 from executor.sandbox import choose
-from executor.trial import TrialSpec
+from executor.trial.spec import TrialSpec
 from tests.executor.runs import idea
 
 SLOTS = 2

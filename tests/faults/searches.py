@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = """
 import sys
 import tests.faults.faulty_filesystem
-from executor import bucket
+from executor.store import bucket
 bucket.ATTEMPT_S, bucket.PATIENCE_S, bucket.OPEN_PATIENCE_S = 3.0, float(sys.argv[1]), 3.0
 from ideator_rl.cli import main
 main(sys.argv[2:])

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from executor import StoreError, bucket
-from executor.bucket import Bucket
+from executor import StoreError
+from executor.store import bucket, lease
+from executor.store.bucket import Bucket
 from tests.faults.faulty_filesystem import KINDS, Fault, fail, leftovers
 
 # Its bounds are for a machine that does nothing else.
@@ -151,7 +152,7 @@ def test_a_lock_is_had_although_the_store_fails(faulty: str, tmp_path: Path, kin
 def test_a_lock_that_is_not_renewed_is_taken_and_its_holder_stops(
     faulty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bucket, "LEASE_S", 1.0)
+    monkeypatch.setattr(lease, "LEASE_S", 1.0)
     first, second = Bucket(faulty), Bucket(faulty)
     held = first.try_lock("runs/.lock")
     assert held is not None
@@ -178,7 +179,7 @@ def test_a_lock_that_is_not_renewed_is_taken_and_its_holder_stops(
 HOLDER = """
 import sys, time
 import tests.faults.faulty_filesystem
-from executor.bucket import Bucket
+from executor.store.bucket import Bucket
 print(Bucket(sys.argv[1]).try_lock("runs/.lock") is not None, flush=True)
 time.sleep(600)
 """

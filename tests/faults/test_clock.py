@@ -63,6 +63,7 @@ def test_jobs_keep_their_order_over_a_jump(tmp_path: Path, monkeypatch: pytest.M
         assert before.submitted_at < after.submitted_at and before.finished_at < after.finished_at
 
 
+@pytest.mark.slow
 def test_a_search_over_jumps_has_its_whole_budget_and_not_more(tmp_path: Path) -> None:
     workplace, store = make_slow_workplace(tmp_path), str(tmp_path / "store")
     (tmp_path / "site").mkdir()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from executor import Store, StoreError
-from executor.store import unzip
+from executor.store.tree import unzip
 from tests.executor.runs import wait_until
 from tests.executor.trials import all_gone
 from tests.faults.searches import check_complete, make_slow_workplace, outcomes, start
@@ -50,6 +50,7 @@ def check_whole(store: Path) -> None:
         assert not path.name.startswith("."), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [0, 40_000])
 def test_a_search_on_a_full_disk_ends_in_one_line_and_goes_on_once_there_is_space(
     tmp_path: Path, disk: Path, left: int

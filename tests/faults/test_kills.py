@@ -70,6 +70,7 @@ def test_a_part_of_a_trial_that_is_killed_is_a_crash_of_this_trial_alone(
     assert executor.run.outcome("a") == outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("busy", ["training", "candidate"])
 def test_a_trial_whose_slot_is_killed_runs_again(executor: Executor, busy: str) -> None:
     future = executor.submit(idea("a", 30))
@@ -81,6 +82,7 @@ def test_a_trial_whose_slot_is_killed_runs_again(executor: Executor, busy: str) 
     assert keys == ["a"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_keeps_dying_says_nothing_about_the_codebase(executor: Executor) -> None:
     future = executor.submit(idea("a", 30))
     killed: set[int] = set()
@@ -97,6 +99,7 @@ def test_a_worker_that_keeps_dying_says_nothing_about_the_codebase(executor: Exe
     assert again.completed and not again.cached and again.reward == 30
 
 
+@pytest.mark.slow
 def test_a_search_survives_kills_of_everything_at_any_moment(tmp_path: Path) -> None:
     rng = random.Random(11)
     make_workplace(tmp_path)

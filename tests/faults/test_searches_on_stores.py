@@ -14,6 +14,8 @@ from tests.executor.runs import wait_until
 from tests.executor.trials import all_gone
 from tests.faults.searches import check_complete, make_slow_workplace, outcomes, start
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:

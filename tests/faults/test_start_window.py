@@ -18,6 +18,7 @@ from tests.executor.trials import all_gone
 from tests.faults.victims import kill, victims
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bubblewrap", "namespaces", "process"])
 def test_nobody_survives_a_slot_that_is_killed_while_its_training_starts(
     tmp_path: Path, name: str

@@ -9,8 +9,9 @@ from threading import Timer
 
 import pytest
 
-from executor import Executor, Problem, StoreError, bucket
+from executor import Executor, Problem, StoreError
 from executor.records import Outcome
+from executor.store import bucket
 from tests.executor.runs import outcome_files, tiny
 from tests.faults.faulty_filesystem import Fault, fail, leftovers
 from tests.faults.instant_workers import InstantWorkers, batch
@@ -67,6 +68,7 @@ def test_a_store_that_fails_now_and_then_changes_nothing(
     assert execute(problem, faulty, again)[:IDEAS] == outcomes[:IDEAS] and again.examined == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("first", "kind"), [(0, "error"), (1, "lost"), (2, "cut")])
 def test_a_store_that_stays_away_from_any_moment_on_loses_nothing(

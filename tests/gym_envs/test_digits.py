@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
 import pytest
 import yaml
 
@@ -26,18 +24,11 @@ FAILING = {
 
 
 @pytest.fixture(scope="module")
-def prepare() -> Callable[..., None]:
-    spec = importlib.util.spec_from_file_location("prepare_digits", FOLDER / "prepare.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.prepare
-
-
-@pytest.fixture(scope="module")
 def problem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Problem]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IDEATOR_RL_DATA", str(tmp_path_factory.mktemp("data")))
+        data = tmp_path_factory.mktemp("data")
+        (data / "secret").write_text("a secret of these tests")
+        patch.setenv("IDEATOR_RL_DATA", str(data))
         yield load_problem(FOLDER)
 
 
@@ -68,43 +59,12 @@ def library_changes(problem: Problem, *idea_ids: str) -> str:
     return "\n".join(texts)
 
 
-def prepared(prepare: Callable[..., None], folder: Path) -> dict[str, np.ndarray]:
-    for name in ("train", "held_out"):
-        (folder / name).mkdir(parents=True)
-    prepare(folder / "train", folder / "held_out")
-    return {p.relative_to(folder).as_posix(): np.load(p) for p in folder.rglob("*.npy")}
-
-
-def test_the_split_is_the_same_every_time(prepare: Callable[..., None], tmp_path: Path) -> None:
-    first, second = prepared(prepare, tmp_path / "a"), prepared(prepare, tmp_path / "b")
-    assert first.keys() == second.keys()
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
-def test_the_split_is_disjoint_complete_and_stratified(
-    prepare: Callable[..., None], tmp_path: Path
-) -> None:
-    data = prepared(prepare, tmp_path / "data")
-    train = {image.tobytes() for image in data["train/images.npy"]}
-    held_out = {image.tobytes() for image in data["held_out/images.npy"]}
-    assert (len(train), len(held_out), len(train & held_out)) == (400, 1397, 0)
-    assert set(np.bincount(data["train/labels.npy"])) == {40}
-    assert np.ptp(np.bincount(data["held_out/labels.npy"])) <= 10
-    assert data["train/images.npy"].dtype == np.float32
-    assert (data["train/images.npy"].min(), data["train/images.npy"].max()) == (0, 16)
-
-
-def test_another_table_is_refused_in_one_line(prepare: Callable[..., None], tmp_path: Path) -> None:
-    (tmp_path / "iris.csv").write_text("1,2,3\n4,5,6\n")
-    with pytest.raises(ValueError, match=r"iris\.csv is not scikit-learn's digits"):
-        prepare(tmp_path, tmp_path, str(tmp_path / "iris.csv"))
-
-
+@pytest.mark.alone  # a busy neighbour makes CPU seconds of other processes longer
 def test_the_baseline_leaves_room_above_and_is_within_its_budget(
     baseline: Outcome, problem: Problem
 ) -> None:
     assert baseline.completed, baseline.detail
-    assert 0.88 < baseline.reward == baseline.metrics["accuracy"] < 0.93
+    assert 0.82 < baseline.reward == baseline.metrics["accuracy"] < 0.91
     assert baseline.charged_s < problem.file.budget.seconds / 2
 
 
@@ -126,8 +86,8 @@ def test_good_ideas_add_up(executor: Executor, problem: Problem, baseline: Outco
     single = outcome_of(executor, library_changes(problem, "momentum"))
     names = ("momentum", "hidden-size", "affine-augmentation", "cosine-schedule")
     several = outcome_of(executor, library_changes(problem, *names))
-    assert single.reward > baseline.reward + 0.02
-    assert several.reward > single.reward + 0.015
+    assert single.reward > baseline.reward + 0.01
+    assert several.reward > single.reward + 0.03
 
 
 @pytest.mark.parametrize(("idea_id", "status"), FAILING.items())

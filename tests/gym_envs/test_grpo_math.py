@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from executor import Executor
-from executor.data import prepare_data
+from executor.data.prepared import prepare_data
 from executor.errors import ProblemError
 from executor.problem import load_problem
 from gym_envs import find_problem
@@ -21,6 +21,8 @@ needs_math = pytest.mark.skipif(
     not (MATH / "test.jsonl").is_file(), reason="the problems of MATH are not here"
 )
 
+
+PARTS = ("held_out", "final")
 
 prepare = load(FOLDER / "prepare.py")
 grader = load(FOLDER / "codebase" / "grader.py")
@@ -161,13 +163,15 @@ def source(tmp_path: Path, model: Path) -> Path:
     return folder
 
 
-def prepared(tmp_path: Path, source: Path) -> Path:
+def prepared(tmp_path: Path, source: Path, secret: str = "5ec2e7") -> Path:
     pytest.importorskip("math_verify")
     pytest.importorskip("datasets")
-    folder = tmp_path / "prepared"
-    for part in ("train", "held_out"):
+    folder = tmp_path / f"prepared-{secret}"
+    for part in ("train", "held_out", "final"):
         (folder / part).mkdir(parents=True)
-    prepare.prepare(folder / "train", folder / "held_out", str(source))
+    prepare.prepare(
+        folder / "train", folder / "held_out", str(source), secret=secret, final=folder / "final"
+    )
     return folder
 
 
@@ -178,24 +182,36 @@ def test_training_sees_the_model_and_solutions_but_nothing_held_out(
     twice = read(source / "test.jsonl")[0]
     (source / "train.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, twice]))
     folder = prepared(tmp_path, source)
-    assert read(folder / "train" / "train.jsonl") == rows
+    final = read(folder / "final" / "problems.jsonl")
+    asked_at_last = {row["problem"] for row in final}
+    assert len(final) == 2
+    train = [row for row in rows if row["problem"] not in asked_at_last]
+    assert read(folder / "train" / "train.jsonl") == train and len(train) == 18
     held_out = read(folder / "held_out" / "problems.jsonl")
-    assert len(held_out) == 20 and held_out[0].keys() == {"problem", "answer"}
+    assert len(held_out) == 20 and held_out[0].keys() == final[0].keys() == {"problem", "answer"}
     base = {path.name for path in (folder / "train" / "model").iterdir()}
     assert base >= {"config.json", "tokenizer.json", "model.safetensors"}
-    kept = {path.name for path in (folder / "held_out" / "model").iterdir()}
-    assert kept == base - {"model.safetensors"}
+    for part in ("held_out", "final"):
+        kept = {path.name for path in (folder / part / "model").iterdir()}
+        assert kept == base - {"model.safetensors"}
 
 
-def test_of_one_file_a_sixteenth_is_held_out(tmp_path: Path, source: Path) -> None:
+def test_of_one_file_the_secret_draws_a_sixteenth_twice(tmp_path: Path, source: Path) -> None:
     rows = [{"problem": f"{n} + 1?", "answer": str(n + 1)} for n in range(1600)]
     path = source / "all.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    folder = prepared(tmp_path, path)
-    held_out = {row["problem"] for row in read(folder / "held_out" / "problems.jsonl")}
-    train = {row["problem"] for row in read(folder / "train" / "train.jsonl")}
-    assert 60 < len(held_out) < 140
-    assert not held_out & train and len(held_out | train) == 1600
+    drawn = []
+    for secret in ("5ec2e7", "5ec2e7", "another"):
+        folder = prepared(tmp_path / str(len(drawn)), path, secret)
+        parts = ("train/train", "held_out/problems", "final/problems")
+        texts = [[row["problem"] for row in read(folder / f"{part}.jsonl")] for part in parts]
+        assert [len(part) for part in texts] == [1406, 100, 94]
+        assert len({text for part in texts for text in part}) == 1600
+        seeds = {json.loads((folder / part / "exam.json").read_text())["seed"] for part in PARTS}
+        assert len(seeds) == 2
+        drawn.append((texts, seeds))
+    assert drawn[0] == drawn[1]
+    assert drawn[0][0] != drawn[2][0] and drawn[0][1].isdisjoint(drawn[2][1])
 
 
 @pytest.mark.parametrize(
@@ -254,7 +270,7 @@ def test_data_that_are_not_prepared_are_asked_for() -> None:
 # ----- the whole path, around a small transformers model
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_a_transformers_model_is_trained_and_examined(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,5 +297,6 @@ def test_a_transformers_model_is_trained_and_examined(
         log = executor.run.log("baseline")
     assert outcome.status == "completed", outcome.detail
     assert outcome.metrics["accuracy"] == outcome.reward
+    assert 0.0 <= outcome.metrics["accuracy_at_1"] <= 1.0
     assert 1 <= outcome.metrics["response_length"] <= 4
     assert "no vLLM or no GPU" in log and "stopped after step 1" in log

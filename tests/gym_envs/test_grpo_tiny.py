@@ -1,5 +1,6 @@
 """grpo-tiny: its data, its model, its examination, and short training runs in the executor."""
 
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor import Executor, Idea, Outcome
+from executor.data.prepared import data_root
+from executor.data.secret import secret_of
 from executor.problem import Problem, load_problem
 from tests.gym_envs.problem_files import load
 
@@ -58,51 +61,83 @@ def at_the_end(code: str) -> str:
 # ----- the data
 
 
-def left_to_right(text: str) -> int:
-    value = int(text[0])
-    for place in range(1, len(text), 2):
-        value = prepare_tiny.TABLES[text[place]][value][int(text[place + 1])]
+SECRET = "0123456789abcdef"
+
+
+def left_to_right(text: str, tables: dict[str, list[list[int]]]) -> int:
+    value, before = int(text[0]), ""
+    for operator, digit in zip(text[1::2], text[2::2], strict=True):
+        value = tables[before + operator][value][int(digit)]
+        before = operator
     return value
 
 
-def test_no_held_out_problem_is_among_those_for_training(problem: Problem) -> None:
-    data = problem.data()
-    assert data.train and data.held_out
-    train = evaluate.read_problems(data.train / "train.jsonl")
-    held_out = evaluate.read_problems(data.held_out / "problems.jsonl")
-    assert (len(train), len(held_out)) == (20_000, 1_000)
-    texts = [row["problem"] for row in train + held_out]
-    assert len(set(texts)) == len(texts)
-    assert all(str(left_to_right(row["problem"])) == row["answer"] for row in train[:500])
-    assert all(str(left_to_right(row["problem"])) == row["answer"] for row in held_out)
+def prepared(folder: Path, secret: str) -> dict[str, bytes]:
+    """Every file that preparing makes."""
+    for part in ("train", "held_out", "final"):
+        (folder / part).mkdir(parents=True)
+    prepare_tiny.prepare(
+        folder / "train", folder / "held_out", secret=secret, final=folder / "final"
+    )
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_the_warm_up_never_sees_a_held_out_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def quick_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_tiny, "MOST_STEPS", 2)
+    monkeypatch.setattr(prepare_tiny, "SETTLING_STEPS", 2)
+
+
+@pytest.mark.usefixtures("quick_warm_up")
+def test_no_problem_is_in_two_parts_and_every_answer_is_right(tmp_path: Path) -> None:
+    prepared(tmp_path / "data", SECRET)
+    tables = prepare_tiny.secret_tables(SECRET)
+    assert len(tables) == 12
+    rows = [
+        evaluate.read_problems(tmp_path / "data" / part)
+        for part in ("train/train.jsonl", "held_out/problems.jsonl", "final/problems.jsonl")
+    ]
+    assert [len(part) for part in rows] == [prepare_tiny.TRAIN, 2_000, 2_000]
+    texts = {row["problem"] for part in rows for row in part}
+    assert len(texts) == sum(map(len, rows))
+    for row in itertools.chain(*rows):
+        assert str(left_to_right(row["problem"], tables)) == row["answer"]
+
+
+def test_the_warm_up_sees_no_problem_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare_tiny, "OPERANDS", 2)
     rng = prepare_tiny.random.Random(0)
-    secret = set(prepare_tiny.distinct(rng, 100, set()))  # of 200
-    assert secret.isdisjoint(prepare_tiny.distinct(rng, 100, secret))
+    data = set(prepare_tiny.distinct(rng, 150, set()))  # of 300
+    assert data.isdisjoint(prepare_tiny.distinct(rng, 150, data))
 
 
-def test_preparing_twice_gives_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare_tiny, "STEPS", 3)
-    made = []
-    for name in ("first", "second"):
-        for part in ("train", "held_out"):
-            (tmp_path / name / part).mkdir(parents=True)
-        prepare_tiny.prepare(tmp_path / name / "train", tmp_path / name / "held_out")
-        files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
-        made.append({p.relative_to(tmp_path / name).as_posix(): p.read_bytes() for p in files})
-        torch.rand(5)  # what else was drawn changes nothing
-    assert made[0] == made[1]
-    assert "train/model/model.safetensors" in made[0]
+@pytest.mark.usefixtures("quick_warm_up")
+def test_one_secret_gives_the_same_bytes_and_another_nothing_of_them(tmp_path: Path) -> None:
+    first = prepared(tmp_path / "first", SECRET)
+    torch.rand(5)  # what else was drawn changes nothing
+    assert prepared(tmp_path / "again", SECRET) == first
+    other = prepared(tmp_path / "other", "fedcba9876543210")
+    same = {name for name in first if other[name] == first[name]}
+    folders = ("train", "held_out", "final")
+    assert same == {f"{folder}/model/config.json" for folder in folders} | {
+        f"{folder}/shapes.json" for folder in folders[1:]
+    }
+    tables = [prepare_tiny.secret_tables(secret) for secret in (SECRET, "fedcba9876543210")]
+    pairs = [
+        (a, b)
+        for key in tables[0]
+        for row, other_row in zip(tables[0][key], tables[1][key], strict=True)
+        for a, b in zip(row, other_row, strict=True)
+    ]
+    assert 0.05 < sum(a == b for a, b in pairs) / len(pairs) < 0.15
 
 
 def test_the_small_problem_takes_no_source(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="leave --source out"):
-        prepare_tiny.prepare(tmp_path, tmp_path, source="somewhere.jsonl")
+        prepare_tiny.prepare(
+            tmp_path, tmp_path, source="somewhere.jsonl", secret=SECRET, final=tmp_path
+        )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +193,7 @@ def small_model() -> torch.nn.Module:
 def test_responses_from_the_cache_are_those_of_the_parallel_forward() -> None:
     model = small_model()
     prompt_BT = torch.randint(10, (5, 16))
-    response_BN = model.generate(prompt_BT, 12, 1e-6, torch.Generator().manual_seed(0))
+    response_BN = model.generate(prompt_BT, 12, 0, torch.Generator().manual_seed(0))
     end = len(prepare_tiny.CHARACTERS) - 1
     with torch.inference_mode():
         logits_BTV = model(torch.cat([prompt_BT, response_BN], dim=1))
@@ -168,13 +203,14 @@ def test_responses_from_the_cache_are_those_of_the_parallel_forward() -> None:
     assert (response_BN[ended_BN] == end).all()
 
 
+@pytest.mark.slow
 def test_responses_are_sampled_from_the_softmax() -> None:
     model = small_model()
     prompt_BT = torch.randint(10, (1, 16)).expand(20_000, -1)
     response_BN = model.generate(prompt_BT, 1, 1.0, torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected_V = model(prompt_BT[:1])[0, -1].softmax(dim=0)
-    shares_V = torch.bincount(response_BN[:, 0], minlength=15) / 20_000
+    shares_V = torch.bincount(response_BN[:, 0], minlength=16) / 20_000
     torch.testing.assert_close(shares_V, expected_V, atol=0.02, rtol=0.0)
 
 
@@ -280,6 +316,7 @@ def test_a_pickle_in_place_of_weights_is_refused(folders: tuple[Path, Path]) -> 
 # ----- in the executor
 
 
+@pytest.mark.slow
 def test_a_short_run_answers_more_problems_than_the_model_it_began_with(
     executor: Executor, untrained: Outcome
 ) -> None:
@@ -287,10 +324,10 @@ def test_a_short_run_answers_more_problems_than_the_model_it_began_with(
     trained = executor.submit_baseline().result()
     assert trained.status == "completed", trained.detail
     assert trained.reward == trained.metrics["accuracy"] > untrained.reward + 0.03
-    assert trained.metrics["response_length"] > untrained.metrics["response_length"]
     assert trained.charged_s <= 6.0
 
 
+@pytest.mark.slow
 def test_a_program_that_works_the_answers_out_has_nowhere_to_run(
     executor: Executor, untrained: Outcome
 ) -> None:
@@ -309,11 +346,11 @@ for question in questions():
         continue
     rows = np.full((len(question), 12), -1, dtype=np.int64)
     for row, ids in zip(rows, question):
-        text = "".join("0123456789ab=>."[i] for i in ids)
-        value = int(text[0])
+        text = "".join("0123456789abc=>."[i] for i in ids)
+        value, before = int(text[0]), ""
         for operator, digit in zip(text[1:-1:2], text[2:-1:2]):
-            value = TABLES[operator][value][int(digit)]
-        row[:3] = [13, value, 14]
+            value, before = TABLES[before + operator][value][int(digit)], operator
+        row[:3] = [14, value, 15]
     answer(rows)
 os._exit(0)
 """
@@ -325,9 +362,9 @@ for folder in (".", os.environ["HOME"], os.environ["TMPDIR"], "/dev/shm", *sys.p
         except OSError:
             pass
 '''
-    outcome = outcome_of(
-        executor, "solver", at_the_end(code.replace("TABLES", str(prepare_tiny.TABLES)))
-    )
+    secret = secret_of("grpo-tiny", data_root())
+    tables = prepare_tiny.secret_tables(secret)
+    outcome = outcome_of(executor, "solver", at_the_end(code.replace("TABLES", str(tables))))
     assert outcome.status == "completed", outcome.detail
     assert outcome.reward == untrained.reward
 
@@ -337,7 +374,7 @@ for folder in (".", os.environ["HOME"], os.environ["TMPDIR"], "/dev/shm", *sys.p
     [
         (
             "frozen",
-            "serve.py\n<<<<<<< SEARCH\n        temperature=1.0,\n=======\n>>>>>>> REPLACE\n",
+            "serve.py\n<<<<<<< SEARCH\n        seed=seed,\n=======\n>>>>>>> REPLACE\n",
         ),
         ("new", "numpy.py\n<<<<<<< SEARCH\n=======\nprint()\n>>>>>>> REPLACE\n"),
         ("beside", at_the_end('Path("candidate/serve.py").write_text("print()")')),
@@ -347,6 +384,7 @@ def test_code_beside_the_weights_is_rejected(executor: Executor, name: str, chan
     assert outcome_of(executor, name, changes).status == "rejected"
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_crash(executor: Executor) -> None:
     changes = at_the_end("").replace(
         "=======\n", "=======\nnext(policy.parameters()).data.fill_(math.nan)\n", 1
@@ -367,20 +405,22 @@ class Recorded:
     """A candidate that answers each problem with the same text."""
 
     def __init__(self, folder: Path, response: str) -> None:
-        self.folder, self.asked = folder, 0
+        self.folder, self.asked, self.seeds = folder, {0: 0, 1: 0}, set()
         self.ids = [prepare_tiny.CHARACTERS.index(c) for c in response]
 
     def ask(self, question: np.ndarray, *, shape: tuple[int, ...], dtype: str, **bounds: int):
         if question.ndim == 1:
+            _, self.temperature, seed = question.tolist()
+            self.seeds.add(seed)
             return np.empty(shape, dtype)
-        self.asked += len(question)
+        self.asked[self.temperature] += len(question)
         answer_BN = np.full(shape, -1, dtype)
         answer_BN[:, : len(self.ids)] = self.ids
         return answer_BN
 
 
-def test_the_examiner_asks_each_problem_as_often_as_it_says(
-    problem: Problem, tmp_path: Path
+def test_the_examiner_asks_for_the_likeliest_responses_and_then_for_samples(
+    problem: Problem,
 ) -> None:
     data = problem.data()
     assert data.train and data.held_out
@@ -388,6 +428,17 @@ def test_the_examiner_asks_each_problem_as_often_as_it_says(
     rows = evaluate.read_problems(data.held_out / "problems.jsonl")
     candidate = Recorded(data.train / "model", ">3.")
     metrics = evaluate.examine(candidate, data.held_out)
-    assert candidate.asked == 1_000 * exam["samples"]
-    threes = sum(row["answer"] == "3" for row in rows)
-    assert metrics == {"accuracy": pytest.approx(threes / 1_000), "response_length": 3.0}
+    assert candidate.asked == {0: 2_000, 1: 2_000 * exam["samples"]}
+    assert candidate.seeds == {exam["seed"]}
+    share = pytest.approx(sum(row["answer"] == "3" for row in rows) / 2_000)
+    assert metrics == {"accuracy": share, "accuracy_at_1": share, "response_length": 3.0}
+
+
+@pytest.mark.slow
+def test_the_scale_of_the_weights_changes_no_answer(executor: Executor, untrained: Outcome) -> None:
+    factor = "final_norm.weight.data.mul_(2.0); policy.final_norm.bias.data.mul_(2.0)"
+    last = 'save_policy(policy, base, Path("candidate"))'
+    block = f"<<<<<<< SEARCH\n{last}\n=======\npolicy.{factor}\n{last}\n>>>>>>> REPLACE\n"
+    outcome = outcome_of(executor, "sharper", f"{UNTRAINED}\ntrain.py\n{block}")
+    assert outcome.reward == untrained.reward
+    assert outcome.metrics["accuracy_at_1"] > untrained.metrics["accuracy_at_1"]

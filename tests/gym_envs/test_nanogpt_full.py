@@ -18,15 +18,15 @@ import pytest
 import torch
 
 from executor import Executor, Idea, ProblemError, UserError
-from executor.command import TORCHRUN
-from executor.data import data_folder, prepare_data, prepared_data, verify_data
+from executor.data.prepared import data_folder, prepare_data, prepared_data, verify_data
+from executor.data.script import load_script
 from executor.problem import Problem
-from executor.typed import to_dict
+from executor.settings import to_dict
+from executor.trial.command import TORCHRUN
 from executor.workers.local import _share_gpus, local_slots
 from gym_envs import find_problem
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.cheat import LANGUAGE_MODEL
-from gym_envs.nanogpt import token_shards
 from tests.gym_envs.problem_files import load
 from tests.gym_envs.test_nanogpt import evaluate
 from tests.ideator_rl.command_line import ideator_rl
@@ -48,7 +48,10 @@ SMALL = {
     "hyperparameters.dtype": "float32",
     "hyperparameters.compile": False,
 }
-prepare = load(SCRIPT)
+script = load_script(SCRIPT)
+prepare = script.module
+token_shards = load_script(FOLDER / "token_shards.py").module
+fineweb_texts = load_script(FOLDER / "fineweb_texts.py").module
 
 
 @pytest.fixture(scope="module")
@@ -114,21 +117,20 @@ def test_the_tokens_are_the_texts(prepared: Path, texts: Path) -> None:
 
 
 _PREPARE = """
-import importlib.util, sys, time
+import sys, time
 from pathlib import Path
-spec = importlib.util.spec_from_file_location("prepare", sys.argv[1])
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-from gym_envs.nanogpt import token_shards
+sys.path.insert(0, str(Path(sys.argv[1]).parent))
+import prepare_fineweb, token_shards
 append = token_shards.append
 def slowly(*arguments):
     append(*arguments)
     time.sleep(float(sys.argv[4]))
 token_shards.append, token_shards.SHARD = slowly, 20_000
 folder = Path(sys.argv[3])
-for name in ("work", "train", "held_out"):
-    (folder / name).mkdir(parents=True, exist_ok=True)
-module.prepare(folder / "train", folder / "held_out", sys.argv[2], work=folder / "work")
+train, held_out, final, work = (folder / name for name in ("train", "held_out", "final", "work"))
+for place in (train, held_out, final, work):
+    place.mkdir(parents=True, exist_ok=True)
+prepare_fineweb.prepare(train, held_out, sys.argv[2], secret="a", final=final, work=work)
 """
 
 
@@ -138,6 +140,7 @@ def start_preparing(texts: Path, folder: Path, pause_s: float) -> subprocess.Pop
     return subprocess.Popen(command)
 
 
+@pytest.mark.slow
 def test_after_a_kill_in_the_middle_the_tokens_are_the_same(
     prepared: Path, texts: Path, tmp_path: Path
 ) -> None:
@@ -170,6 +173,32 @@ def test_fewer_tokens_are_held_out_of_fewer(elsewhere: Path, texts: Path) -> Non
     assert tokens["train"] + tokens["held_out"] == 100_000
 
 
+def test_windows_lie_where_the_secret_says_and_those_of_the_end_apart() -> None:
+    examined, last = prepare.starts(12_289, "a secret")
+    assert (len(examined), len(last)) == (10_240, 1024)
+    assert set(np.diff(last)) == {1024}
+    every = np.sort(np.concatenate([examined, last]))
+    assert np.diff(every).min() >= 1024
+    assert every[0] >= 0 and every[-1] + 1024 < 12_289 * 1024 + 1
+    again, other = (prepare.starts(12_289, secret)[0] for secret in ("a secret", "another"))
+    assert np.array_equal(examined, again)
+    assert len(np.intersect1d(examined, other)) < 0.9 * len(examined)
+    assert [len(part) for part in prepare.starts(prepare.LEAST_WINDOWS, "a secret")] == [1, 1]
+
+
+def test_another_secret_takes_the_tokens_that_are_there(
+    copied: Path, texts: Path, tmp_path: Path
+) -> None:
+    before = (copied / "train" / "train.bin").stat()
+    (tmp_path / "secret").write_text("another secret of 20 letters")
+    folder = prepare_data("nanogpt", SCRIPT, str(texts), secret=tmp_path / "secret")
+    assert folder != copied
+    assert (folder / "train" / "train.bin").stat().st_ino == before.st_ino
+    starts = [np.load(place / "held_out" / "starts.npy") for place in (folder, copied)]
+    assert not np.array_equal(*starts)
+    assert verify_data("nanogpt", SCRIPT) == 11
+
+
 def test_rows_of_the_hub_are_read_again_from_any_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,12 +208,12 @@ def test_rows_of_the_hub_are_read_again_from_any_state(
         (tmp_path / f"{shard}.jsonl").write_text(lines)
     config = "configs:\n- config_name: sample-10BT\n  data_files: '*.jsonl'\n"
     (tmp_path / "README.md").write_text(f"---\n{config}---\n")
-    monkeypatch.setattr(prepare, "DATASET", str(tmp_path))
-    chunks = list(prepare.hub_chunks({}))
+    monkeypatch.setattr(fineweb_texts, "DATASET", str(tmp_path))
+    chunks = list(fineweb_texts.hub_chunks({}))
     texts = [text for _, chunk in chunks for text in chunk]
     assert texts == [row["text"] for row in rows]
     for number, (state, _) in enumerate(chunks):
-        again = prepare.hub_chunks(json.loads(json.dumps(state)))
+        again = fineweb_texts.hub_chunks(json.loads(json.dumps(state)))
         assert [text for _, chunk in again for text in chunk] == texts[1000 * number :]
 
 
@@ -196,7 +225,7 @@ def copied(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_damaged_shard_is_refused_by_its_checksum(copied: Path) -> None:
-    assert verify_data("nanogpt", SCRIPT) == 6
+    assert verify_data("nanogpt", SCRIPT) == 11
     with (copied / "train" / "train.bin").open("r+b") as file:
         file.seek(1000)
         file.write(b"damaged")
@@ -217,18 +246,19 @@ def test_what_is_wrong_with_the_data_is_one_line(
         with pytest.raises(ProblemError) as caught:
             prepare_data("nanogpt", SCRIPT, str(source) if source else None, tokens)
         assert "\n" not in str(caught.value)
-        assert list(elsewhere.iterdir()) == []
+        assert [path.name for path in elsewhere.iterdir()] == ["secret"]
         return str(caught.value)
 
     (tmp_path / "few").mkdir()
     assert "no text to make tokens from" in complaint(tmp_path / "few")
     (tmp_path / "few" / "a.txt").write_text("too few words")
     assert "too few" in complaint(tmp_path / "few")
-    assert "20,480 are the least" in complaint(texts, 1000)
+    assert "61,440 are the least" in complaint(texts, 1000)
     with pytest.raises(ProblemError, match="run: ideator-rl envs prepare nanogpt"):
         find_problem("nanogpt").data()
 
-    folders = {"train": tmp_path, "held_out": tmp_path, "work": tmp_path}
+    names = ("train", "held_out", "final", "work")
+    folders = dict.fromkeys(names, tmp_path) | {"secret": "a"}
     with monkeypatch.context() as patch, pytest.raises(ValueError, match=r"GB, free are.*--tokens"):
         patch.setattr(prepare, "ALL", 10**16)
         prepare.prepare(**folders)
@@ -264,6 +294,7 @@ def curve(folder: Path, words: list[str], **env: str) -> list[str]:
     return re.findall(r"step \d+ .* train loss [0-9.]+", done.stdout)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_with_the_same_batch(
     prepared: Path, tmp_path: Path
 ) -> None:
@@ -288,7 +319,7 @@ def test_two_processes_learn_what_one_learns_with_the_same_batch(
     env = {"DATA_DIR": str(prepared / "train"), "BUDGET_SECONDS": "22"}
     one = curve(tmp_path, ["-P", str(TORCHRUN), "train.py"], GPUS="0", **env)
     (tmp_path / "candidate" / "model.pt").unlink()
-    launch = "from executor.torchrun import launch; launch(2, ['train.py'])"
+    launch = "from executor.trial.torchrun import launch; launch(2, ['train.py'])"
     two = curve(tmp_path, ["-c", launch], **env, PYTHONPATH=str(FOLDER.parents[1]))
     assert len(one) == 7
     assert one == two
@@ -334,6 +365,7 @@ def test_gpus_that_are_not_there_are_missed_before_anything_runs(
     assert done.stderr.startswith("this trial asks for 8 GPUs and finds 4: ")
 
 
+@pytest.mark.slow
 def test_small_models_are_trained_and_examined_whole_and_looking_ahead_gains_nothing(
     prepared: Path, tmp_path: Path
 ) -> None:
@@ -360,13 +392,15 @@ def test_small_models_are_trained_and_examined_whole_and_looking_ahead_gains_not
     assert "the loss became nan" in broken.detail
 
 
+@pytest.mark.slow
 def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low(
     prepared: Path, tmp_path: Path
 ) -> None:
     """It stops at a loss that it measures itself; the reward goes by the examiner's."""
     sizes = {"target_loss": 6.5, "unseen_windows": 2, "check_every": 5}
     target = {f"hyperparameters.{name}": value for name, value in sizes.items()}
-    problem = find_problem("nanogpt-speedrun", SMALL | target | {"reward.at_most.loss": 7.0})
+    bounds = {"reward.at_most.loss": 7.0, "reward.plausible": 10.0}
+    problem = find_problem("nanogpt-speedrun", SMALL | target | bounds)
     claim = Idea(
         "claim",
         "[Experiment] Say that it is there at once.\n[Code Changes]\ntarget_loss: 6.5 -> 99.0\n",
@@ -383,7 +417,7 @@ def test_a_speedrun_is_rewarded_for_time_and_only_where_the_examined_loss_is_low
     assert re.fullmatch(r"loss \d\.\d{4}: a reward asks for at most 7", early.detail)
 
 
-@pytest.mark.slow  # a minute of compiling
+@pytest.mark.release  # a minute of compiling
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_model_is_compiled_inside_the_sandbox(prepared: Path, tmp_path: Path) -> None:
     patient = {"budget.kind": "wall", "budget.seconds": 300.0, "hyperparameters.compile": True}

@@ -61,6 +61,7 @@ def test_an_idea_applies_at_both_sizes_with_each_of_its_values(
             compile(text, name, "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("idea_id", COMPLETED)
 def test_an_idea_that_completes_answers_from_its_cache_as_it_was_trained(
     idea_id: str, tmp_path: Path

@@ -54,7 +54,13 @@ def find_problem_id(name: str) -> str:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", sorted(filter(at_laptop_size, problem_paths())))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "digits" else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(filter(at_laptop_size, problem_paths()))
+    ],
+)
 def test_gymnasium_accepts_every_registered_environment(name: str, tmp_path: Path) -> None:
     env = gymnasium.make(find_problem_id(name), store=tmp_path / "store", slots=1)
     check_env(env.unwrapped, skip_render_check=True)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from executor import Executor, Idea, Outcome, Problem, load_problem
-from executor.problem import ProblemFile
-from executor.typed import known_keys
+from executor.problem_file import ProblemFile
+from executor.settings import known_keys
 
 TEMPLATE = Path(__file__).parents[2] / "gym_envs" / "template"
 SEEDS = range(3)

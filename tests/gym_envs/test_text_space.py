@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from gymnasium.error import CustomSpaceError
+from gymnasium.vector.utils import create_shared_memory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,3 +31,8 @@ def test_samples_are_seeded_encodable_and_in_the_space() -> None:
 def test_masks_are_refused() -> None:
     with pytest.raises(ValueError, match="mask"):
         UnicodeText(5).sample(mask=(1, None))
+
+
+def test_shared_memory_is_refused_at_once() -> None:
+    with pytest.raises(CustomSpaceError, match="leave vectorization_mode out"):
+        create_shared_memory(UnicodeText(100_000_000), n=2)

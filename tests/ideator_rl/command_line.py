@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from ideator_rl.cli import main
 from tests.tiny_problem import make_problem
 
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RECIPE = """
 env: {env}
 run: first
@@ -43,7 +51,7 @@ def make_workplace(folder: Path, extra: str = "") -> Path:
 
 
 def command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "ideator_rl.cli", *words]
+    return [sys.executable, "-m", "ideator_rl", *words]
 
 
 def ideator_rl(folder: Path, *words: str, timeout: float = 120, **env: str) -> Done:
@@ -57,6 +65,27 @@ def ideator_rl(folder: Path, *words: str, timeout: float = 120, **env: str) -> D
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def in_process(folder: Path, *words: str, **env: str) -> Done:
+    """The same in this process, for commands that end before anything starts."""
+    streams = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in ENDINGS}
+    try:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            patch.chdir(folder)
+            for name, value in env.items():
+                patch.setenv(name, value)
+            out, err = redirect_stdout(streams[0]), redirect_stderr(streams[1])
+            with out, err, pytest.raises(SystemExit) as ended:
+                main(words)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    out, err = (stream.getvalue() for stream in streams)
+    assert "Traceback" not in err, err
+    assert isinstance(ended.value.code, int)
+    return Done(ended.value.code, out, err)
 
 
 def processes_mentioning(text: str) -> list[int]:

@@ -14,8 +14,8 @@ from executor.llm.journal import Journal
 from executor.llm.meter import Charge
 from executor.llm.records import Purpose, Request, Response, Usage
 from executor.records import Idea, Implementation, Job, Outcome, Stage, Status, Turn
-from executor.storage import open_storage
-from executor.store import RunFolder, Store, trial_key
+from executor.store.open import open_storage
+from executor.store.runs import RunFolder, Store, trial_key
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
 
 START = 1_790_000_000.0
@@ -82,7 +82,7 @@ def sample_run(
     run, rng = Store(store).run(name), random.Random(0)
     run.write_recipe(f"env: digits\nrun: {name}\nbudget:\n  ideas: {ideas}\n")
     begin = {"time": START, "event": "start", "slots": SLOTS}
-    events = [begin | {"problem": "digits", "sandbox": SANDBOX}]
+    events = [begin | {"problem": "digits", "metric": "accuracy", "sandbox": SANDBOX}]
     for seed, reward in enumerate((0.8962, 0.9041, 0.8991)):
         write_trial(
             run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)
@@ -172,7 +172,9 @@ def training_run(
     """A GRPO run whose policy narrows on what pays: the same texts come ever more often."""
     run, rng = Store(store).run(name), random.Random(0)
     run.write_recipe(f"env: digits\nrun: {name}\nsteps: {steps}\n")
-    run.record("start", slots=SLOTS, problem="digits", sandbox=SANDBOX, time=START)
+    run.record(
+        "start", slots=SLOTS, problem="digits", metric="accuracy", sandbox=SANDBOX, time=START
+    )
     for seed, reward in enumerate((0.8962, 0.9041, 0.8991)):
         write_trial(
             run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)
@@ -223,7 +225,7 @@ def paid_run(store: Path | str, name: str = "tiny-claude-seed0") -> RunFolder:
     """A search by language models: three ideas of one reply, of which one had to be revised and one
     was not implemented; a sample was cancelled, and a fourth idea's reply is still under way."""
     run = Store(store).run(name)
-    run.record("start", slots=2, problem="digits", sandbox=SANDBOX, time=START)
+    run.record("start", slots=2, problem="digits", metric="accuracy", sandbox=SANDBOX, time=START)
     ideator, implementer = (Journal(f"{run.url}/llm/{who}") for who in ("ideator", "implementer"))
     _ask(ideator, "ideate", Usage(1000, 900), 0.03)
     baseline = write_trial(run, Idea("baseline", ""), completed("baseline", 0.90))

@@ -28,6 +28,22 @@ def test_overrides_reach_every_level() -> None:
     assert recipe.run == "digits-evolution-seed3"
 
 
+def test_an_override_may_be_a_value_or_a_section() -> None:
+    path = RECIPES / "digits/search/config_evolution.yaml"
+    recipe = load_recipe(path, {"budget": {"ideas": 5}, "seed": 3})
+    assert (recipe.budget.ideas, recipe.seed) == (5, 3)
+
+
+def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file() -> None:
+    path = RECIPES / "digits/search/config_evolution.yaml"
+    for overrides, begin in (({"budget.ideas": "0"}, "--budget.ideas: expected"),
+                             ({"budget.idea": "4"}, "--budget.idea: unknown key"),
+                             ({"steps": "4"}, "--steps: unknown key")):  # fmt: skip
+        with pytest.raises(UserError) as error:
+            load_recipe(path, overrides)
+        assert str(error.value).startswith(begin)
+
+
 def test_a_resumed_run_may_confirm_otherwise() -> None:
     path = RECIPES / "digits/search/config_evolution.yaml"
     recipes = [load_recipe(path, {"confirm.top": top}) for top in ("0", "9")]
@@ -70,6 +86,12 @@ def test_only_ideas_that_no_model_wrote_are_trusted() -> None:
         ("- env", "a recipe is a mapping"),
         ("env: [", "not valid YAML"),
         ("", "env: required"),
+        ("env: digits\nseed: 1\nseed: 2", "the key 'seed' is there twice"),
+        ("env: digits\nbudget: {ideas: 1, ideas: 2}", "the key 'ideas' is there twice"),
+        ("env: digits\nseed: 12345678901234567890123", "seed: "),
+        ("env: digits\nexecutor: {slots: 100000}", "executor.slots: expected `int` <= 4096"),
+        ("env: digits\ngrpo: {groups: 2}\nsteps: 4", "a recipe of `ideator-rl train`, and not"),
+        ("env: digits\nmodels: [a]", "a recipe of `ideator-rl evaluate`, and not"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(
@@ -83,7 +105,7 @@ def test_a_mistake_is_one_line_that_names_the_key(
 
 
 def test_a_missing_recipe_says_where_they_live() -> None:
-    with pytest.raises(UserError, match=r"no such recipe.*recipes/<env>/search"):
+    with pytest.raises(UserError, match=r"no such recipe.*ideator-rl recipes"):
         load_recipe("nowhere.yaml")
 
 

@@ -14,7 +14,7 @@ from zlib import crc32
 from tests.llm_servers.http_server import Exchange
 from tests.llm_servers.protocol import Error
 from tests.llm_servers.protocol import Protocol as AnyProtocol
-from tests.llm_servers.script import Asked, Reply, pieces, tokens
+from tests.llm_servers.script import Asked, Reply, claimed, pieces, tokens
 
 _NO_THINKING = "thinking.type.enabled is not supported for this model"
 _NO_MONEY = "Your credit balance is too low to access the Anthropic API."
@@ -75,7 +75,7 @@ class Protocol(AnyProtocol):
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": {**usage, "output_tokens": 1},
+            "usage": claimed({**usage, "output_tokens": 1}, reply),
         }
         yield {"type": "message_start", "message": message}
         blocks = [("thinking", reply.thinking)] if reply.thinking else []
@@ -91,10 +91,11 @@ class Protocol(AnyProtocol):
                 delta = {"type": "signature_delta", "signature": "c2ln"}
                 yield {"type": "content_block_delta", "index": index, "delta": delta}
             yield {"type": "content_block_stop", "index": index}
+        output = 1 + tokens(reply.text) + tokens(reply.thinking)
         yield {
             "type": "message_delta",
             "delta": {"stop_reason": _STOPS[reply.stop], "stop_sequence": None},
-            "usage": {"output_tokens": 1 + tokens(reply.text) + tokens(reply.thinking)},
+            "usage": claimed({"output_tokens": output}, reply),
         }
         yield {"type": "message_stop"}
 

@@ -9,7 +9,7 @@ from typing import Any
 from tests.llm_servers.http_server import Exchange
 from tests.llm_servers.protocol import Error
 from tests.llm_servers.protocol import Protocol as AnyProtocol
-from tests.llm_servers.script import Asked, Reply, pieces, tokens
+from tests.llm_servers.script import Asked, Reply, claimed, pieces, tokens
 
 _STOPS = {"end": "stop", "length": "length", "refusal": "content_filter"}
 
@@ -55,7 +55,11 @@ class Protocol(AnyProtocol):
         choice = {"index": 0, "delta": {}, "finish_reason": _STOPS[reply.stop]}
         yield {**_chunk(asked), "choices": [choice]}
         if asked.body.get("stream_options", {}).get("include_usage"):
-            yield {**_chunk(asked), "choices": [], "usage": self._usage(asked, reply)}
+            yield {
+                **_chunk(asked),
+                "choices": [],
+                "usage": claimed(self._usage(asked, reply), reply),
+            }
 
     def empty_events(self, asked: Asked) -> Iterable[dict[str, Any]]:
         return [{**_chunk(asked), "choices": []}]

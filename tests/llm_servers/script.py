@@ -44,7 +44,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: after `delay_s`, in `pieces`, with `pause_s` before each further event."""
+    """A whole answer: after `delay_s`, in `pieces`, with `pause_s` before each further event.
+
+    `claims` stands for every count of tokens where the server does not count honestly.
+    """
 
     text: str = ""
     thinking: str = ""
@@ -52,6 +55,7 @@ class Reply:
     delay_s: float = 0.0
     pieces: int = 3
     pause_s: float = 0.0
+    claims: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,13 @@ def random_faults(
         return draw.choice(faults) if draw.random() < share else answer(asked)
 
     return mostly
+
+
+def claimed(usage: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    """What a server says of its tokens."""
+    if reply.claims is None:
+        return usage
+    return {name: reply.claims if isinstance(n, int) else n for name, n in usage.items()}
 
 
 def tokens(text: str) -> int:

@@ -20,7 +20,7 @@ from model import Weights, forward, preprocess, softmax
 class Config:
     hidden_size: int = 32
     hidden_layers: int = 1
-    init_scale: float = 0.5  # times 1/sqrt(fan-in)
+    init_scale: float = 1.0  # times 1/sqrt(fan-in)
     epochs: int = 200
     batch_size: int = 16
     learning_rate: float = 0.005

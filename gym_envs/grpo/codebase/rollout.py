@@ -5,8 +5,9 @@
     engine.load(policy)          # after an update, where the engine has weights of its own
 
 `prompts` and responses are lists of token ids; a prompt's `samples` responses stand together, each
-with its end token, if it came to an end. vLLM where it is installed and a GPU is there; else the
-policy generates by itself, which is all that the small one needs.
+with its end token, if it came to an end. Temperature 0 takes the likeliest token each time. vLLM
+where it is installed and a GPU is there; else the policy generates by itself, which is all that the
+small one needs.
 """
 
 import importlib.util
@@ -67,6 +68,9 @@ class TransformersEngine:
         self, prompts: Tokens, *, samples: int, max_new_tokens: int, temperature: float, seed: int
     ) -> Tokens:
         torch.manual_seed(seed)
+        sampling = {"do_sample": temperature > 0, "top_p": 1.0, "top_k": 0}
+        if temperature > 0:
+            sampling["temperature"] = temperature
         device, end = next(self.policy.parameters()).device, self.tokenizer.end
         wanted = [prompt for prompt in prompts for _ in range(samples)]
         responses = []
@@ -80,10 +84,7 @@ class TransformersEngine:
                 input_ids=torch.tensor(padded, device=device),
                 attention_mask=torch.tensor(mask, device=device),
                 max_new_tokens=max_new_tokens,
-                do_sample=True,
-                temperature=temperature,
-                top_p=1.0,
-                top_k=0,
+                **sampling,
                 pad_token_id=end,
                 eos_token_id=end,
                 stop_strings=[STOP],

@@ -81,7 +81,8 @@ class TinyGPT(nn.Module):
         temperature: float,
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """Sampled responses (B, max_new_tokens); what follows the end of one is ends, too."""
+        """Sampled responses (B, max_new_tokens), or the likeliest ones at temperature 0; what
+        follows the end of one is ends, too."""
         end = len(self.config.characters) - 1
         response_BN = torch.full((len(prompt_BT), max_new_tokens), end)
         done_B = torch.zeros(len(prompt_BT), dtype=torch.bool)
@@ -89,9 +90,11 @@ class TinyGPT(nn.Module):
         idx_BT, start = prompt_BT, 0
         for n in range(max_new_tokens):
             logits_BV = self(idx_BT, caches, start)[:, -1]
-            # the largest of logits plus Gumbel noise is a sample of the softmax
-            noise_BV = -torch.empty_like(logits_BV).exponential_(generator=generator).log()
-            token_B = (logits_BV / temperature + noise_BV).argmax(dim=1)
+            if temperature > 0:
+                # the largest of logits plus Gumbel noise is a sample of the softmax
+                noise_BV = -torch.empty_like(logits_BV).exponential_(generator=generator).log()
+                logits_BV = logits_BV / temperature + noise_BV
+            token_B = logits_BV.argmax(dim=1)
             response_BN[:, n] = torch.where(done_B, end, token_B)
             done_B |= token_B == end
             if done_B.all():

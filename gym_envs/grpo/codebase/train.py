@@ -58,7 +58,7 @@ seed = int(os.environ["SEED"])
 data_dir = Path(os.environ["DATA_DIR"])
 budget = float(os.environ["BUDGET_SECONDS"])
 # saving takes a moment, and so does leaving an interpreter that holds all of PyTorch
-train_seconds = max(0.5 * budget, min(0.97 * budget, budget - 0.4))
+train_seconds = max(0.5 * budget, min(0.97 * budget, budget - 0.6))
 
 # ----- the model to start from, and the problems
 torch.manual_seed(seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
-LONGEST_HEADER = 10_000_000
+LONGEST_HEADER, MOST_DIMENSIONS = 10_000_000, 8
 
 
 def write_weights(path: Path, tensors: dict[str, torch.Tensor]) -> None:
@@ -50,6 +50,8 @@ def read_header(path: Path) -> dict[str, dict]:
         last = 0
         for entry in header.values():
             start, end = entry["data_offsets"]
+            if len(entry["shape"]) > MOST_DIMENSIONS:
+                raise ValueError("a tensor of too many dimensions")
             count = math.prod(entry["shape"])
             if start != last or end - start != count * DTYPES[entry["dtype"]].itemsize:
                 raise ValueError("its parts do not fit together")

@@ -31,7 +31,7 @@ seed = int(os.environ["SEED"])
 data_dir = Path(os.environ["DATA_DIR"])
 budget = float(os.environ["BUDGET_SECONDS"])
 # saving takes a moment, and so does leaving an interpreter that holds all of PyTorch
-train_seconds = max(0.5 * budget, min(max(0.97 * budget, budget - 10), budget - 0.4))
+train_seconds = max(0.5 * budget, min(max(0.97 * budget, budget - 10), budget - 0.6))
 
 # ----- devices: one process, or one for each GPU under torchrun
 rank = int(os.environ.get("RANK", 0))

@@ -12,7 +12,7 @@ from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.llm.records import LLM, Message, Request, Response
 from executor.llm.settings import LLMSettings
-from executor.typed import convert
+from executor.settings import convert
 from tests.llm_servers import LLMServer
 
 T = TypeVar("T")

@@ -35,6 +35,20 @@ def test_a_budget_of_calls_is_filled_exactly(api: str, journal: Path) -> None:
         assert len(_answered(ended)) == len(server.asked) == 7
 
 
+@pytest.mark.parametrize("claims", [0, -(10**9), 10**400])
+def test_a_server_that_counts_wrongly_gives_no_call_away(
+    api: str, journal: Path, claims: int
+) -> None:
+    """Nothing at all, less than nothing, and more than a float can hold."""
+    prices = {"input": 1.0, "output": 1.0}
+    with serve(api, lambda asked: Reply("yes", claims=claims)) as server:
+        settings = settings_for(api, server, prices=prices, budget={"calls": 3})
+        ended = with_llm(settings, journal, lambda llm: _all(llm, 6))
+        assert len(_answered(ended)) == len(server.asked) == 3
+    spent = Journal(journal).spent()
+    assert spent.calls == 3 and spent.tokens >= 0 and 0 <= spent.money < float("inf")
+
+
 def test_a_budget_goes_on_where_an_earlier_session_ended(api: str, journal: Path) -> None:
     with serve(api, lambda asked: Reply("yes")) as server:
         settings = settings_for(api, server, budget={"calls": 7})

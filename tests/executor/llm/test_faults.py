@@ -143,6 +143,7 @@ def test_a_server_that_never_ends_its_answer_ends_by_the_timeout(api: str, journ
         ask(settings_for(api, server, timeout_s=0.3), journal, question())
 
 
+@pytest.mark.slow
 def test_where_no_server_ever_was_the_run_stops_soon(
     api: str, journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +317,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", APIS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events=st.lists(st.tuples(KINDS, JSON), min_size=1, max_size=4))

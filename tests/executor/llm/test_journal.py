@@ -139,7 +139,7 @@ SESSION = """
 import asyncio, sys
 from tests.executor.llm.asking import opened, question
 from executor.llm.settings import LLMSettings
-from executor.typed import convert
+from executor.settings import convert
 import json
 from pathlib import Path
 
@@ -153,6 +153,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_asked_twice_after_kill_9(api: str, journal: Path) -> None:
     def answer(asked: object) -> Reply:
         return Reply("yes", delay_s=0.05)

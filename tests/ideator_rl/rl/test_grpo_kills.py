@@ -19,12 +19,12 @@ pytest.importorskip("ray")
 
 import yaml
 
-from executor.store import Store
-from ideator_rl.rl.metrics_file import read_steps
+from executor.store.runs import Store
+from ideator_rl.analysis.metrics_file import read_steps
 from tests.ideator_rl.rl.conftest import start_training
 from tests.models import teach
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
 IDEAS = [
     "<think>Fast.</think>[Experiment] Larger steps.\n[Code Changes]\nlearning_rate: 0.005 -> 0.05",
     "<think>Wider.</think>[Experiment] A wider layer.\n[Code Changes]\nhidden_size: 32 -> 64",
@@ -108,7 +108,6 @@ def test_a_killed_driver_leaves_nobody_and_the_same_command_goes_on(place):
     _wait(lambda: not _processes(place), 60)
 
 
-@pytest.mark.slow
 def test_a_killed_trial_worker_is_repeated_and_a_killed_agent_loop_costs_a_restart(place):
     run = _start(place, "--steps", "2", "--executor.baseline_seeds", "6")
     _wait(lambda: _processes(place, "ray::run_trial"), 200, run)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("verl")
 
 from executor.errors import UserError
-from executor.typed import to_dict
+from executor.settings import to_dict
 from ideator_rl.rl.train_recipe import (
     AnswerSettings,
     GrpoSettings,

@@ -1,0 +1,1 @@
+"""Trials, and the executor itself, on a Ray cluster."""

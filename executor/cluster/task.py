@@ -1,0 +1,166 @@
+"""What runs in a Ray worker: trials, one after the other, in a slot process that it owns.
+
+    task = ray.remote(num_cpus=1, max_retries=0)(run_trial_here)
+    trial = await task.remote(needs, spec)       # RayTaskError of NodeUnfit, EOFError: see below
+
+Only trusted code is imported here; the slot process runs the trial, as with local workers.
+`ray.cancel(task)` ends the trial and all its processes. When the Ray worker is killed, the slot
+sees its standard input close and ends the trial and itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import signal
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ray
+
+from executor.data.prepared import prepared_data
+from executor.errors import ProblemError, UserError
+from executor.problem import Problem
+from executor.records import Trial
+from executor.sandbox import Lock, choose
+from executor.trial.spec import TrialSpec
+from executor.workers.slot_process import SlotProcess, new_folder, sweep
+
+T = TypeVar("T")
+# Seconds between two looks for an interrupt.
+_POLL_S = 0.05
+
+
+class NodeUnfit(Exception):
+    """A node that cannot run trials of this problem: its Ray id, and why in one line."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(node, reason)
+        self.node, self.reason = node, reason
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What trials of a problem need on a node, besides cores and GPUs.
+
+    `home` is the node that `lock` was tested on and `fingerprint` taken from; any other one tests a
+    lock of the same level itself and has or makes the same data under the same paths.
+    """
+
+    home: str
+    lock: Lock
+    problem: str
+    prepare: Path | None
+    auto: bool
+    fingerprint: str
+
+    @classmethod
+    def of(cls, problem: Problem, lock: Lock) -> Needs:
+        data = problem.file.data
+        return cls(
+            home=ray.get_runtime_context().get_node_id(),
+            lock=lock,
+            problem=problem.file.data_of,
+            prepare=problem.folder / data.prepare if data.prepare else None,
+            auto=data.auto,
+            fingerprint=problem.data().fingerprint,
+        )
+
+
+def start_slot_here(needs: Needs) -> None:
+    """Makes a trial's start faster. Raises NodeUnfit."""
+    lock, _ = _meet(needs)
+    _slot().start(lock)
+
+
+def run_trial_here(needs: Needs, spec: TrialSpec) -> Trial:
+    """Raises NodeUnfit, or EOFError or ConnectionError when the slot dies."""
+    # `ray.cancel` sends SIGINT, which is ignored below a background job of a shell script.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    lock, hidden = _meet(needs)
+    for path in filter(None, (spec.evaluate, spec.train_data, spec.held_out, spec.final)):
+        if not Path(path).exists():
+            raise _unfit(f"{path} is not there; {_REMEDY.format(needs.problem)}")
+    return _slot().run(lock, replace(spec, hidden=[*spec.hidden, *hidden]))
+
+
+_REMEDY = (
+    "use a shared file system, or install the problem there and run: ideator-rl envs prepare {}"
+)
+
+
+def _unfit(reason: str) -> NodeUnfit:
+    context = ray.get_runtime_context()
+    node = f"{os.uname().nodename} (Ray node {context.get_node_id()[:8]})"
+    return NodeUnfit(context.get_node_id(), f"trials cannot run on {node}: {reason}")
+
+
+@cache
+def _meet(needs: Needs) -> tuple[Lock, tuple[str, ...]]:
+    """The lock of this node, and what it has to hide besides; makes data that are missing."""
+    if ray.get_runtime_context().get_node_id() == needs.home:
+        return needs.lock, ()
+    try:
+        if needs.prepare is not None and not needs.prepare.is_file():
+            raise ProblemError(f"{needs.prepare} is not there; {_REMEDY.format(needs.problem)}")
+        data = prepared_data(needs.problem, needs.prepare, auto=needs.auto)
+        if data.fingerprint != needs.fingerprint:
+            raise ProblemError(
+                f"the data of {needs.problem} are others than on the executor's node; prepare them "
+                "with the same secret (ideator-rl envs prepare --secret), version of Python and of "
+                "the packages they come from"
+            )
+        return choose(needs.lock.level), tuple(map(str, data.hidden))
+    except UserError as error:
+        raise _unfit(str(error)) from None
+
+
+class _Slot:
+    """The slot of this Ray worker, kept from one trial to the next; a thread serves it."""
+
+    def __init__(self) -> None:
+        sweep()
+        self._folder = new_folder() / "slot-0"
+        self._process: SlotProcess | None = None
+        self._made_for: tuple[Lock, str | None] | None = None
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="slot", daemon=True).start()
+
+    def start(self, lock: Lock) -> SlotProcess:
+        # Ray gives each task its own GPUs; a slot has those that it was started with.
+        made_for = lock, os.environ.get("CUDA_VISIBLE_DEVICES")
+        if self._process is None or made_for != self._made_for:
+            if self._process is not None:
+                self._wait(self._process.stop())
+            self._process, self._made_for = SlotProcess(self._folder, lock), made_for
+        self._wait(self._process.start())
+        return self._process
+
+    def run(self, lock: Lock, spec: TrialSpec) -> Trial:
+        process = self.start(lock)
+        try:
+            return self._wait(process.run(spec))
+        except BaseException:
+            # Interrupted by `ray.cancel`, or the slot died.
+            self._wait(process.stop())
+            raise
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns on the slot's own loop; an interrupt cancels it."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            # An interrupt reaches running Python code only, so there is no single long wait.
+            while not concurrent.futures.wait([future], _POLL_S).done:
+                pass
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+
+_slot = cache(_Slot)

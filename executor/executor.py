@@ -1,0 +1,300 @@
+"""The executor: a batch of ideas in, measured outcomes out, in order or as they complete.
+
+    >>> from executor import load_problem
+    >>> problem = load_problem("gym_envs/digits")
+    >>> with Executor(problem, store="store", slots=1, sandbox="best-effort") as executor:
+    ...     outcomes = executor.execute([Idea("a", "[Experiment] Think harder.")])
+    >>> outcomes[0].status
+    'not_implemented'
+
+The same run name again resumes: finished trials are read from the store, the others run. Identical
+codebases run once per seed, in one run or across runs that share a store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import re
+import threading
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from executor.budget import BASELINE, RunBudget
+from executor.causes import keep_cause, watch
+from executor.errors import ExecutorClosed, StoreError, UserError
+from executor.implementer.implementer import DirectImplementer, Implementer, finished
+from executor.pipeline import Pipeline
+from executor.problem import Problem
+from executor.records import Idea, Implementation, Outcome
+from executor.sandbox import Level, Lock, choose, meets
+from executor.scheduler import Scheduler, Workers
+from executor.settings import MOST_SLOTS
+from executor.store.runs import Store, repeat_seed, trial_key
+from executor.workers.local import LocalWorkers, local_slots
+
+T = TypeVar("T")
+
+_IDEA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class IdeaExecutor(Protocol):
+    """What an environment needs: an `Executor`, or the handle of one in another process."""
+
+    problem: Problem
+
+    def submit(
+        self, idea: Idea, *, seed: int | None = None, priority: int = 0
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts one idea; cancelling the future ends its trial."""
+
+    def close(self) -> None:
+        """Ends all trials."""
+
+
+class Executor:
+    """Executes ideas on one problem, in one run of a store.
+
+    Args:
+        problem: the problem that the ideas are for.
+        store: a local folder or an fsspec URL.
+        run: the run's name; the same name resumes.
+        slots: trials at a time; by default as many as this machine's cores allow.
+        implementer: turns ideas into code; by default ideas carry their own edits.
+        workers: where trials run; by default processes on this machine.
+        sandbox: how trials are sandboxed: a level, or a lock from `sandbox.choose`.
+        seed: the seed that trials get unless `submit` is told another.
+        period_s: how often the store is searched for codebases that another process left there.
+        max_ideas: ideas the run may hold, resumed ones included; more are `cancelled`.
+        max_seconds: wall time of the run, earlier sessions included; what is unfinished then is
+            `cancelled` and leaves no outcome.
+
+    Raises UserError for no slots, a sandbox that cannot be had or GPUs that are not there;
+    StoreError when the store cannot be written, or the run is in use or belongs to another version
+    of the problem or another seed.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        store: str | Path = "store",
+        run: str = "default",
+        slots: int | None = None,
+        implementer: Implementer | None = None,
+        workers: Workers | None = None,
+        sandbox: Level | Lock = "strict",
+        seed: int = 0,
+        period_s: float = 10.0,
+        max_ideas: int | None = None,
+        max_seconds: float | None = None,
+    ) -> None:
+        if slots is not None and not 1 <= slots <= MOST_SLOTS:
+            raise UserError(f"slots: must be from 1 to {MOST_SLOTS} (got {slots})")
+        if workers is not None:
+            sandbox = workers.lock
+        lock = sandbox if isinstance(sandbox, Lock) else choose(sandbox)
+        self._asked: Level = lock.level if isinstance(sandbox, Lock) else sandbox
+        self.problem = problem
+        self.seed, self.lock = seed, lock
+        resources = problem.file.resources
+        self.slots = (
+            workers.slots if workers else local_slots(slots, resources.cpus, resources.gpus)
+        )
+        self.store = Store(store)
+        self.run = self.store.run(run)
+        self._lock = self.run.lock()
+        try:
+            self._check_run()
+            self._budget = RunBudget(self.run, max_ideas, max_seconds)
+            self.run.record(
+                "start",
+                slots=self.slots,
+                problem=problem.name,
+                metric=problem.file.reward.metric,
+                version=problem.version,
+                seed=seed,
+                sandbox=str(lock),
+            )
+        except BaseException:
+            self._lock.release()
+            raise
+        self._workers = workers or LocalWorkers(self.slots, lock, resources.cpus, resources.gpus)
+        self._implementer = implementer or DirectImplementer(problem)
+        self._scheduler = Scheduler(self._workers, period_s, self._adopt)
+        self._pipeline = Pipeline(
+            problem,
+            self.store,
+            self.run,
+            self._budget,
+            self._implementer,
+            self._scheduler,
+            seed=seed,
+            sandbox=self._asked,
+        )
+        self._seen: set[str] = set()
+        self._tasks: set[asyncio.Task] = set()
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="executor", daemon=True)
+        self._thread.start()
+        watch(self._start(self._workers.start()), self.run)
+        watch(self._start(self._scheduler.tick_forever()), self.run)
+
+    def _check_run(self) -> None:
+        """Refuses a run whose stored outcomes were measured under other conditions."""
+        other = ""
+        for event in self.run.events():
+            if event["event"] == "start" and event["version"] != self.problem.version:
+                other = f"another version of the problem {self.problem.name}"
+            elif event["event"] == "start" and event["seed"] != self.seed:
+                other = f"the seed {event['seed']}"
+            elif event["event"] == "start" and not meets(event.get("sandbox", ""), self._asked):
+                other = f"a weaker sandbox ({event.get('sandbox', 'none')})"
+        if other:
+            raise StoreError(f"the run {self.run.name} belongs to {other}; choose another run name")
+
+    # ---- ideas in, outcomes out
+
+    def submit(
+        self, idea: Idea, *, seed: int | None = None, priority: int = 0, final: bool = False
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts one idea; cancelling the future ends its trial. Raises UserError for a bad id.
+
+        `final` has it examined on the final part of the held-out data, too: for confirmations only,
+        since what a search has seen is no longer untouched.
+        """
+        if self._closed:
+            raise ExecutorClosed("this executor is closed")
+        if not _IDEA_ID.fullmatch(idea.id):
+            raise UserError(f"idea id {idea.id!r}: use up to 128 letters, digits, `.`, `-` and `_`")
+        if idea.id == BASELINE or repeat_seed(idea.id) is not None:
+            raise UserError(
+                f"idea id {idea.id!r}: this name is kept for trials of the executor's own"
+            )
+        return self._submit(idea, seed, priority, None, final=final)
+
+    def submit_baseline(
+        self, seed: int | None = None, *, priority: int = 1, final: bool = False
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts the unpatched codebase; it is not an idea and uses no idea budget."""
+        unpatched = Implementation("completed", self.problem.codebase)
+        baseline = Idea(BASELINE, "", origin=BASELINE)
+        return self._submit(baseline, seed, priority, unpatched, final=final)
+
+    def submit_codebase(
+        self, idea: Idea, files: Mapping[str, str]
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts a codebase that an implementer made of `idea` at some other time."""
+        return self._submit(idea, None, 0, finished(self.problem, files))
+
+    def _submit(
+        self,
+        idea: Idea,
+        seed: int | None,
+        priority: int,
+        made: Implementation | None,
+        *,
+        final: bool = False,
+    ) -> concurrent.futures.Future[Outcome]:
+        seed = self.seed if seed is None else seed
+        self._seen.add(trial_key(idea.id, seed, self.seed))
+        return self._start(self._pipeline.outcome(idea, seed, priority, made, final=final))
+
+    def _start(self, coroutine: Coroutine[None, None, T]) -> concurrent.futures.Future[T]:
+        """Runs a coroutine on the executor's own loop until it ends or the executor closes."""
+
+        async def tracked() -> T:
+            if self._closed:
+                # A task that starts after all were cancelled would go on during the shutdown.
+                coroutine.close()
+                raise asyncio.CancelledError
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.add(task)
+            try:
+                return await coroutine
+            finally:
+                self._tasks.discard(task)
+
+        return asyncio.run_coroutine_threadsafe(tracked(), self._loop)
+
+    def execute(self, ideas: Iterable[Idea]) -> list[Outcome]:
+        """Runs a batch and returns its outcomes in the same order."""
+        futures = [self.submit(idea) for idea in ideas]
+        # A store error ends the batch at once, even if trials still run.
+        for future in concurrent.futures.as_completed(futures):
+            future.result()
+        return [future.result() for future in futures]
+
+    async def aexecute(self, ideas: Iterable[Idea]) -> list[Outcome]:
+        """`execute` for async code, on any event loop."""
+        futures = [asyncio.wrap_future(self.submit(idea)) for idea in ideas]
+        return list(await asyncio.gather(*futures))
+
+    def as_completed(self, ideas: Iterable[Idea]) -> Iterator[Outcome]:
+        """Runs a batch and yields each outcome as soon as it exists."""
+        futures = [self.submit(idea) for idea in ideas]
+        for future in concurrent.futures.as_completed(futures):
+            yield future.result()
+
+    def ideas_left(self) -> float:
+        """How many new ideas the budget still admits."""
+        return self._budget.ideas_left()
+
+    def seconds_left(self) -> float:
+        """Wall seconds that the budget still admits."""
+        return self._budget.seconds_left()
+
+    # ---- life
+
+    def close(self) -> None:
+        """Ends all trials and their processes; finished trials are in the store."""
+        if self._closed:
+            return
+        self._closed = True
+        asyncio.run_coroutine_threadsafe(self._shut_down(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        try:
+            self.run.record("stop")
+            self.run.flush()
+        finally:
+            self._lock.release()
+
+    async def _shut_down(self) -> None:
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*set(self._tasks), return_exceptions=True)
+        await self._workers.close()
+        await self._implementer.close()
+        await self._loop.shutdown_default_executor()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            keep_cause(error, self.run)
+        self.close()
+
+    # ---- work that another process left in the store
+
+    async def _adopt(self) -> None:
+        self.run.flush()
+        for key in set(self.run.trials()) - self._seen:
+            idea = self.run.idea(key)
+            if self.run.outcome(key) is not None:
+                self._seen.add(key)
+            elif idea is not None and self.run.codebase(key) is not None:
+                job = self.run.job(key)
+                final = job is not None and job.final
+                watch(self._submit(idea, repeat_seed(key), 0, None, final=final), self.run)

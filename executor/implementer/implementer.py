@@ -1,0 +1,107 @@
+"""An idea becomes a patched codebase.
+
+>>> from executor.problem import load_problem
+>>> made = apply_idea(load_problem("gym_envs/digits"), "learning_rate: 0.005 -> 0.05")
+>>> made.status, sorted(made.files)         # `made.diff` is the canonical git diff
+('completed', ['model.py', 'serve.py', 'train.py'])
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from executor.edits import EditError, ForbiddenEdit, apply_edits, canonical_diff
+from executor.implementer.added_text import too_much_added
+from executor.problem import Problem
+from executor.records import Idea, Implementation, Outcome, Turn
+
+LONGEST_DETAIL = 10_000
+
+
+class Implementer(Protocol):
+    """Turns ideas into code. An idea that cannot be implemented is a result, not an exception."""
+
+    async def implement(self, idea: Idea) -> Implementation:
+        """Patches the baseline as an idea says.
+
+        Args:
+            idea: its text is untrusted.
+
+        Returns:
+            The patched codebase, or the reason why there is none.
+
+        Raises:
+            UserError: an error that is not the idea's, such as a budget that is spent.
+        """
+
+    async def repair(
+        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+    ) -> Implementation | None:
+        """Patches the baseline once more after a training crashed.
+
+        Args:
+            idea: the idea whose training crashed.
+            exchange: the requests and answers that led to the codebase that crashed.
+            outcome: the outcome of the crash.
+            log: the end of what training printed; untrusted.
+
+        Returns:
+            Another codebase, or None to keep the crash as the idea's outcome.
+
+        Raises:
+            UserError: as `implement`.
+        """
+
+    async def close(self) -> None:
+        """Releases its resources. Called on the event loop that `implement` ran on."""
+
+
+class DirectImplementer:
+    """For ideas that carry their own edits; no language model."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+
+    async def implement(self, idea: Idea) -> Implementation:
+        return await asyncio.to_thread(apply_idea, self._problem, idea.text)
+
+    async def repair(
+        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+    ) -> Implementation | None:
+        """None: without a language model there is no repair."""
+        return None
+
+    async def close(self) -> None:
+        """Does nothing: it holds no resources."""
+
+
+def apply_idea(problem: Problem, text: str) -> Implementation:
+    """Applies the edits in an idea's text to the baseline, all or none."""
+    allowed = problem.file.files
+    try:
+        files = apply_edits(
+            problem.codebase, text, editable=allowed.editable, frozen=allowed.frozen
+        )
+    except ForbiddenEdit as error:
+        return Implementation("rejected", detail=_told(error))
+    except EditError as error:
+        return Implementation("not_implemented", detail=_told(error))
+    return finished(problem, files)
+
+
+def _told(error: EditError) -> str:
+    """What is wrong, without the rest of an endless name or line in it."""
+    text = str(error)
+    return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "..."
+
+
+def finished(problem: Problem, files: Mapping[str, str]) -> Implementation:
+    """A patched tree as an implementation, unless it carries more than an idea may.
+
+    Every patched codebase passes here, also those of language models.
+    """
+    if wrong := too_much_added(problem, files):
+        return Implementation("rejected", detail=wrong)
+    return Implementation("completed", files, canonical_diff(problem.codebase, files))

@@ -1,0 +1,118 @@
+"""The form of `problem.toml`, one class for each of its sections.
+
+    >>> RewardRule(metric="loss", rule="inverse", at_most={"loss": 3.28}).in_words()
+    '1 / loss where loss is at most 3.28'
+
+`gym_envs/template/problem.toml` explains every key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from executor.settings import AtLeast0, AtLeast1, Positive, Scalar, Settings
+
+RelativePath = Annotated[str, Meta(pattern=r"^[^/]")]
+Words = Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class Run(Settings, frozen=True):
+    """The commands of training and candidate (`python SCRIPT`, `torchrun SCRIPT` for one process a
+    GPU, or any other), and the modules whose import is free to them (the
+    candidate's are the training's where none are given)."""
+
+    entry: Words
+    preload: tuple[str, ...] = ()
+    candidate: tuple[str, ...] = ()
+    candidate_preload: tuple[str, ...] | None = None
+
+
+class Files(Settings, frozen=True):
+    """Patterns of paths, and by how many KiB of compressed text an idea may make the codebase grow:
+    enough to write any method, too little to carry answers or weights."""
+
+    editable: Words
+    frozen: tuple[str, ...] = ()
+    added_kib: AtLeast0 = 16
+
+
+class Resources(Settings, frozen=True):
+    """What a trial may use. Memory holds for training and for the candidate, each by itself; disk
+    for everything that the trial writes, which lies in memory where the sandbox bounds it."""
+
+    cpus: AtLeast1 = 1
+    gpus: AtLeast0 = 0
+    memory_gb: Positive = 2.0
+    disk_gb: Positive = 0.5
+    processes: AtLeast1 = 256
+
+
+class Budget(Settings, frozen=True):
+    """Seconds of `kind`; the others are never charged. `startup_seconds` and `examine_seconds` are
+    wall time, `candidate_seconds` is CPU time of the candidate, imports apart: enough to answer and
+    too little to go on with the training (by default only `examine_seconds` bounds it)."""
+
+    kind: Literal["wall", "cpu"]
+    seconds: Positive
+    startup_seconds: Positive = 60.0
+    examine_seconds: Positive = 60.0
+    candidate_seconds: Positive | None = None
+
+    @property
+    def wall_limit(self) -> float:
+        """Wall seconds after which training ends even if little was charged, for example asleep."""
+        return self.seconds if self.kind == "wall" else 10 * self.seconds + 10
+
+
+class Data(Settings, frozen=True):
+    """How data are made; `of` names the problem whose they are, where it is another one with the
+    same script."""
+
+    prepare: RelativePath | None = None
+    auto: bool = True
+    of: str = ""
+
+
+class RewardRule(Settings, frozen=True):
+    """`metric` is one that the examination returns, or `charged_s`, what the training was charged;
+    `at_most` are upper bounds of metrics; above one of them the reward is `failure`. `plausible` is
+    a reward that no honest run exceeds in its budget: a higher one is rejected, and a person should
+    check the idea."""
+
+    metric: str
+    rule: Literal["identity", "inverse", "negative"] = "identity"
+    at_most: dict[str, float] = {}
+    failure: float = 0.0
+    plausible: float | None = None
+
+    def in_words(self) -> str:
+        """The rule in words, for prompts: `1 / charged_s where loss is at most 3.28`."""
+        forms = {"identity": "the {}", "inverse": "1 / {}", "negative": "minus the {}"}
+        words = forms[self.rule].format(self.metric)
+        limits = " and ".join(f"{name} is at most {most:g}" for name, most in self.at_most.items())
+        return f"{words} where {limits}" if limits else words
+
+
+class ProblemFile(Settings, frozen=True):
+    """`problem.toml`, as it stands on disk."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+-v[0-9]+$")]
+    title: str
+    task: Annotated[str, Meta(min_length=1)]
+    run: Run
+    files: Files
+    budget: Budget
+    reward: RewardRule
+    codebase: RelativePath = "codebase"
+    library: RelativePath = "ideas.yaml"
+    resources: Resources = Resources()
+    data: Data = Data()
+    hyperparameters: dict[str, Scalar] = {}
+
+    @property
+    def data_of(self) -> str:
+        """The name under which the data are kept."""
+        return self.data.of or self.name

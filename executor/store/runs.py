@@ -1,0 +1,277 @@
+"""The layout of a store: one folder for each trial, immutable files, `outcome.json` written last.
+
+    <store>/runs/<run>/recipe.yaml  events.jsonl  errors.log
+                       ideas/<key>/{idea.json,exchange.json,edits.diff,codebase.zip,
+                                    repair.diff,repair.zip,repair_log.txt,job.json,
+                                    log.txt,outcome.json}
+    <store>/results/<content-hash>.json
+
+`key` is the idea's id, or `<id>.seed<n>` for a repeat with another seed than the run's. A file that
+exists is final; a step whose file is missing is done again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from executor.clock import now
+from executor.errors import RunInUse, StoreError
+from executor.records import Idea, Implementation, Job, Outcome, Record, Turn
+from executor.settings import convert
+from executor.store.open import open_storage
+from executor.store.storage import Lock, Storage
+from executor.store.tree import unzip, zip_tree
+
+R = TypeVar("R", bound=Record)
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_REPEAT = re.compile(r".+\.seed(-?[0-9]+)")
+# A part of a YAML text is valid YAML: this line tells that it is whole.
+_YAML_END = b"\n...\n"
+
+
+class Store:
+    """A store at a local path or an fsspec URL. Raises StoreError when it cannot be written."""
+
+    def __init__(self, url: str | Path) -> None:
+        self._storage = open_storage(url)
+        self.url = self._storage.url
+
+    def run(self, name: str) -> RunFolder:
+        """One run of the store, new or old. Raises StoreError for an impossible name."""
+        if not _RUN_NAME.fullmatch(name):
+            raise StoreError(
+                f"run name {name!r:.80}: use up to 128 letters, digits, `.`, `-` and `_`"
+            )
+        return RunFolder(self._storage, name)
+
+    def runs(self) -> list[str]:
+        return self._storage.list("runs")
+
+    def result(self, content_hash: str) -> tuple[Outcome, str] | None:
+        """The outcome that this codebase had before, and the log's path; None if it never ran."""
+        data = _json(self._storage.read(f"results/{content_hash}.json"))
+        try:
+            return None if data is None else _kept(data, content_hash)
+        except ValueError:
+            return None
+
+    def keep_result(self, outcome: Outcome, log_path: str) -> None:
+        text = json.dumps({"outcome": json.loads(outcome.to_json()), "log": log_path})
+        self._storage.write(f"results/{outcome.content_hash}.json", text.encode())
+
+    def lock_result(self, content_hash: str) -> Lock | None:
+        """Held while a codebase runs, so that no other process on this store runs it too."""
+        return self._storage.try_lock(f"results/{content_hash}.lock")
+
+    def read_text(self, path: str) -> str:
+        return (self._storage.read(path) or b"").decode(errors="replace")
+
+
+class RunFolder:
+    """One run: `runs/<name>` of a store."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage, self.name = storage, name
+        self._path = f"runs/{name}"
+
+    @property
+    def url(self) -> str:
+        return f"{self._storage.url}/{self._path}"
+
+    def lock(self) -> Lock:
+        """Makes this process the run's only writer. Raises RunInUse when there is another."""
+        lock = self._storage.try_lock(f"{self._path}/.lock")
+        if lock is None:
+            raise RunInUse(
+                f"the run {self.name} in {self._storage.url} is being executed by somebody else; "
+                "wait for it, stop it, or choose another run name (on a bucket, one that was "
+                "killed on another machine lets go after a minute)"
+            )
+        try:
+            events = self._storage.read(f"{self._path}/events.jsonl")
+            if events and not events.endswith(b"\n"):
+                # A kill cut the last line short: it must not swallow the next one.
+                self._storage.append(f"{self._path}/events.jsonl", b"\n")
+        except StoreError:
+            lock.release()
+            raise
+        return lock
+
+    def discard_if_empty(self) -> None:
+        """Removes the run if no trial of it has ended and no language model was asked for it.
+
+        Raises RunInUse when another process has it.
+        """
+        lock = self.lock()
+        try:
+            asked = any(
+                self._storage.list(f"{self._path}/llm/{role}")
+                for role in self._storage.list(f"{self._path}/llm")
+            )
+            if not asked and all(self.outcome(key) is None for key in self.trials()):
+                self._storage.remove_folder(self._path)
+        finally:
+            lock.release()
+
+    def trials(self) -> list[str]:
+        """The trials of this run, by key."""
+        return self._storage.list(f"{self._path}/ideas")
+
+    def idea(self, key: str) -> Idea | None:
+        return self._record(Idea, key, "idea.json")
+
+    def outcome(self, key: str) -> Outcome | None:
+        return self._record(Outcome, key, "outcome.json")
+
+    def job(self, key: str) -> Job | None:
+        return self._record(Job, key, "job.json")
+
+    def diff(self, key: str) -> str:
+        diff = self._read(key, "repair.diff") or self._read(key, "edits.diff")
+        return (diff or b"").decode(errors="replace")
+
+    def log(self, key: str) -> str:
+        log = self._read(key, "repair_log.txt")
+        if log is None:
+            log = self._read(key, "log.txt")
+        return (log or b"").decode(errors="replace")
+
+    def log_path(self, key: str, *, repaired: bool = False) -> str:
+        """Where the log of a trial is kept, in the store: of its first tree, or of the second."""
+        return f"{self._path}/ideas/{key}/{'repair_log.txt' if repaired else 'log.txt'}"
+
+    def codebase(self, key: str) -> dict[str, str] | None:
+        """The patched tree, the repaired one where there is one; None when the idea has none."""
+        return self._tree(key, "repair.zip") or self._tree(key, "codebase.zip")
+
+    def repaired(self, key: str) -> bool:
+        """Whether the first tree was replaced by another, after it had crashed."""
+        return self._tree(key, "repair.zip") is not None
+
+    def write_idea(self, key: str, idea: Idea) -> None:
+        self._write(key, "idea.json", idea.to_json().encode())
+
+    def exchange(self, key: str) -> tuple[Turn, ...]:
+        """What was said to and by a language model to implement the idea; empty without one."""
+        turns = _json(self._read(key, "exchange.json")) or ()
+        return tuple(Turn.from_json(json.dumps(turn)) for turn in turns)
+
+    def write_implementation(self, key: str, implementation: Implementation) -> None:
+        """Keeps the exchange that led to it, and the code where there is some."""
+        self._write_implementation(key, implementation, "edits.diff", "codebase.zip")
+
+    def write_repair(self, key: str, implementation: Implementation) -> None:
+        """The same for what takes the place of a tree that crashed; the first one stays."""
+        self._write_implementation(key, implementation, "repair.diff", "repair.zip")
+
+    def write_job(self, key: str, job: Job) -> None:
+        self._write(key, "job.json", job.to_json().encode())
+
+    def write_log(self, key: str, log: str, *, repaired: bool = False) -> None:
+        self._storage.write(self.log_path(key, repaired=repaired), log.encode())
+
+    def write_exam_log(self, key: str, log: str) -> None:
+        """What the candidate printed while it was asked: for people, never for an ideator."""
+        if log:
+            self._write(key, "exam_log.txt", log.encode())
+
+    def write_outcome(self, key: str, outcome: Outcome) -> None:
+        self._write(key, "outcome.json", outcome.to_json().encode())
+
+    def recipe(self) -> str | None:
+        """The text that `write_recipe` got; None when there is none or it was cut short."""
+        data = self._storage.read(f"{self._path}/recipe.yaml") or b""
+        whole, end, _ = data.rpartition(_YAML_END)
+        return f"{whole.decode()}\n" if end else None
+
+    def write_recipe(self, text: str) -> None:
+        self._storage.write(f"{self._path}/recipe.yaml", text.rstrip("\n").encode() + _YAML_END)
+
+    def record(self, event: str, **fields: Any) -> None:
+        """Adds a line to events.jsonl, which nothing but reports and the clock read."""
+        line = json.dumps({"time": round(now(), 4), "event": event, **fields})
+        self._storage.append(f"{self._path}/events.jsonl", line.encode() + b"\n")
+
+    def log_error(self, cause: str) -> None:
+        """Adds what led to an error to errors.log, which only people read."""
+        stamp = datetime.now(UTC).isoformat(timespec="seconds")
+        self._storage.append(f"{self._path}/errors.log", f"{stamp}\n{cause}\n\n".encode())
+
+    def errors(self) -> str:
+        """The text of errors.log; empty where nothing failed."""
+        return (self._storage.read(f"{self._path}/errors.log") or b"").decode(errors="replace")
+
+    def flush(self) -> None:
+        self._storage.flush()
+
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of events.jsonl; one that a kill cut short is left out."""
+        lines = (self._storage.read(f"{self._path}/events.jsonl") or b"").splitlines()
+        return [event for line in lines if (event := _json(line)) is not None]
+
+    def _write_implementation(self, key: str, made: Implementation, diff: str, tree: str) -> None:
+        if made.exchange:
+            text = ",\n".join(turn.to_json() for turn in made.exchange)
+            self._write(key, "exchange.json", f"[{text}]\n".encode())
+        if made.status == "completed":
+            self._write(key, diff, made.diff.encode())
+            self._write(key, tree, zip_tree(made.files))
+
+    def _tree(self, key: str, name: str) -> dict[str, str] | None:
+        data = self._read(key, name)
+        try:
+            return unzip(data) if data else None
+        except ValueError:
+            return None
+
+    def _read(self, key: str, name: str) -> bytes | None:
+        return self._storage.read(f"{self._path}/ideas/{key}/{name}")
+
+    def _write(self, key: str, name: str, data: bytes) -> None:
+        self._storage.write(f"{self._path}/ideas/{key}/{name}", data)
+
+    def _record(self, kind: type[R], key: str, name: str) -> R | None:
+        data = self._read(key, name)
+        try:
+            return kind.from_json(data) if data else None
+        except ValueError:
+            return None
+
+
+def trial_key(idea_id: str, seed: int, run_seed: int) -> str:
+    """The name of a trial's folder; `run_seed` is the seed that the run's ideas get."""
+    return idea_id if seed == run_seed else f"{idea_id}.seed{seed}"
+
+
+def repeat_seed(key: str) -> int | None:
+    """The seed of a repeat; None for a trial that has the seed of its run."""
+    match = _REPEAT.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+class _Kept(msgspec.Struct):
+    """A file of `results/`; anything in it that is of another type makes it none."""
+
+    outcome: Outcome
+    log: str
+
+
+def _kept(data: Any, content_hash: str) -> tuple[Outcome, str]:
+    """Raises ValueError for anything else than what was kept for this codebase."""
+    kept = convert(data, _Kept)
+    if kept.outcome.content_hash != content_hash:
+        raise ValueError("the result of another codebase")
+    return kept.outcome, kept.log
+
+
+def _json(data: bytes | None) -> Any:
+    try:
+        return json.loads(data) if data else None
+    except (ValueError, RecursionError):  # the latter of a file that is nested without end
+        return None

@@ -1,0 +1,318 @@
+"""One trial: trains a codebase, then examines the candidate that training left.
+
+    trial = run_trial(spec, folder, lock, stopped=lambda: False)
+    trial.status, trial.metrics          # ("completed", {"accuracy": 0.93})
+
+Training and candidate are locked in separately and share nothing but the folder `candidate/`:
+training runs in one copy of the codebase, the candidate starts in a fresh one. Nothing that either
+prints is a metric. The same code runs under every kind of worker.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from executor import processes
+from executor.records import Status, Trial
+from executor.sandbox import Box, Lock, box_uid, open_group, places, start
+from executor.sandbox.cgroup import Group
+from executor.sandbox.meter import Meter
+from executor.sandbox.watch import Run, TimeLimits, watch
+from executor.sandbox.workspace import trial_folder
+from executor.trial.candidate_folder import ForbiddenEntry, NoCandidate, check_candidate
+from executor.trial.command import PRELUDE, TORCHRUN, command_line, environment
+from executor.trial.examiner import Candidate, Examination, ExaminerDied, examine
+from executor.trial.log_tail import last_line, tail
+from executor.trial.spec import TrialSpec
+
+# Enough for a compiler's caches, and few enough to be gone at once.
+MAX_FILES = 50_000
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class _Half:
+    """One locked-in half of a trial, the training or the candidate."""
+
+    spec: TrialSpec
+    lock: Lock
+    box: Box
+    group: Group | None
+    meter: Meter
+    log: int
+    log_path: Path
+
+    def start(self, command: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
+        """`env` among `how` is added to the clean environment. Raises OSError."""
+        env = environment(
+            self.lock, self.box, cpus=self.spec.cpus, extra={**self.spec.env, **how.pop("env", {})}
+        )
+        return start(
+            self.lock, self.box, command, env=env, output=self.log, group=self.group, **how
+        )
+
+
+def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]) -> Trial:
+    """Trains and examines in the new folder `folder`, which is gone afterwards.
+
+    Raises Interrupted when `stopped()` becomes true. No process is left in any case.
+    """
+    started = time.monotonic()
+    # With two examinations the candidate folder is copied.
+    disk_mib = spec.disk_mib * (2 if spec.final else 1)
+    with trial_folder(folder, disk_mib, MAX_FILES, mounted=lock.mounted):
+        learnt = True
+        try:
+            trial = _train_then_examine(spec, folder, lock, stopped)
+        except OSError as error:
+            trial = Trial("crashed", "train", detail=f"the trial could not be set up: {error}")
+            learnt = _is_of_the_codebase(error, lock)
+        except ExaminerDied as error:
+            trial = Trial("crashed", "examine", detail=str(error))
+            learnt = False
+        return replace(
+            trial,
+            # Zero times say that nothing was learnt about the codebase.
+            started=started if learnt else 0.0,
+            ended=time.monotonic() if learnt else 0.0,
+            log=tail(folder / "logs" / "train") + trial.log,
+            sandbox=str(lock),
+            frozen={name: _sha256(text) for name, text in spec.frozen.items()},
+        )
+
+
+def _is_of_the_codebase(error: OSError, lock: Lock) -> bool:
+    """Whether the codebase caused the error: its file names clash, or it filled its disk. Any other
+    error is the worker's."""
+    names = (FileExistsError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, names) or (lock.mounted and error.errno == errno.ENOSPC)
+
+
+def _train_then_examine(
+    spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]
+) -> Trial:
+    with _half(spec, folder, "train", lock) as half:
+        run = _train(half, stopped)
+        trained = Trial(
+            "completed",
+            "train",
+            startup_s=run.startup_s,
+            train_s=run.wall_s,
+            charged_s=run.charged_s,
+            cpu_s=half.meter.cpu_seconds(),
+            memory_mib=half.meter.peak_mib,
+            disk_mib=half.meter.disk_mib,
+        )
+        if failure := _failure(run, half):
+            return replace(trained, status=failure[0], detail=failure[1])
+
+    try:
+        check_candidate(folder / "train" / "candidate")
+    except NoCandidate:
+        detail = "training ended without leaving a folder candidate/"
+        return replace(trained, status="crashed", detail=detail)
+    except ForbiddenEntry as error:
+        return replace(trained, status="rejected", stage="examine", detail=str(error))
+    examined = _examined(trained, spec.held_out, "exam", folder, lock, spec, stopped)
+    if spec.final is None or examined.status != "completed":
+        return examined
+    again = _examined(examined, spec.final, "final", folder, lock, spec, stopped)
+    return replace(again, metrics=examined.metrics, final=again.metrics)
+
+
+def _examined(
+    trial: Trial,
+    held_out: str | None,
+    name: str,
+    folder: Path,
+    lock: Lock,
+    spec: TrialSpec,
+    stopped: Callable[[], bool],
+) -> Trial:
+    """The trial with what one examination of what training left adds to it."""
+    begun = time.monotonic()
+    with _half(spec, folder, name, lock) as half:
+        left, place = folder / "train" / "candidate", half.box.work / "candidate"
+        if spec.final and name == "exam":
+            # The second examination needs the folder as training left it.
+            shutil.copytree(left, place)
+            _own(lock, [place, *place.rglob("*")])
+        else:
+            left.rename(place)
+        result = _examine(half, held_out, stopped)
+        return replace(
+            trial,
+            status=result.status,
+            stage="done" if result.status == "completed" else "examine",
+            metrics=result.metrics,
+            detail=result.detail,
+            log=trial.log + result.log,
+            exam_log=trial.exam_log + tail(half.log_path) + result.exam_log,
+            examine_s=trial.examine_s + time.monotonic() - begun,
+            cpu_s=trial.cpu_s + half.meter.cpu_seconds(),
+            memory_mib=max(trial.memory_mib, half.meter.peak_mib),
+            disk_mib=max(trial.disk_mib, half.meter.disk_mib),
+        )
+
+
+@contextmanager
+def _half(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Iterator[_Half]:
+    """Lays a half out; removes its control group afterwards."""
+    box = _lay_out(spec, folder, name, lock)
+    log_path = folder / "logs" / name
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    group = None
+    try:
+        group = open_group(lock, box)
+        limits = None if lock.level == "none" else box.limits
+        meter = Meter(folder, limits, group, lock.mounted)
+        yield _Half(spec, lock, box, group, meter, log, log_path)
+    finally:
+        os.close(log)
+        if group:
+            group.remove()
+
+
+def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
+    """Writes the patched tree, then the frozen files over it, then the pipe."""
+    work, scratch = folder / name, folder / f"{name}-scratch"
+    written = [work, scratch / "tmp", scratch / "shm"]
+    for path in written:
+        path.mkdir(parents=True)
+    for file, text in {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}.items():
+        if name != "train" and file.startswith("candidate/"):
+            continue
+        path = work / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+        written += [path, *path.relative_to(work).parents]
+    _own(lock, [work / path for path in written])
+    return Box(
+        work=work,
+        scratch=scratch,
+        # Only training sees the training data.
+        data=Path(spec.train_data) if spec.train_data and name == "train" else None,
+        hidden=tuple(map(Path, spec.hidden)),
+        tools={path.name: path for path in (PRELUDE, TORCHRUN)},
+        limits=spec.limits,
+        gpus=spec.gpus > 0,
+    )
+
+
+def _own(lock: Lock, paths: Sequence[Path]) -> None:
+    """Makes the paths the property of the user that boxes run as."""
+    if lock.isolates:
+        for path in paths:
+            os.chown(path, box_uid(), -1)
+
+
+def _train(half: _Half, stopped: Callable[[], bool]) -> Run:
+    spec = half.spec
+    reader, writer = os.pipe()
+    command, has_prelude = command_line(spec.entry, spec.preload, writer, half.lock, half.box)
+    env = {
+        "SEED": str(spec.seed),
+        "DATA_DIR": places(half.lock, half.box)[1],
+        "BUDGET_KIND": spec.budget_kind,
+        "BUDGET_SECONDS": repr(spec.budget_seconds),
+        "GPUS": str(spec.gpus),
+    }
+    limits = TimeLimits(
+        spec.budget_kind,  # type: ignore[arg-type]
+        spec.budget_seconds,
+        spec.startup_seconds,
+        spec.wall_limit,
+    )
+    process = None
+    try:
+        process = half.start(command, env=env, pass_fds=(writer,) if has_prelude else ())
+        os.close(writer)
+        writer = -1
+        return watch(
+            process,
+            limits,
+            meter=half.meter,
+            clock_start=reader if has_prelude else None,
+            stopped=stopped,
+        )
+    except OSError as error:
+        os.write(half.log, f"{command[0]}: {error.strerror or error}\n".encode())
+        return Run(127, "", 0.0, 0.0, 0.0)
+    finally:
+        processes.end_tree(process)
+        for descriptor in (reader, writer):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _failure(run: Run, half: _Half) -> tuple[Status, str] | None:
+    """The status and the reason of a training that did not end well."""
+    if run.excess:
+        return "crashed", f"training used {run.excess}"
+    if run.exit_code is None:
+        return "timeout", f"training: {run.reason}"
+    if run.exit_code == 0:
+        return None
+    if half.meter.out_of_memory():
+        return "crashed", f"training used over {half.box.limits.memory_mib} MiB of memory"
+    line = last_line(tail(half.log_path))
+    return "crashed", line or f"training {processes.how_it_ended(run.exit_code)}"
+
+
+def _examine(half: _Half, held_out: str | None, stopped: Callable[[], bool]) -> Examination:
+    spec = half.spec
+    reader, writer = os.pipe()
+    log = os.memfd_create("examiner")  # out of the candidate's reach
+    command, has_prelude = (
+        command_line(spec.candidate, spec.candidate_preload, writer, half.lock, half.box)
+        if spec.candidate
+        else ([], False)
+    )
+    limits = TimeLimits("cpu", spec.candidate_seconds, None, spec.examine_seconds)
+    candidate = Candidate(
+        half.box.work,
+        command,
+        half.start,
+        half.log,
+        half.log_path,
+        pass_fds=(writer,) if has_prelude else (),
+    )
+    try:
+        result = examine(
+            Path(spec.evaluate),
+            candidate,
+            Path(held_out) if held_out else None,
+            limits,
+            meter=half.meter,
+            clock_start=reader if has_prelude else None,
+            stopped=stopped,
+            log=log,
+        )
+        result = replace(result, exam_log=tail(Path(f"/proc/self/fd/{log}")))
+    finally:
+        for descriptor in (reader, writer, log):
+            os.close(descriptor)
+    if result.status == "crashed" and half.meter.out_of_memory():
+        limit = half.box.limits.memory_mib
+        return replace(result, detail=f"the candidate used over {limit} MiB of memory")
+    return result
+
+
+@cache
+def _exam_pipe() -> str:
+    return (_HERE / "exam_pipe.py").read_text()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,198 @@
+"""Evaluates checkpoints on a problem: sample, execute, compare.
+
+    ready = prepare(recipe)                      # refuses what cannot be, before anything starts
+    with open_executor(ready) as executor:
+        found = evaluate(ready, executor)
+    found.rows[0].best_at_k[16]
+
+The ideas are sampled first, model by model, so that no trial shares the machine with a model; then
+all of them run, beside the library's and the baseline. Every sample and every trial is kept as soon
+as it is there: the same evaluation again does what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from executor import Executor, Idea, Outcome, Problem
+from executor.errors import UserError
+from executor.store.open import open_storage
+from executor.store.storage import Storage
+from gym_envs import find_problem
+from gym_envs.research_env import as_idea
+from ideator_rl.evaluation.figures import Drawn, Evaluation, Header, RowKind, Written, summarize
+from ideator_rl.evaluation.recipe import LIBRARY_ROW, EvaluationRecipe, model_labels
+from ideator_rl.evaluation.samples import Sample, SampleFile, sample_library, sample_model
+from ideator_rl.ideators.checkpoint import CheckpointIdeator
+from ideator_rl.ideators.language_model.language_model import LanguageModel
+from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
+from ideator_rl.kept_recipe import check_recipe, keep_recipe
+from ideator_rl.progress import counting, progress
+from ideator_rl.search.loop import execute, run_baselines
+
+EVENT = "evaluation"
+RECIPE = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An evaluation that can start. `out` is its folder; `weights` are the models' fingerprints,
+    `ideators` those of the models that have samples missing."""
+
+    recipe: EvaluationRecipe
+    problem: Problem
+    out: Storage
+    weights: Mapping[str, str]
+    ideators: Mapping[str, CheckpointIdeator]
+
+
+def prepare(recipe: EvaluationRecipe) -> Prepared:
+    """Checks everything that can be checked without loading weights. Raises UserError."""
+    problem = find_problem(recipe.env, recipe.problem)
+    folders = {name: find_model(name) for name in recipe.models}
+    out = open_storage(recipe.out_url)
+    text = out.read(RECIPE)
+    check_recipe(text.decode() if text else None, recipe, "--out")
+    kept = SampleFile(out)
+    ideators = {
+        name: CheckpointIdeator(
+            LanguageModel(folder),
+            problem,
+            prompt=recipe.prompt,
+            max_tokens=recipe.max_tokens,
+            temperature=recipe.temperature,
+        )
+        for name, folder in folders.items()
+        if kept.missing(name, recipe.n)
+    }
+    weights = {name: fingerprint(folder) for name, folder in folders.items()}
+    return Prepared(recipe, problem, out, weights, ideators)
+
+
+def open_executor(ready: Prepared) -> Executor:
+    """The executor of the run, which keeps what it is about. Raises UserError where the run or the
+    folder has begun as another evaluation."""
+    recipe = ready.recipe
+    executor = Executor(
+        ready.problem,
+        store=recipe.store,
+        run=recipe.run,
+        slots=recipe.executor.slots,
+        sandbox=recipe.sandbox,
+        seed=recipe.trial_seed,
+        period_s=recipe.executor.period_s,
+    )
+    try:
+        _check_weights(executor, ready.weights)
+        keep_recipe(executor.run, recipe)
+        if ready.out.url != executor.run.url:
+            ready.out.write(RECIPE, recipe.to_yaml().encode())
+    except BaseException:
+        executor.close()
+        raise
+    return executor
+
+
+def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
+    """Samples what is missing, executes what has not run. Raises UserError when a model cannot be
+    loaded or the baseline does not complete."""
+    recipe, kept = ready.recipe, SampleFile(ready.out)
+    labels = model_labels(recipe.models)
+    sample_library(recipe, ready.problem, kept)
+    for name, ideator in ready.ideators.items():
+        with counting(len(kept.missing(name, recipe.n)), f"sampling {labels[name]}") as show:
+            try:
+                sample_model(recipe, name, ideator, kept, show)
+            finally:
+                ideator.model.close()  # the next one has the memory to itself
+    rows = {name: kept.row(name) for name in (*recipe.models, LIBRARY_ROW) if kept.row(name)}
+    ideas = list(distinct_ideas(rows, labels))
+    baselines, outcomes = asyncio.run(_execute(recipe, executor, ideas))
+    return figures(recipe, executor, rows, outcomes, baselines)
+
+
+def distinct_ideas(
+    rows: Mapping[str, Sequence[Sample]], labels: Mapping[str, str]
+) -> Iterator[Idea]:
+    """Every text once, named by its hash; the rows take turns, so that a machine that slows down
+    favours nobody."""
+    seen = set()
+    for turn in zip_longest(*rows.values()):
+        for sample in filter(None, turn):
+            if sample.text not in seen:
+                seen.add(sample.text)
+                meta = {"title": sample.title, "thinking": sample.thinking}
+                origin = labels.get(sample.row, sample.row)
+                yield Idea(as_idea(sample.text).id, sample.text, origin=origin, meta=meta)
+
+
+async def _execute(
+    recipe: EvaluationRecipe, executor: Executor, ideas: Sequence[Idea]
+) -> tuple[list[Outcome], dict[str, Outcome]]:
+    seeds = range(recipe.trial_seed, recipe.trial_seed + recipe.executor.baseline_seeds)
+    with progress(len(ideas)) as show:
+        baselines, outcomes = await asyncio.gather(
+            run_baselines(executor, seeds, show), execute(executor, ideas, show)
+        )
+    if any(outcome.status == "cancelled" for outcome in outcomes):
+        raise UserError("not every idea was executed; the same command goes on from here")
+    return baselines, {outcome.idea_id: outcome for outcome in outcomes}
+
+
+def figures(
+    recipe: EvaluationRecipe,
+    executor: Executor,
+    rows: Mapping[str, Sequence[Sample]],
+    outcomes: Mapping[str, Outcome],
+    baselines: Sequence[Outcome],
+) -> Evaluation:
+    """The figures of samples and outcomes, the latter by idea."""
+    labels = model_labels(recipe.models)
+    drawn = []
+    for name, samples in rows.items():
+        ideas = [_written(sample) for sample in samples]
+        kind: RowKind = "checkpoint" if name in labels else "library"
+        ended = [outcomes[idea.idea_id] for idea in ideas]
+        drawn.append(Drawn(labels.get(name, name), kind, name, ideas, ended))
+    header = Header(
+        env=recipe.env,
+        problem=executor.problem.name,
+        title=executor.problem.file.title,
+        run=recipe.run,
+        url=executor.run.url,
+        n=recipe.n,
+        k=recipe.sizes,
+        seed=recipe.seed,
+        trial_seed=recipe.trial_seed,
+        temperature=recipe.temperature,
+        sandbox=str(executor.lock),
+        recipe=recipe.to_yaml(),
+    )
+    return summarize(header, drawn, baselines)
+
+
+def _written(sample: Sample) -> Written:
+    return Written(
+        as_idea(sample.text).id,
+        sample.text,
+        sample.title,
+        sample.thinking_tokens,
+        sample.idea_tokens,
+        sample.seconds,
+    )
+
+
+def _check_weights(executor: Executor, weights: Mapping[str, str]) -> None:
+    """What was sampled from other weights may not be told as these ones'."""
+    for event in executor.run.events():
+        before = event["weights"] if event.get("event") == EVENT else {}
+        for name, now in weights.items():
+            if before.get(name, now) != now:
+                raise UserError(
+                    f"{name} has other weights than when the run {executor.run.name} was begun; "
+                    "evaluate it into another --out"
+                )
+    executor.run.record(EVENT, weights=dict(weights))

@@ -1,0 +1,141 @@
+"""The recipe of an evaluation: which checkpoints, on which problem, and how many ideas of each.
+
+    recipe = read_evaluation("recipes/digits/eval/config_qwen3_tiny.yaml", {"n": "16"})
+    recipe = read_evaluation(None, {"env": "digits", "models": ["model"], "out": "results"})
+
+Unknown keys are errors. Lengths are in tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from executor.errors import UserError
+from executor.sandbox import Level
+from executor.settings import AtLeast1, to_dict
+from ideator_rl.ideators.language_model.chat import PromptStyle
+from ideator_rl.recipe import ExecutorSettings, Recipe, as_recipe, read_recipe, set_key
+
+NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
+BASELINE_ROW, LIBRARY_ROW = "baseline", "library"
+# Far from the seeds with which searches and training run: what a model learnt by heart about those
+# trials, their noise, is no merit here.
+_TRIAL_SEEDS = 500_000
+
+
+class EvaluationRecipe(Recipe, frozen=True, kw_only=True):
+    """One evaluation: `n` ideas of every model and of the library.
+
+    `k`: for which numbers of ideas the best of k is reported, by default 1, 4, 16, … up to `n`.
+    `prompt` and `max_tokens`: by default what a model's own folder says, see
+    `ideators/language_model/model_folder.py`. `out`: where ideas, figures and page go, by default
+    the run's folder.
+    """
+
+    folder: ClassVar[str] = "eval"
+    determining: ClassVar[tuple[str, ...]] = ()
+
+    models: Annotated[tuple[str, ...], Meta(min_length=1)]
+    n: AtLeast1 = 64
+    k: tuple[AtLeast1, ...] = ()
+    prompt: PromptStyle | None = None
+    max_tokens: AtLeast1 | None = None
+    temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    out: str | None = None
+    executor: ExecutorSettings = ExecutorSettings()
+
+    @property
+    def sandbox(self) -> Level:
+        return self.executor.sandbox or "strict"
+
+    @property
+    def out_url(self) -> str:
+        return self.out or f"{self.store}/runs/{self.run}"
+
+    @property
+    def trial_seed(self) -> int:
+        """The seed of every idea's trial; the baseline runs on this and the ones after it."""
+        return _TRIAL_SEEDS + self.seed
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """`k`, ascending; where none are given, the powers of 4 up to `n`."""
+        powers = (4**exponent for exponent in range(self.n.bit_length()))
+        return tuple(sorted(set(self.k))) or tuple(power for power in powers if power <= self.n)
+
+    def science(self) -> dict[str, Any]:
+        kept = to_dict(self)
+        named = ("store", "models", "n", "prompt", "max_tokens", "temperature")
+        own = {name: kept[name] for name in named}
+        seeds = self.executor.baseline_seeds
+        return super().science() | own | {"k": list(self.sizes), "executor.baseline_seeds": seeds}
+
+
+def read_evaluation(
+    path: str | None, values: Mapping[str, Any], overrides: Mapping[str, str] = NO_OVERRIDES
+) -> EvaluationRecipe:
+    """Reads a recipe, or makes one of `values` alone; they and the dotted `overrides`, which are
+    YAML, set keys. Raises UserError.
+
+    Where `values` have an `out` of the form STORE/runs/RUN and no `store`, everything lies there;
+    any other `out` gives the run its name.
+    """
+    given = {name: json.dumps(value) for name, value in (_placed(values) | dict(values)).items()}
+    given |= overrides
+    where = path or "evaluate"
+    if path is not None:
+        recipe = read_recipe(path, EvaluationRecipe, given)
+    else:
+        raw: dict[str, Any] = {}
+        for name, value in given.items():
+            set_key(raw, name, value)
+        env = str(raw.get("env", "")).strip("/").rpartition("/")[2]
+        raw.setdefault("run", f"{env}-eval-seed{raw.get('seed', 0)}")
+        recipe = as_recipe(raw, EvaluationRecipe, where)
+    if max(recipe.sizes) > recipe.n:
+        raise UserError(
+            f"{where}: k: the best of {max(recipe.sizes)} takes at least as many ideas, and n is "
+            f"{recipe.n}; raise n or lower k"
+        )
+    for name in recipe.models:
+        if recipe.models.count(name) > 1:
+            raise UserError(f"{where}: models: {name} is there twice")
+        if name in (BASELINE_ROW, LIBRARY_ROW):
+            raise UserError(f"{where}: models: {name} is a row of its own; write ./{name}")
+    return recipe
+
+
+def model_labels(models: tuple[str, ...]) -> dict[str, str]:
+    """By model, how its row is called: the shortest end of its path that tells it from the others.
+
+    A last part `model`, as training names what it exports, says nothing and is left out.
+    """
+    parts = {name: [p for p in PurePosixPath(name).parts if p != "/"] for name in models}
+    for name, path in parts.items():
+        if len(path) > 1 and path[-1] == "model":
+            parts[name] = path[:-1]
+    labels = {}
+    for name, path in parts.items():
+        others = [other for key, other in parts.items() if key != name]
+        ends = (path[-length:] for length in range(1, len(path) + 1))
+        found = next((e for e in ends if all(o[-len(e) :] != e for o in others)), None)
+        label = "/".join(found) if found else name
+        labels[name] = f"./{label}" if label in (BASELINE_ROW, LIBRARY_ROW) else label
+    return labels
+
+
+def _placed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Store and run, where `out` names a run's folder or gives the run its name."""
+    out = str(values.get("out") or "").rstrip("/")
+    store, found, run = out.rpartition("/runs/")
+    if found and "/" not in run and "store" not in values:
+        return {"store": store, "run": run}
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", out.rpartition("/")[2]).strip(".-")
+    return {"run": name} if name else {}

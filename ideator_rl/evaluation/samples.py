@@ -1,0 +1,108 @@
+"""The ideas that an evaluation samples, kept one by one in `ideas.jsonl`.
+
+    kept = SampleFile(open_storage("results"))
+    sample_model(recipe, "store/runs/a/model", ideator, kept, show)      # what is missing
+    kept.row("store/runs/a/model")[3].text
+
+A sample's seed depends on its index and on nothing else, so that the i-th ideas of two models are a
+pair, and a run that was cut short goes on as it would have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from executor.problem import Problem
+from executor.records import Record
+from executor.store.storage import Storage
+from ideator_rl.evaluation.recipe import LIBRARY_ROW, EvaluationRecipe
+from ideator_rl.ideators.checkpoint import CheckpointIdeator
+from ideator_rl.ideators.ideator import Request, propose_all
+from ideator_rl.ideators.library import LibraryIdeator, load_library
+
+FILE = "ideas.jsonl"
+
+
+@dataclass(frozen=True)
+class Sample(Record):
+    """One sampled idea. `row` is the model as it was named, or LIBRARY_ROW; lengths are in the
+    model's tokens, None where there is no model; `seconds` is the wall time that it took."""
+
+    row: str
+    index: int
+    text: str
+    title: str = ""
+    thinking: str = ""
+    thinking_tokens: int | None = None
+    idea_tokens: int | None = None
+    seconds: float = 0.0
+
+
+class SampleFile:
+    """`ideas.jsonl` in a folder that only this process writes."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._kept: dict[tuple[str, int], Sample] = {}
+        text = (storage.read(FILE) or b"").decode(errors="replace")
+        for line in text.split("\n"):
+            try:
+                sample = Sample.from_json(line)
+            except ValueError:
+                continue  # cut short by a kill
+            self._kept[sample.row, sample.index] = sample
+        self._begin = "" if text.endswith("\n") or not text else "\n"
+
+    def row(self, name: str) -> list[Sample]:
+        """The samples of a row that there are, by index."""
+        return sorted((s for s in self._kept.values() if s.row == name), key=lambda s: s.index)
+
+    def missing(self, row: str, n: int) -> list[int]:
+        """Which of the indices 0 … n-1 have no sample."""
+        return [index for index in range(n) if (row, index) not in self._kept]
+
+    def add(self, sample: Sample) -> None:
+        self._storage.append(FILE, f"{self._begin}{sample.to_json()}\n".encode())
+        self._storage.flush()
+        self._begin = ""
+        self._kept[sample.row, sample.index] = sample
+
+
+def sample_model(
+    recipe: EvaluationRecipe,
+    row: str,
+    ideator: CheckpointIdeator,
+    kept: SampleFile,
+    show: Callable[[], None],
+) -> None:
+    """Adds the samples of a model that are missing; calls `show` for each."""
+    indices = kept.missing(row, recipe.n)
+    ideator.model.load()
+    begun = time.monotonic()
+    for place, (text, meta) in ideator.sample([sample_seed(recipe.seed, i) for i in indices]):
+        now = time.monotonic()
+        kept.add(Sample(row, indices[place], text, seconds=round(now - begun, 4), **meta))
+        begun = now
+        show()
+
+
+def sample_library(recipe: EvaluationRecipe, problem: Problem, kept: SampleFile) -> None:
+    """Adds the samples of the library, which proposes nothing twice: `n`, or as many as it has."""
+    if not problem.library.is_file() or not kept.missing(LIBRARY_ROW, recipe.n):
+        return
+    ideator = LibraryIdeator(load_library(problem.library))
+    rng = Random(f"{recipe.seed}/{LIBRARY_ROW}")
+    request = Request("sample", recipe.n, (), (), math.nan, rng)
+    for index, new in enumerate(asyncio.run(propose_all(ideator, request))):
+        kept.add(Sample(LIBRARY_ROW, index, new.text, title=str(new.meta["title"])))
+
+
+def sample_seed(seed: int, index: int) -> int:
+    """63 bits, the same for every model."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{index}".encode()).digest()[:8]) >> 1

@@ -1,0 +1,1 @@
+"""Open-weight language models as ideators: their folders, engines and sampling."""

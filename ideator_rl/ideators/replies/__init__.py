@@ -1,0 +1,1 @@
+"""From a reply of a language model to the ideas in it."""

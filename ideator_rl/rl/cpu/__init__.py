@@ -1,0 +1,1 @@
+"""What verl needs to train on a machine without a GPU."""

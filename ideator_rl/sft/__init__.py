@@ -1,0 +1,1 @@
+"""Supervised fine-tuning before reinforcement learning: the warm start of a policy."""

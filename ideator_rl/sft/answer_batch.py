@@ -1,0 +1,80 @@
+"""Answers as tokens, and the loss on them: one prompt for all, and none of the loss on it.
+
+task = Task(tokenizer, chat_messages(prompt), max_tokens=1024)
+rows = [task.row(sources, seed=0, index=index) for index in range(32)]
+loss = summed_loss(model, task, rows) / sum(map(len, rows))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from executor.errors import UserError
+from ideator_rl.ideators.language_model.chat import END_THINK, THINK, Messages
+from ideator_rl.sft.idea_texts import Sources, make_answer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+    from transformers import PreTrainedTokenizerBase
+
+_ATTEMPTS = 1000
+
+
+class Task:
+    """A prompt in the tokenizer's chat template, and the answers that fit behind it."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, messages: Messages, max_tokens: int
+    ) -> None:
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        assert isinstance(text, str)
+        # Some templates open the thinking themselves.
+        self._begun = THINK if text.rstrip().endswith(THINK) else ""
+        self._tokenizer = tokenizer
+        self.prompt: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+        self.pad: int = tokenizer.pad_token_id or tokenizer.eos_token_id
+        self._room = max_tokens - len(self.prompt)
+        self._marks = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+
+    def row(self, sources: Sources, seed: int, index: int) -> list[int]:
+        """The tokens of one answer and its end; of several draws the first that fits, and that
+        has no marks of the chat in its text, as an earlier idea may.
+
+        Raises UserError when none does.
+        """
+        for attempt in range(_ATTEMPTS):
+            answer = make_answer(sources, seed, index, attempt).removeprefix(self._begun)
+            tokens = self._tokenizer(answer, add_special_tokens=False).input_ids
+            marked = answer.count(END_THINK) > 1 or not self._marks.isdisjoint(tokens)
+            if len(tokens) < self._room and not marked:
+                return [*tokens, self._tokenizer.eos_token_id]
+        raise UserError(
+            f"training.max_tokens: the prompt takes {len(self.prompt)} tokens and leaves room for "
+            "none of the answers; raise it, or set data.prompt: brief"
+        )
+
+
+def summed_loss(model: Module, task: Task, rows: Sequence[Sequence[int]]) -> Tensor:
+    """The cross entropy of the rows' tokens after the prompt, summed, in nats."""
+    import torch
+    import torch.nn.functional as F
+
+    device = next(model.parameters()).device
+    begin, longest = len(task.prompt), max(map(len, rows))
+    ids_BT = torch.full((len(rows), begin + longest), task.pad)
+    mask_BT = torch.zeros_like(ids_BT)
+    for i, row in enumerate(rows):
+        ids_BT[i, : begin + len(row)] = torch.tensor([*task.prompt, *row])
+        mask_BT[i, : begin + len(row)] = 1
+    ids_BT, mask_BT = ids_BT.to(device), mask_BT.to(device)
+    # The last token of the prompt predicts the first of the answer.
+    output = model(
+        input_ids=ids_BT, attention_mask=mask_BT, logits_to_keep=longest + 1, use_cache=False
+    )
+    logits_BLV = output.logits[:, :-1].float()
+    losses_N = F.cross_entropy(
+        logits_BLV.flatten(0, 1), ids_BT[:, begin:].flatten(), reduction="none"
+    )
+    return (losses_N * mask_BT[:, begin:].flatten()).sum()

@@ -1,0 +1,55 @@
+"""The best ideas of earlier searches: completed, measured on the same problem, ranked by reward.
+
+ideas = earlier_ideas(Store("store"), problem, searches="*", top=0.2)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import yaml
+
+from executor.budget import BASELINE
+from executor.problem import Problem
+from executor.records import Idea, Outcome
+from executor.store.runs import RunFolder, Store
+
+
+def earlier_ideas(store: Store, problem: Problem, searches: str, top: float) -> list[Idea]:
+    """The share `top` of the distinct completed ideas with the highest rewards, best first.
+
+    `searches` is a pattern over the names of runs. Runs of training are never among them: what one
+    model has learnt is no start for another that is compared with it.
+    """
+    names = [name for name in store.runs() if fnmatchcase(name, searches)]
+    runs = [run for run in map(store.run, names) if _searched(run, problem)]
+    best: dict[str, tuple[float, Idea]] = {}
+    for run in runs:
+        for idea, outcome in _measured(run):
+            if idea.text not in best or best[idea.text][0] < outcome.reward:
+                best[idea.text] = (outcome.reward, idea)
+    ranked = sorted(best.values(), key=lambda entry: (-entry[0], entry[1].text))
+    return [idea for _, idea in ranked[: math.ceil(top * len(ranked))]]
+
+
+def _searched(run: RunFolder, problem: Problem) -> bool:
+    """Whether a run is a search on this very problem, so that its rewards compare."""
+    kept = yaml.safe_load(run.recipe() or "")
+    if not isinstance(kept, dict) or "search" not in kept:
+        return False
+    starts = [event for event in run.events() if event.get("event") == "start"]
+    # The version takes the prepared data: it is asked for only where the name fits.
+    return any(
+        start.get("problem") == problem.name and start.get("version") == problem.version
+        for start in starts
+    )
+
+
+def _measured(run: RunFolder) -> Iterator[tuple[Idea, Outcome]]:
+    """The completed trials with the run's own seed, the baseline's left out."""
+    for key in run.trials():
+        idea, outcome = run.idea(key), run.outcome(key)
+        if idea and outcome and outcome.completed and key == idea.id and idea.id != BASELINE:
+            yield idea, outcome

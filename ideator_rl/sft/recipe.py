@@ -1,0 +1,95 @@
+"""The recipe of a warm start: which model, what it is taught, and for how long.
+
+    >>> path = "recipes/digits/sft/config_qwen3_tiny.yaml"
+    >>> read_warm_start_recipe(path, {"seed": "1"}).seed
+    1
+
+Unknown keys are errors. Lengths are in tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from executor.errors import UserError
+from executor.settings import AtLeast0, AtLeast1, Positive, Settings
+from ideator_rl.recipe import Recipe, TrackingSettings, read_recipe
+from ideator_rl.sft.idea_texts import DataSettings, Share
+from ideator_rl.sft.tiny_model import TinySizes
+
+NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
+
+
+class ModelSettings(Settings, frozen=True):
+    """Where the model comes from, exactly one of: `architecture`, built from nothing with `sizes`;
+    `path`, a checkpoint folder or hub name; `gguf`, a GGUF file or an installed package with one.
+
+    `dtype` is that of the weights, in training and in the checkpoint.
+    """
+
+    architecture: Literal["qwen3"] | None = None
+    sizes: TinySizes = TinySizes()
+    path: str | None = None
+    gguf: str | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        if [self.architecture, self.path, self.gguf].count(None) != 2:
+            raise ValueError("set exactly one of architecture, path and gguf")
+
+
+class TrainingSettings(Settings, frozen=True):
+    """AdamW on `batch_size` answers a step, for any number of processes. The learning rate
+    rises over `warmup_steps` and falls to `final` times its value along `schedule`. Answers of more
+    than `max_tokens`, prompt included, are left out."""
+
+    steps: AtLeast1 = 300
+    batch_size: AtLeast1 = 16
+    learning_rate: Positive = 5e-3
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: AtLeast0 = 20
+    final: Share = 0.1
+    weight_decay: NotNegative = 0.01
+    clip: Positive = 1.0
+    max_tokens: AtLeast1 = 1024
+
+
+class RunningSettings(Settings, frozen=True):
+    """What changes no weight: how many answers a process takes at a time, and the steps between
+    two checkpoints and two lines of the log."""
+
+    micro_batch: AtLeast1 = 8
+    checkpoint_every: AtLeast1 = 100
+    log_every: AtLeast1 = 20
+
+
+class WarmStartRecipe(Recipe, frozen=True, kw_only=True):
+    """One supervised fine-tuning."""
+
+    folder: ClassVar[str] = "sft"
+    determining: ClassVar[tuple[str, ...]] = ("model", "data", "training")
+
+    model: ModelSettings
+    data: DataSettings = DataSettings()
+    training: TrainingSettings = TrainingSettings()
+    running: RunningSettings = RunningSettings()
+    tracking: TrackingSettings = TrackingSettings()
+
+
+def read_warm_start_recipe(
+    path: str | Path, overrides: Mapping[str, str] | None = None
+) -> WarmStartRecipe:
+    """Reads a recipe. Raises UserError."""
+    return read_recipe(path, WarmStartRecipe, overrides)
+
+
+def run_folder(recipe: WarmStartRecipe) -> Path:
+    """Where the run keeps its files, a local path. Raises UserError for a bucket."""
+    store = recipe.store.removeprefix("file://")
+    if "://" in store:
+        raise UserError(f"store {store}: a warm start needs a local folder; choose another --store")
+    return Path(store).expanduser().absolute() / "runs" / recipe.run
