@@ -5,8 +5,8 @@
     group.cpu_seconds(), group.peak_mib(), group.ran_out_of_memory()
     group.remove()
 
-Groups are named after the process that makes them, so that `remove_stale()` finds what a killed
-one left.
+Groups are named after the process that makes them: `remove_own()` removes what this process could
+not remove at once, `remove_stale()` what a killed one left, wherever in the tree it ran.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "ideator-rl-"
 _MIB = 2**20
+# How often, and after how long, a group that is still in use is tried again.
+_TRIES, _PAUSE_S = 200, 0.005
 _V1 = ("memory", "pids", "cpuacct")
 
 
@@ -94,14 +96,27 @@ def create(name: str, *, memory_mib: int, processes: int) -> Group | None:
     return group
 
 
+def remove_own() -> None:
+    """Removes the groups of this process that were still in use when it was done with them."""
+    found = _parents()
+    for parent in set(found[1].values()) if found else ():
+        for folder in parent.glob(f"{PREFIX}{os.getpid()}-*"):
+            _remove(folder)
+
+
 def remove_stale() -> None:
     """Removes the groups of processes that are no more."""
     found = _parents()
-    for parent in set(found[1].values()) if found else ():
-        for folder in parent.glob(f"{PREFIX}*"):
-            pid = folder.name.removeprefix(PREFIX).split("-")[0]
-            if pid.isdigit() and _has_ended(pid):
-                _remove(folder)
+    if found is None:
+        return
+    # Of the whole tree: a killed process may have run in another session than this one.
+    for root in [ROOT] if found[0] == 2 else [ROOT / controller for controller in _V1]:
+        for path, names, _ in os.walk(root):
+            for name in [name for name in names if name.startswith(PREFIX)]:
+                names.remove(name)
+                pid = name.removeprefix(PREFIX).split("-")[0]
+                if pid.isdigit() and _has_ended(pid):
+                    _remove(Path(path, name))
 
 
 @cache
@@ -155,19 +170,21 @@ def _has_ended(pid: str) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    for _ in range(200):
+    for _ in range(_TRIES):
         try:
             folder.rmdir()
             return
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return
         except OSError:
             # Still in use: end what is in it and give it a moment.
             with suppress(OSError):
                 for pid in (folder / "cgroup.procs").read_text().split():
-                    with suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
-            time.sleep(0.005)
+                    # 0 stands for a process that this PID namespace does not see.
+                    if pid != "0":
+                        with suppress(ProcessLookupError):
+                            os.kill(int(pid), signal.SIGKILL)
+            time.sleep(_PAUSE_S)
 
 
 def _field(path: Path, name: str) -> int:

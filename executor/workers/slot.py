@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from executor import processes
-from executor.sandbox import Lock
+from executor.sandbox import Lock, cgroup
 from executor.sandbox.watch import Interrupted
 from executor.sandbox.workspace import enter_private_mounts
 from executor.trial.spec import TrialSpec
@@ -49,6 +49,7 @@ def main() -> None:
             break
         _write(answers, trial.to_json().encode() + b"\n")
     processes.end_tree()
+    cgroup.remove_own()
     shutil.rmtree(folder, ignore_errors=True)
 
 

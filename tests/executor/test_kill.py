@@ -179,7 +179,9 @@ def test_locked_in_training_does_not_survive_its_controller_and_slots(
     kill_controller_and_slots(process)
     wait_until(lambda: sleeps() == 0)
     # The next run on this machine removes the rest: folders and control groups.
-    start(problem, tmp_path, sleep=0, store="another").communicate(timeout=60)
+    following = start(problem, tmp_path, sleep=0, store="another")
+    _, err = following.communicate(timeout=60)
+    assert following.returncode == 0, err
     assert all_gone(tmp_path / "tmp")
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not [path for path in Path("/sys/fs/cgroup").rglob("ideator-rl-*") if is_stale(path)]

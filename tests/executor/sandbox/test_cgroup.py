@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from executor.sandbox import cgroup
-from executor.sandbox.cgroup import Group, create, remove_stale
+from executor.sandbox.cgroup import Group, create, remove_own, remove_stale
 
 
 @pytest.fixture
@@ -70,6 +70,37 @@ def test_the_group_of_a_process_that_is_gone_is_stale(group: Group) -> None:
     remove_stale()
     assert not any(folder.exists() for folder in stale.folders.values())
     assert all(folder.exists() for folder in group.folders.values())
+
+
+def test_a_stale_group_is_found_in_the_group_of_another_session(group: Group) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    session = group.folders["memory"].parent / f"session-{os.getpid()}"
+    stale = session / f"{cgroup.PREFIX}{ended.pid}-0"
+    stale.mkdir(parents=True)
+    try:
+        remove_stale()
+        assert session.exists() and not stale.exists()
+    finally:
+        if stale.exists():
+            stale.rmdir()
+        session.rmdir()
+
+
+def test_a_group_that_was_in_use_for_too_long_is_removed_later(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = subprocess.Popen(["sleep", "600"], preexec_fn=group.enter)
+    with monkeypatch.context() as patch:
+        patch.setattr(cgroup, "_TRIES", 1)
+        patch.setattr(os, "kill", lambda *_: None)
+        group.remove()
+    assert any(folder.exists() for folder in group.folders.values())
+    remove_stale()
+    assert busy.poll() is None, "its maker lives: the group is not stale"
+    remove_own()
+    assert busy.wait(10) == -9
+    assert not any(folder.exists() for folder in group.folders.values())
 
 
 # The layout of the unified hierarchy, as a kernel lays it out; what it enforces is the kernel's.
