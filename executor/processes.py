@@ -17,12 +17,27 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Protocol
 
 # A variable with the folder below which a process works; no box has it.
 MARK = "IDEATOR_RL_SLOT"
 LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None, use_errno=True)
+_spared: set[int] = set()
+
+
+class Process(Protocol):
+    """A started process: a Popen, or another with these members of it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
 
 
 def adopt_orphans() -> None:
@@ -104,6 +119,26 @@ def start(
         raise OSError("the process could not be locked in") from None
 
 
+def exit_descriptor(process: Process) -> int:
+    """A descriptor that is readable once the process has ended (Linux only), for the caller to
+    close."""
+    own = getattr(process, "exit_descriptor", None)
+    return os.pidfd_open(process.pid) if own is None else os.dup(own)
+
+
+def spare(pid: int) -> None:
+    """From now on this child does not count as a descendant; what it starts still does."""
+    _spared.add(pid)
+
+
+def spare_no_more(pid: int) -> None:
+    _spared.discard(pid)
+
+
+def spared() -> list[int]:
+    return list(_spared)
+
+
 def how_it_ended(code: int) -> str:
     """An exit code in words; a shell's and bwrap's 128 + n stands for signal n, as -n does."""
     number = code - 128 if code > 128 else -code
@@ -148,12 +183,12 @@ def descendants(root: int | None = None) -> list[int]:
             ]
         except (FileNotFoundError, ProcessLookupError):
             continue
-        found += children
+        found += [pid for pid in children if pid not in _spared]
         parents += children
     return found
 
 
-def end_tree(process: subprocess.Popen[bytes] | None = None) -> None:
+def end_tree(process: Process | None = None) -> None:
     """Ends `process` and every descendant of this process, and reaps them."""
     if process is not None and process.poll() is None:
         _kill(os.killpg, process.pid)
@@ -168,6 +203,8 @@ def end_tree(process: subprocess.Popen[bytes] | None = None) -> None:
         except ChildProcessError:
             return
         if pid == 0:
+            if _spared and not descendants():
+                return
             time.sleep(0.001)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
+from pathlib import Path
 from typing import Literal, get_args
 
 from executor import processes
@@ -19,6 +20,8 @@ from executor.records import Record
 from executor.sandbox import bubblewrap, cgroup, namespaces, seccomp, syscalls
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
 from executor.sandbox.rlimits import set_rlimits
+from executor.sandbox.warm import Server, WarmProcess
+from executor.sandbox.warm_fork import STATUS, Job
 
 Level = Literal["strict", "best-effort", "none"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -89,11 +92,7 @@ def start(
     Raises OSError where the command or the lock does not start.
     """
     words, descriptors = list(command), list(pass_fds)
-    steps = []
-    if group:
-        steps.append(group.enter)
-    if lock.level != "none":
-        steps.append(partial(set_rlimits, box.limits, box_uid(), grouped=lock.grouped))
+    steps = _limits(lock, box, group)
     if lock.name == "bubblewrap":
         options, prefix = bubblewrap.arguments(box, box_uid())
         if (code := seccomp.program()) is not None:
@@ -105,9 +104,7 @@ def start(
         # Of bwrap's own processes; the command does not get to see it.
         env = {**env, processes.MARK: os.environ.get(processes.MARK, "")}
     elif lock.name == "namespaces":
-        root = box.scratch / "root"
-        root.mkdir(exist_ok=True)
-        steps.append(namespaces.entry(box, box_uid(), root))
+        steps.append(namespaces.entry(box, box_uid(), _root(box)))
     elif lock.level != "none" and processes.LINUX:
         steps.append(partial(syscalls.prctl, syscalls.PR_SET_NO_NEW_PRIVS, 1))
     try:
@@ -123,6 +120,46 @@ def start(
     finally:
         for descriptor in descriptors[len(pass_fds) :]:
             os.close(descriptor)
+
+
+def start_warm(
+    server: Server,
+    lock: Lock,
+    box: Box,
+    script: Sequence[str],
+    clock: int,
+    *,
+    env: Mapping[str, str],
+    output: int,
+    stdin: int = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+    group: cgroup.Group | None = None,
+) -> WarmProcess:
+    """Starts a Python script as a fork of a server, locked in by the lock `namespaces`.
+
+    `clock`, one of `pass_fds`, is where it says how much CPU time its start took. Raises OSError
+    where the lock does not start.
+    """
+    entry = namespaces.entry(box, box_uid(), _root(box), report=STATUS)
+    steps = (*_limits(lock, box, group), entry)
+    job = Job(steps, dict(env), str(box.work), clock, list(script), tuple(pass_fds))
+    return server.start(job, output=output, stdin=stdin, pass_fds=pass_fds)
+
+
+def _limits(lock: Lock, box: Box, group: cgroup.Group | None) -> list[Callable[[], None]]:
+    """What bounds the resources of the process that calls it."""
+    steps = []
+    if group:
+        steps.append(group.enter)
+    if lock.level != "none":
+        steps.append(partial(set_rlimits, box.limits, box_uid(), grouped=lock.grouped))
+    return steps
+
+
+def _root(box: Box) -> Path:
+    root = box.scratch / "root"
+    root.mkdir(exist_ok=True)
+    return root
 
 
 def _in_memory(data: bytes) -> int:

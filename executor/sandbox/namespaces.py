@@ -43,10 +43,12 @@ class _Seen:
     filter: bytes | None
 
 
-def entry(box: Box, uid: int, folder: Path) -> Callable[[], None]:
+def entry(box: Box, uid: int, folder: Path, report: int | None = None) -> Callable[[], None]:
     """What locks the process in that calls it, and returns in a grandchild of that process.
 
-    `folder` is an empty one of the host. What is called raises OSError where the kernel refuses.
+    `folder` is an empty one of the host. The exit code of the grandchild is that of the caller, and
+    is written to the descriptor `report` if there is one. What is called raises OSError where the
+    kernel refuses.
     """
     # Looked up here, since a worker remembers it and each new child would look again.
     seen = _Seen(
@@ -55,10 +57,10 @@ def entry(box: Box, uid: int, folder: Path) -> Callable[[], None]:
         tuple(covers(box)),
         program(),
     )
-    return partial(_enter, box, seen, uid, folder)
+    return partial(_enter, box, seen, uid, folder, report)
 
 
-def _enter(box: Box, seen: _Seen, uid: int, folder: Path) -> None:
+def _enter(box: Box, seen: _Seen, uid: int, folder: Path, report: int | None) -> None:
     as_root = os.geteuid() == 0
     highest = int(_LAST_CAPABILITY.read_text())
     namespaces = sys.NEWNS | sys.NEWPID | sys.NEWNET | sys.NEWIPC | sys.NEWUTS
@@ -73,7 +75,7 @@ def _enter(box: Box, seen: _Seen, uid: int, folder: Path) -> None:
     sys.set_hostname("box")
     sys.mount("none", "/", flags=sys.REC | sys.PRIVATE)
     _build(box, seen, folder)
-    _fork_and_wait()
+    _fork_and_wait(report)
     # Process 1 of the box: only now can its /proc be mounted.
     sys.prctl(sys.PR_SET_PDEATHSIG, signal.SIGKILL)
     flags = sys.NOSUID | sys.NODEV | sys.NOEXEC
@@ -157,12 +159,15 @@ def _move_in(folder: Path) -> None:
     os.chdir(WORK)
 
 
-def _fork_and_wait() -> None:
+def _fork_and_wait(report: int | None = None) -> None:
     """Returns in the child; the parent waits for it and ends as it did, without a trace."""
     child = os.fork()
     if child == 0:
         return
-    os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+    last = os.sysconf("SC_OPEN_MAX")
+    os.closerange(0, last if report is None else report)
+    if report is not None:
+        os.closerange(report + 1, last)
     status = 0
     while True:
         # As process 1 this one also reaps the orphans of the box.
@@ -171,4 +176,8 @@ def _fork_and_wait() -> None:
             if pid == child:
                 break
     code = os.waitstatus_to_exitcode(status)
-    os._exit(code if code >= 0 else 128 - code)
+    code = code if code >= 0 else 128 - code
+    if report is not None:
+        with suppress(BrokenPipeError):
+            os.write(report, f"{code}\n".encode())
+    os._exit(code)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import select
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -61,7 +60,7 @@ class Run:
 
 
 def watch(
-    process: subprocess.Popen[bytes],
+    process: processes.Process,
     limits: TimeLimits,
     *,
     meter: Meter,
@@ -76,7 +75,7 @@ def watch(
     """
     begun = time.monotonic()
     started, free = (begun, 0.0) if clock_start is None else (None, 0.0)
-    exit_fd = os.pidfd_open(process.pid) if processes.LINUX else None
+    exit_fd = processes.exit_descriptor(process) if processes.LINUX else None
     try:
         while True:
             ended = process.poll() is not None

@@ -6,6 +6,7 @@ import os
 import site
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from executor.sandbox import Box, Lock, places, tool
@@ -49,10 +50,27 @@ def environment(lock: Lock, box: Box, *, cpus: int, extra: Mapping[str, str]) ->
     return env | dict(extra)
 
 
+@dataclass(frozen=True)
+class Command:
+    """How a problem's code starts.
+
+    Args:
+        words: the command line.
+        script: of a Python script that starts through the prelude, the script and its arguments.
+        modules: what the prelude imports.
+        clock: the descriptor on which the prelude says that the budget's clock starts.
+    """
+
+    words: tuple[str, ...]
+    script: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    clock: int = -1
+
+
 def command_line(
     words: Sequence[str], preload: Sequence[str], clock: int, lock: Lock, box: Box
-) -> tuple[list[str], bool]:
-    """The command line, and whether it is a Python script that starts through the prelude.
+) -> Command:
+    """The command of a problem's entry.
 
     `torchrun` as the first word starts the script in as many processes as the trial has GPUs.
     -P: modules of the codebase cannot stand in for the ones that are preloaded; -B: no bytecode.
@@ -60,8 +78,9 @@ def command_line(
     if words[0] == "torchrun":
         words = ["python", tool(lock, box, TORCHRUN.name), *words[1:]]
     if words[0] != "python":
-        return list(words), False
+        return Command(tuple(words))
     if words[1].startswith("-"):
-        return [sys.executable, "-B", *words[1:]], False
-    prelude = [tool(lock, box, PRELUDE.name), str(clock), ",".join(preload)]
-    return [sys.executable, "-P", "-B", *prelude, *words[1:]], True
+        return Command((sys.executable, "-B", *words[1:]))
+    prelude = (tool(lock, box, PRELUDE.name), str(clock), ",".join(preload))
+    script = tuple(words[1:])
+    return Command((sys.executable, "-P", "-B", *prelude, *script), script, tuple(preload), clock)

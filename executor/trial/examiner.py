@@ -34,6 +34,7 @@ from executor.data.script import Script, load_script
 from executor.records import Status
 from executor.sandbox.meter import Meter
 from executor.sandbox.watch import TimeLimits, watch
+from executor.trial.command import Command
 from executor.trial.log_tail import last_line, tail
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Candidate:
     def __init__(
         self,
         work: Path,
-        command: Sequence[str],
-        start: Callable[..., subprocess.Popen[bytes]],
+        command: Command,
+        start: Callable[..., processes.Process],
         log: int,
         log_path: Path,
         pass_fds: Sequence[int] = (),
@@ -68,7 +69,7 @@ class Candidate:
         self.first_log = ""
         self._command, self._start_locked_in, self._log = command, start, log
         self._log_path, self._pass_fds = log_path, tuple(pass_fds)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: processes.Process | None = None
 
     def ask(
         self,
@@ -208,9 +209,8 @@ def examine(
         load_evaluate(evaluate)
     with tempfile.TemporaryFile("w+") as file:
         pid = processes.fork(lambda: _report(evaluate, candidate, held_out, file, log))
-        forked = cast("subprocess.Popen[bytes]", _Forked(pid))
         try:
-            run = watch(forked, limits, meter=meter, clock_start=clock_start, stopped=stopped)
+            run = watch(_Forked(pid), limits, meter=meter, clock_start=clock_start, stopped=stopped)
         finally:
             processes.end_tree()
         if run.excess:
@@ -236,15 +236,24 @@ def load_evaluate(path: Path) -> Script:
 
 
 class _Forked:
-    """A forked process with the two members of Popen that `watch` uses."""
+    """A forked process, with the members of Popen that are used of it."""
+
+    stdin = None
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
+        return self._reap(os.WNOHANG)
+
+    def wait(self, timeout: float | None = None) -> int:
+        assert timeout is None
+        return cast(int, self._reap(0))
+
+    def _reap(self, flags: int) -> int | None:
         if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            pid, status = os.waitpid(self.pid, flags)
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 

@@ -14,59 +14,33 @@ import errno
 import hashlib
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from executor import processes
 from executor.records import Status, Trial
-from executor.sandbox import Box, Lock, box_uid, open_group, places, start
-from executor.sandbox.cgroup import Group
-from executor.sandbox.meter import Meter
+from executor.sandbox import Lock, places
+from executor.sandbox.warm import check_servers
 from executor.sandbox.watch import Run, TimeLimits, watch
 from executor.sandbox.workspace import trial_folder
 from executor.trial.candidate_folder import ForbiddenEntry, NoCandidate, check_candidate
-from executor.trial.command import PRELUDE, TORCHRUN, command_line, environment
+from executor.trial.command import Command, command_line
 from executor.trial.examiner import Candidate, Examination, ExaminerDied, examine
+from executor.trial.half import Half, open_half, own
 from executor.trial.log_tail import last_line, tail
 from executor.trial.spec import TrialSpec
 
 # Enough for a compiler's caches, and few enough to be gone at once.
 MAX_FILES = 50_000
-_HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class _Half:
-    """One locked-in half of a trial, the training or the candidate."""
-
-    spec: TrialSpec
-    lock: Lock
-    box: Box
-    group: Group | None
-    meter: Meter
-    log: int
-    log_path: Path
-
-    def start(self, command: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
-        """`env` among `how` is added to the clean environment. Raises OSError."""
-        env = environment(
-            self.lock, self.box, cpus=self.spec.cpus, extra={**self.spec.env, **how.pop("env", {})}
-        )
-        return start(
-            self.lock, self.box, command, env=env, output=self.log, group=self.group, **how
-        )
 
 
 def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]) -> Trial:
     """Trains and examines in the new folder `folder`, which is gone afterwards.
 
-    Raises Interrupted when `stopped()` becomes true. No process is left in any case.
+    Raises Interrupted when `stopped()` becomes true, ServerDied when a server of warm starts was
+    killed meanwhile. Servers are left for the next trial, and no other process in any case.
     """
     started = time.monotonic()
     # With two examinations the candidate folder is copied.
@@ -81,6 +55,7 @@ def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], b
         except ExaminerDied as error:
             trial = Trial("crashed", "examine", detail=str(error))
             learnt = False
+        check_servers()
         return replace(
             trial,
             # Zero times say that nothing was learnt about the codebase.
@@ -102,8 +77,8 @@ def _is_of_the_codebase(error: OSError, lock: Lock) -> bool:
 def _train_then_examine(
     spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]
 ) -> Trial:
-    with _half(spec, folder, "train", lock) as half:
-        run = _train(half, stopped)
+    with open_half(spec, folder, "train", lock, stopped) as half:
+        run = _train(half)
         trained = Trial(
             "completed",
             "train",
@@ -142,15 +117,15 @@ def _examined(
 ) -> Trial:
     """The trial with what one examination of what training left adds to it."""
     begun = time.monotonic()
-    with _half(spec, folder, name, lock) as half:
+    with open_half(spec, folder, name, lock, stopped) as half:
         left, place = folder / "train" / "candidate", half.box.work / "candidate"
         if spec.final and name == "exam":
             # The second examination needs the folder as training left it.
             shutil.copytree(left, place)
-            _own(lock, [place, *place.rglob("*")])
+            own(lock, [place, *place.rglob("*")])
         else:
             left.rename(place)
-        result = _examine(half, held_out, stopped)
+        result = _examine(half, held_out)
         return replace(
             trial,
             status=result.status,
@@ -166,61 +141,10 @@ def _examined(
         )
 
 
-@contextmanager
-def _half(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Iterator[_Half]:
-    """Lays a half out; removes its control group afterwards."""
-    box = _lay_out(spec, folder, name, lock)
-    log_path = folder / "logs" / name
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    group = None
-    try:
-        group = open_group(lock, box)
-        limits = None if lock.level == "none" else box.limits
-        meter = Meter(folder, limits, group, lock.mounted)
-        yield _Half(spec, lock, box, group, meter, log, log_path)
-    finally:
-        os.close(log)
-        if group:
-            group.remove()
-
-
-def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
-    """Writes the patched tree, then the frozen files over it, then the pipe."""
-    work, scratch = folder / name, folder / f"{name}-scratch"
-    written = [work, scratch / "tmp", scratch / "shm"]
-    for path in written:
-        path.mkdir(parents=True)
-    for file, text in {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}.items():
-        if name != "train" and file.startswith("candidate/"):
-            continue
-        path = work / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
-        written += [path, *path.relative_to(work).parents]
-    _own(lock, [work / path for path in written])
-    return Box(
-        work=work,
-        scratch=scratch,
-        # Only training sees the training data.
-        data=Path(spec.train_data) if spec.train_data and name == "train" else None,
-        hidden=tuple(map(Path, spec.hidden)),
-        tools={path.name: path for path in (PRELUDE, TORCHRUN)},
-        limits=spec.limits,
-        gpus=spec.gpus > 0,
-    )
-
-
-def _own(lock: Lock, paths: Sequence[Path]) -> None:
-    """Makes the paths the property of the user that boxes run as."""
-    if lock.isolates:
-        for path in paths:
-            os.chown(path, box_uid(), -1)
-
-
-def _train(half: _Half, stopped: Callable[[], bool]) -> Run:
+def _train(half: Half) -> Run:
     spec = half.spec
     reader, writer = os.pipe()
-    command, has_prelude = command_line(spec.entry, spec.preload, writer, half.lock, half.box)
+    command = command_line(spec.entry, spec.preload, writer, half.lock, half.box)
     env = {
         "SEED": str(spec.seed),
         "DATA_DIR": places(half.lock, half.box)[1],
@@ -236,18 +160,18 @@ def _train(half: _Half, stopped: Callable[[], bool]) -> Run:
     )
     process = None
     try:
-        process = half.start(command, env=env, pass_fds=(writer,) if has_prelude else ())
+        process = half.start(command, env=env, pass_fds=(writer,) if command.script else ())
         os.close(writer)
         writer = -1
         return watch(
             process,
             limits,
             meter=half.meter,
-            clock_start=reader if has_prelude else None,
-            stopped=stopped,
+            clock_start=reader if command.script else None,
+            stopped=half.stopped,
         )
     except OSError as error:
-        os.write(half.log, f"{command[0]}: {error.strerror or error}\n".encode())
+        os.write(half.log, f"{command.words[0]}: {error.strerror or error}\n".encode())
         return Run(127, "", 0.0, 0.0, 0.0)
     finally:
         processes.end_tree(process)
@@ -256,7 +180,7 @@ def _train(half: _Half, stopped: Callable[[], bool]) -> Run:
                 os.close(descriptor)
 
 
-def _failure(run: Run, half: _Half) -> tuple[Status, str] | None:
+def _failure(run: Run, half: Half) -> tuple[Status, str] | None:
     """The status and the reason of a training that did not end well."""
     if run.excess:
         return "crashed", f"training used {run.excess}"
@@ -270,15 +194,15 @@ def _failure(run: Run, half: _Half) -> tuple[Status, str] | None:
     return "crashed", line or f"training {processes.how_it_ended(run.exit_code)}"
 
 
-def _examine(half: _Half, held_out: str | None, stopped: Callable[[], bool]) -> Examination:
+def _examine(half: Half, held_out: str | None) -> Examination:
     spec = half.spec
     reader, writer = os.pipe()
     log = os.memfd_create("examiner")  # out of the candidate's reach
-    command, has_prelude = (
-        command_line(spec.candidate, spec.candidate_preload, writer, half.lock, half.box)
-        if spec.candidate
-        else ([], False)
-    )
+    command = Command(())
+    if spec.candidate:
+        command = command_line(spec.candidate, spec.candidate_preload, writer, half.lock, half.box)
+        # Here, since the examiner, a fork, could not keep the server for later trials.
+        half.server(command)
     limits = TimeLimits("cpu", spec.candidate_seconds, None, spec.examine_seconds)
     candidate = Candidate(
         half.box.work,
@@ -286,7 +210,7 @@ def _examine(half: _Half, held_out: str | None, stopped: Callable[[], bool]) -> 
         half.start,
         half.log,
         half.log_path,
-        pass_fds=(writer,) if has_prelude else (),
+        pass_fds=(writer,) if command.script else (),
     )
     try:
         result = examine(
@@ -295,8 +219,8 @@ def _examine(half: _Half, held_out: str | None, stopped: Callable[[], bool]) -> 
             Path(held_out) if held_out else None,
             limits,
             meter=half.meter,
-            clock_start=reader if has_prelude else None,
-            stopped=stopped,
+            clock_start=reader if command.script else None,
+            stopped=half.stopped,
             log=log,
         )
         result = replace(result, exam_log=tail(Path(f"/proc/self/fd/{log}")))
@@ -307,11 +231,6 @@ def _examine(half: _Half, held_out: str | None, stopped: Callable[[], bool]) -> 
         limit = half.box.limits.memory_mib
         return replace(result, detail=f"the candidate used over {limit} MiB of memory")
     return result
-
-
-@cache
-def _exam_pipe() -> str:
-    return (_HERE / "exam_pipe.py").read_text()
 
 
 def _sha256(text: str) -> str:

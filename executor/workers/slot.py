@@ -20,6 +20,7 @@ from pathlib import Path
 
 from executor import processes
 from executor.sandbox import Lock, cgroup
+from executor.sandbox.warm import ServerDied, stop_servers
 from executor.sandbox.watch import Interrupted
 from executor.sandbox.workspace import enter_private_mounts
 from executor.trial.spec import TrialSpec
@@ -45,9 +46,11 @@ def main() -> None:
         spec = TrialSpec.from_json(line)
         try:
             trial = run_trial(spec, folder / f"trial-{number}", lock, stopped=_stdin_moved)
-        except Interrupted:
+        except (Interrupted, ServerDied):
+            # Without an answer the owner starts another slot and the trial anew, unless it is gone.
             break
         _write(answers, trial.to_json().encode() + b"\n")
+    stop_servers()
     processes.end_tree()
     cgroup.remove_own()
     shutil.rmtree(folder, ignore_errors=True)
