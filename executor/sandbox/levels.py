@@ -22,7 +22,7 @@ from executor.processes import LINUX
 from executor.sandbox.bubblewrap import find_binary
 from executor.sandbox.lock import LEVELS, Level, Lock, LockName
 
-LOCKS: tuple[LockName, ...] = ("bubblewrap", "namespaces", "process")
+LOCKS: tuple[LockName, ...] = ("namespaces", "bubblewrap", "process")
 
 
 def choose(level: Level = "strict", names: Sequence[LockName] = LOCKS) -> Lock:

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +32,10 @@ _ROOT = Path(__file__).parents[2]
 _MOST_SERVERS = 4
 _POLL_S = 0.05
 
-_servers: dict[tuple[tuple[str, ...], frozenset[tuple[str, str]]], Server | None] = {}
+_Key = tuple[tuple[str, ...], frozenset[tuple[str, str]]]
+_servers: dict[_Key, Server | None] = {}
+# Those that were asked for since the last `check_servers()`.
+_used: set[_Key] = set()
 
 
 class ServerDied(Exception):
@@ -86,6 +90,7 @@ class Server:
     """Imports `modules` in the environment `env`; `is_ready` says when that is done."""
 
     def __init__(self, modules: Sequence[str], env: Mapping[str, str]) -> None:
+        self._env = dict(env)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         words = [str(theirs.fileno()), ",".join(modules), str(_ROOT)]
         with theirs, open(os.devnull, "wb") as nowhere:
@@ -110,6 +115,8 @@ class Server:
         self, job: Job, *, output: int, stdin: int = subprocess.DEVNULL, pass_fds: Sequence[int]
     ) -> WarmProcess:
         """Forks the server; returns when the fork is locked in. Raises OSError where it is not."""
+        # Not all again: what an import has changed stays.
+        job = replace(job, env=dict(job.env.items() - self._env.items()))
         reader, writer = os.pipe()
         request = os.memfd_create("request")
         os.write(request, pickle.dumps(job))
@@ -147,6 +154,7 @@ def server_for(
     None where the modules cannot be imported within `startup_s`: a cold start tells why.
     """
     key = (tuple(modules), frozenset(env.items()))
+    _forget_dead_servers()
     if key not in _servers:
         while len(_servers) >= _MOST_SERVERS:
             _stop(next(iter(_servers)))
@@ -156,16 +164,23 @@ def server_for(
             _servers[key] = None
     # The one that was used least recently is the first.
     found = _servers[key] = _servers.pop(key)
+    _used.add(key)
     return found
 
 
 def check_servers() -> None:
-    """Raises ServerDied, and forgets those that did, where a server is no more."""
-    died = [key for key, server in _servers.items() if server and server.has_died()]
+    """Raises ServerDied where a server that was used since the last check is no more."""
+    used = _used.copy()
+    _used.clear()
+    if used & _forget_dead_servers():
+        raise ServerDied
+
+
+def _forget_dead_servers() -> set[_Key]:
+    died = {key for key, server in _servers.items() if server and server.has_died()}
     for key in died:
         _stop(key)
-    if died:
-        raise ServerDied
+    return died
 
 
 def stop_servers() -> None:
@@ -173,6 +188,6 @@ def stop_servers() -> None:
         _stop(key)
 
 
-def _stop(key: tuple[tuple[str, ...], frozenset[tuple[str, str]]]) -> None:
+def _stop(key: _Key) -> None:
     if server := _servers.pop(key):
         server.stop()

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from executor import processes
@@ -33,7 +34,7 @@ class Job:
 
     Args:
         steps: what locks it in; see `lock.start`.
-        env: its environment, whole.
+        env: what its environment has beside the server's.
         cwd: its folder before it is locked in.
         clock: the descriptor on which it says how much CPU time its start took.
         script: the script and its arguments.
@@ -101,7 +102,8 @@ def _locked_in(channel: socket.socket, server: int) -> Job:
         step()
     # Of a process that changed its user the kernel hides even its own files.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-    os.environ.clear()
+    # For who looks at the machine: the command line stays the server's.
+    Path("/proc/self/comm").write_text(Path(job.script[0]).name)
     os.environ.update(job.env)
     os.write(STATUS, LOCKED_IN)
     os.close(STATUS)

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from executor import Executor, UserError
-from executor.processes import descendants
 from executor.sandbox import choose
 from tests.executor.runs import idea, tiny, wait_until
-from tests.executor.trials import all_gone
+from tests.executor.trials import all_gone, left_by
 from tests.faults.victims import kill, victims
 
 
@@ -35,7 +34,7 @@ def test_nobody_survives_a_slot_that_is_killed_while_its_training_starts(
             future = executor.submit(idea(f"i{n}", 20 + n, shell=f"sleep {seconds}"))
             while not future.done():
                 slots = victims(os.getpid(), "slot")
-                if any(map(descendants, slots)):
+                if any(map(left_by, slots)):
                     time.sleep(0.002 * n)
                     assert any(map(kill, slots))
                     wait_until(lambda old=slots: victims(os.getpid(), "slot") != old)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from executor.processes import descendants
+from tests.executor.trials import warm_servers
 from tests.tiny_problem import make_problem
 
 SERVE = """
@@ -29,7 +30,7 @@ def examine(candidate, held_out):
         file.write(f"{{value:g}}\\n")
     return {{"value": value}}
 """
-KINDS = ("slot", "training", "candidate", "examiner", "lock")
+KINDS = ("slot", "training", "candidate", "examiner", "lock", "server")
 
 
 def make_served_problem(folder: Path) -> Path:
@@ -64,13 +65,16 @@ def victims(controller: int, kind: str) -> list[int]:
     locks = [pid for pid in below if _command(pid)[0].endswith(b"bwrap")]
     if kind == "lock":
         return locks
-    below = [pid for pid in below if pid not in locks]
+    servers = [server for slot in slots for server in warm_servers(slot)]
+    if kind == "server":
+        return servers
+    below = [pid for pid in below if pid not in (*locks, *servers)]
     candidates = [pid for pid in below if _runs(pid, b"serve.py")]
     if kind == "candidate":
         return candidates
     if kind == "examiner":
-        children = [pid for pid in below if _parent(pid) in slots]
-        return [pid for pid in children if set(candidates) & set(descendants(pid))]
+        forks = [pid for pid in below if _parent(pid) in slots]
+        return [pid for pid in forks if candidates and _runs(pid, b"executor.workers.slot")]
     return [pid for pid in below if _runs(pid, b"run.sh")]
 
 
@@ -89,7 +93,10 @@ def _command(pid: int) -> list[bytes]:
 
 
 def _runs(pid: int, word: bytes) -> bool:
-    return word in _command(pid)
+    """A fork of a server of warm starts has the server's command line, and a name of its own."""
+    with suppress(OSError):
+        return word in _command(pid) or word in Path(f"/proc/{pid}/comm").read_bytes()
+    return False
 
 
 def _parent(pid: int) -> int:

@@ -97,13 +97,16 @@ def test_imports_of_preload_are_not_charged(slot: Slot, tmp_path: Path) -> None:
     budget = {"budget_kind": "cpu", "budget_seconds": 0.25}
     trial = slot.run(make_spec(tmp_path, train, preload=[HEAVY], **budget))
     assert trial.status == "completed", trial.detail
-    assert 0 <= trial.charged_s < 0.25 < trial.startup_s
+    assert 0 <= trial.charged_s < 0.25
+    # A server of warm starts has imported it before.
+    assert (trial.startup_s > 0.25) == ("namespaces" not in trial.sandbox)
     assert slot.run(make_spec(tmp_path, train, **budget)).status == "timeout"
 
 
 def test_a_start_that_takes_too_long_is_charged(slot: Slot, tmp_path: Path) -> None:
     budget = {"budget_kind": "cpu", "budget_seconds": 0.2, "startup_seconds": 0.05}
-    trial = slot.run(make_spec(tmp_path, preload=[HEAVY], **budget))
+    # Another list of modules, for which no server is there yet.
+    trial = slot.run(make_spec(tmp_path, preload=[HEAVY, "colorsys"], **budget))
     assert (trial.status, trial.stage) == ("timeout", "train")
 
 
