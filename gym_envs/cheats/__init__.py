@@ -31,6 +31,7 @@ from gym_envs.cheats import (
     shared_kernel,
     stubborn,
     thinking,
+    warm_start,
     weights,
 )
 from gym_envs.cheats.cheat import Cheat
@@ -53,6 +54,7 @@ CHEATS: tuple[Cheat, ...] = (
     *resources.CHEATS,
     *accounting.CHEATS,
     *processes.CHEATS,
+    *warm_start.CHEATS,
     *stubborn.CHEATS,
     *clock.CHEATS,
     *host.CHEATS,

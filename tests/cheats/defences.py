@@ -17,7 +17,7 @@ from typing import Any
 from executor.sandbox import bubblewrap, cgroup, lock, meter, namespaces
 from executor.sandbox import syscalls as sys_calls
 from executor.sandbox.lock import LockName
-from executor.trial import exam_pipe, examiner, log_tail, trial
+from executor.trial import exam_pipe, examiner, half, log_tail, trial
 from executor.trial.log_tail import last_line, tail
 from executor.workers import slot
 from tests.cheats.removals import (
@@ -34,6 +34,7 @@ from tests.cheats.removals import (
     no_prctl,
     no_project_masks,
     put,
+    servers_run,
     setpriv,
     shared_folder,
     without,
@@ -44,13 +45,15 @@ from tests.cheats.removals import (
 @dataclass(frozen=True)
 class Defence:
     """One defence under one lock: `remove()` takes it away in this process, for good; `cheat` is
-    the name of one that it stops, in a setting that `given()` makes."""
+    the name of one that it stops, in a setting that `given()` makes. A server of warm starts is
+    another process: without a defence of the worker's own, all starts are cold."""
 
     name: str
     lock: LockName
     cheat: str
     remove: Callable[[], None]
     given: Callable[[], None] = lambda: None
+    of_servers: bool = False
 
     def __str__(self) -> str:
         return f"{self.lock}-{self.name}".replace(" ", "-")
@@ -175,6 +178,13 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     Defence("bounding set", "namespaces", "becomes-root", no_prctl(sys_calls.PR_CAPBSET_DROP)),
     Defence("seccomp", "namespaces", "kernel-doors", no_filter(namespaces)),
+    Defence(
+        "closed descriptors of a warm start",
+        "namespaces",
+        "asks-for-a-fork-of-its-own",
+        servers_run("open_warm_server.py"),
+        of_servers=True,
+    ),
     # ---- limits
     Defence(
         "memory of a group",
@@ -239,7 +249,7 @@ DEFENCES: tuple[Defence, ...] = (
         "bubblewrap",
         "keys-in-the-environment",
         around(
-            trial,
+            half,
             "environment",
             lambda honest, *words, **named: {**os.environ, **honest(*words, **named)},
         ),
@@ -254,7 +264,7 @@ DEFENCES: tuple[Defence, ...] = (
         "fresh copy for the candidate",
         "bubblewrap",
         "candidate-with-its-own-code",
-        around(trial, "_lay_out", everything_training_left),
+        around(half, "_lay_out", everything_training_left),
     ),
     Defence(
         "separate log of the exam",
@@ -304,6 +314,8 @@ def main() -> None:
     def run_trial(*words: Any, **named: Any) -> Any:
         if next(trials) == 1:
             defence.remove()
+            if not defence.of_servers:
+                setattr(half, "server_for", lambda *_: None)  # noqa: B010
         return honest(*words, **named)
 
     setattr(slot, "run_trial", run_trial)  # noqa: B010

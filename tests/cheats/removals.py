@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from executor.sandbox import bubblewrap, namespaces, seccomp, visible
+from executor.sandbox import bubblewrap, namespaces, seccomp, visible, warm
 from executor.sandbox import syscalls as sys_calls
 from executor.sandbox.box import Box
 
@@ -86,6 +86,16 @@ class SysCalls:
 
     def __init__(self, **changed: Any) -> None:
         self.__dict__ = {**vars(sys_calls), **changed}
+
+
+def servers_run(script: str) -> Callable[[], None]:
+    """Servers of warm starts are of this folder's `script`."""
+
+    def replace_servers() -> None:
+        warm.stop_servers()
+        warm._SCRIPT = Path(__file__).with_name(script)
+
+    return replace_servers
 
 
 def exposed() -> Path:
