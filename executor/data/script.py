@@ -64,8 +64,10 @@ class Script:
             sys.path.remove(str(folder))
             sys.meta_path.remove(finder)
             for name, module in list(sys.modules.items()):
+                if others.get(name) is module:
+                    continue
                 file = getattr(module, "__file__", None)
-                if file and folder in Path(file).parents and others.get(name) is not module:
+                if file and folder in Path(file).parents:
                     self._siblings[name] = module
                     del sys.modules[name]
                     if name in others:

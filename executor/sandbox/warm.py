@@ -1,7 +1,7 @@
 """Warm starts: a server has imported a problem's modules, and each trial is a fork of it.
 
-    server = server_for(("torch",), env)         # None where the modules cannot be imported
-    process = server.start(job, output=log)      # like a Popen: poll(), wait(), stdin, pid
+    server = server_for(("torch",), env, 60.0, stopped)    # None where they cannot be imported
+    process = server.start(job, output=log, pass_fds=())   # with the members of a Popen
 
 A server is a child of this process, runs in a clean environment and never sees a file of an idea,
 nor what it forks for. Servers are kept for later trials; `stop_servers()` ends them, and they end
@@ -134,7 +134,10 @@ class Server:
         return process
 
     def has_died(self) -> bool:
-        return self._process.poll() is not None
+        """Its end of the socket is closed, which a fork of this process sees as well."""
+        poll = select.poll()
+        poll.register(self._channel, select.POLLIN)
+        return any(flags & select.POLLHUP for _, flags in poll.poll(0))
 
     def stop(self) -> None:
         self._channel.close()
