@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,20 @@ def problem() -> Problem:
 
 @pytest.fixture(scope="module")
 def executor(problem: Problem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    with Executor(problem, store=tmp_path_factory.mktemp("store"), slots=1) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def quick_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    """The same on a model that is hardly warmed up, which takes seconds instead of a minute."""
+    folder = tmp_path_factory.mktemp("problem") / "grpo"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    script = folder / "prepare_tiny.py"
+    whole = "ENOUGH, MOST_STEPS, SETTLING_STEPS, BATCH = 1.0, 400, 130, 128"
+    assert whole in script.read_text()
+    script.write_text(script.read_text().replace(whole, whole.replace("400, 130", "2, 2")))
+    problem = load_problem(folder / TINY.name, {"budget.seconds": 6.0})
     with Executor(problem, store=tmp_path_factory.mktemp("store"), slots=1) as executor:
         yield executor
 
@@ -380,8 +395,10 @@ for folder in (".", os.environ["HOME"], os.environ["TMPDIR"], "/dev/shm", *sys.p
         ("beside", at_the_end('Path("candidate/serve.py").write_text("print()")')),
     ],
 )
-def test_code_beside_the_weights_is_rejected(executor: Executor, name: str, changes: str) -> None:
-    assert outcome_of(executor, name, changes).status == "rejected"
+def test_code_beside_the_weights_is_rejected(
+    quick_executor: Executor, name: str, changes: str
+) -> None:
+    assert outcome_of(quick_executor, name, changes).status == "rejected"
 
 
 @pytest.mark.slow
@@ -394,9 +411,9 @@ def test_weights_that_are_no_numbers_crash(executor: Executor) -> None:
     assert "not all finite" in outcome.detail
 
 
-def test_a_loss_that_is_no_number_ends_the_training(executor: Executor) -> None:
+def test_a_loss_that_is_no_number_ends_the_training(quick_executor: Executor) -> None:
     changes = "train.py\n<<<<<<< SEARCH\n        lr=config.learning_rate,\n=======\n"
-    outcome = outcome_of(executor, "huge", f"{changes}        lr=1e35,\n>>>>>>> REPLACE\n")
+    outcome = outcome_of(quick_executor, "huge", f"{changes}        lr=1e35,\n>>>>>>> REPLACE\n")
     assert outcome.status == "crashed"
     assert "the loss became nan" in outcome.detail
 
@@ -420,9 +437,9 @@ class Recorded:
 
 
 def test_the_examiner_asks_for_the_likeliest_responses_and_then_for_samples(
-    problem: Problem,
+    quick_executor: Executor,
 ) -> None:
-    data = problem.data()
+    data = quick_executor.problem.data()
     assert data.train and data.held_out
     exam = json.loads((data.held_out / "exam.json").read_text())
     rows = evaluate.read_problems(data.held_out / "problems.jsonl")
