@@ -20,8 +20,8 @@ from executor import Executor
 from gym_envs import find_problem
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 from ideator_rl.recipe import parse_recipe
-from ideator_rl.search.epochs import METHODS
 from ideator_rl.search.loop import search
+from ideator_rl.search.methods import METHODS
 
 FIRST_FRESH_SEED = 1000
 

@@ -200,7 +200,9 @@ def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None
     return Problem(path, file, codebase, evaluate)
 
 
-def _set_field(raw: dict, dotted: str, value: object) -> None:
+def _set_field(raw: dict, dotted: object, value: object) -> None:
+    if not isinstance(dotted, str):
+        raise ProblemError(f"a field of problem.toml is named by a text (got {dotted!r:.80})")
     *sections, key = dotted.split(".")
     for section in sections:
         raw = raw.setdefault(section, {})

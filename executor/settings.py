@@ -10,6 +10,7 @@ executor.settings.FieldError: seconds: expected `float` > 0.0 (got -1)
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -30,6 +31,10 @@ Slots = Annotated[int, Meta(ge=1, le=MOST_SLOTS)]
 Scalar = bool | int | float | str
 
 
+# Where msgspec found a mistake: in a field, or in a key of a mapping.
+_PLACE = re.compile(r" - at `(key` in `)?\$(.*)`")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A section of settings."""
 
@@ -43,8 +48,12 @@ def convert(raw: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").removeprefix(".").replace("[...]", "")
+        message = str(error)
+        place = _PLACE.search(message)
+        field = place[2].removeprefix(".").replace("[...]", "") if place else ""
+        if place and place[1]:
+            raise FieldError(_wrong_key(field, _value_at(raw, field))) from None
+        message = message[: place.start()] if place else message
         raise FieldError(_one_line(message, field, raw, kind)) from None
 
 
@@ -84,6 +93,12 @@ def _one_line(message: str, field: str, raw: object, kind: object) -> str:
         return f"{field}: expected one of {', '.join(choices)} (got {value!r})"
     got = "" if value is None else f" (got {value!r:.80})"
     return f"{field or 'top level'}: {message[:1].lower()}{message[1:]}{got}"
+
+
+def _wrong_key(field: str, section: object) -> str:
+    keys = section if isinstance(section, Mapping) else ()
+    got = "".join(f" (got {key!r:.80})" for key in keys if not isinstance(key, str))
+    return f"{field or 'top level'}: a key must be a text{got}"
 
 
 def _value_at(raw: object, field: str) -> object:

@@ -218,6 +218,8 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | 
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys to values")
     for name, value in (overrides or {}).items():
+        if not isinstance(name, str):
+            raise UserError(f"a key of a recipe must be a text (got {name!r:.80})")
         set_key(raw, name, value)
     env = str(raw.get("env", "")).strip("/").rpartition("/")[2]
     name = path.stem.removeprefix("config_")

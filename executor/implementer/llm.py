@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files
 from string import Template
 from typing import Literal
 
+from executor.causes import cause_of
 from executor.edits import too_long
 from executor.errors import UserError
 from executor.implementer.implementer import apply_idea
@@ -33,11 +35,14 @@ from executor.llm.records import (
     Request,
     Response,
 )
+from executor.outside_text import clean_line
 from executor.problem import Problem
 from executor.quoted import QUOTED, quoted
 from executor.records import Idea, Implementation, Outcome, Turn
 
 EditFormat = Literal["blocks", "diff", "whole"]
+
+_log = logging.getLogger(__name__)
 
 MOST_PROBLEMS = 8
 # So much of an answer that was not taken is shown to its writer again.
@@ -94,12 +99,19 @@ class LLMImplementer:
             asyncio.create_task(self._answer("implement", asked, number, turns))
             for number in range(self._samples)
         ]
+        told: Exception | None = None
         try:
             made = await _first_completed(tasks)
+        except Exception as error:
+            told = error
+            raise
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+            for number, end in enumerate(ends):
+                if isinstance(end, Exception) and end is not told:
+                    _log_lost(idea, number, end)
         return replace(made, exchange=tuple(turns))
 
     async def repair(
@@ -196,6 +208,12 @@ async def _first_completed(tasks: Sequence[asyncio.Task[Implementation]]) -> Imp
         raise final
     # One sample that broke no rule shows that the idea did not ask for it.
     return next((made for made in failures if made.status != "rejected"), failures[0])
+
+
+def _log_lost(idea: Idea, number: int, error: Exception) -> None:
+    """Tells of a sample's error that the idea does not end with, and of its cause."""
+    _log.warning("sample %d of idea %s failed: %s", number, idea.id, clean_line(str(error), 500))
+    _log.debug("%s", cause_of(error))
 
 
 def _turn(request: Request, response: Response | None, problem: str) -> Turn:

@@ -49,8 +49,8 @@ from ideator_rl.recipe import (
     LLMImplementerSettings,
     SearchRecipe,
 )
-from ideator_rl.search.epochs import METHODS
 from ideator_rl.search.method import Part
+from ideator_rl.search.methods import METHODS
 
 # What providers cache at least, in tokens, and for how many seconds.
 CACHED_AT_LEAST, CACHE_S = 1024, 300.0

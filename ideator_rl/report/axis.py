@@ -8,6 +8,7 @@ axis.ticks(6)                           # [(3.03, "+0.41"), …]
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,8 +58,11 @@ def margin_of(low: float, high: float, room: float) -> float:
 
 def round_values(low: float, high: float, count: int, sign: str = "+") -> list[tuple[float, str]]:
     """About `count` round values from `low` to `high`, each with its label; `sign` is `+` where
-    positive values have theirs, `-` where only negative ones do."""
+    positive values have theirs, `-` where only negative ones do. A range that floating point cannot
+    divide has none."""
     rough = (high - low) / count
+    if not sys.float_info.min <= rough < math.inf:
+        return []
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))

@@ -2,54 +2,27 @@
 // The plot: every idea's reward, what fresh seeds made of the best, the best so far, the noise floor. Comes before report.js in one script.
 let points = [], current = null, selected = null;
 
-function ticks(low, high, count) {
-  const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((m) => m * power >= rough * 0.999) * power;
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, k) => [(first + k) * step, ((first + k) * step).toFixed(digits)]);
-}
-
-function rewardRange() {
-  const rewards = ideas.filter((i) => i.reward !== null).map((i) => i.reward).sort((a, b) => a - b);
-  const base = baseline ? [baseline.mean - 2 * (baseline.sd ?? 0), baseline.mean + 2 * (baseline.sd ?? 0)] : [];
-  const means = ideas.filter((i) => i.confirmed).map((i) => i.confirmed.mean);
-  const high = Math.max(...rewards.slice(-1), ...means, ...base), low = Math.min(...rewards.slice(0, 1), ...base);
-  // A few hopeless ideas must not squash the rest: they are drawn as arrows at the lower edge.
-  const quartile = rewards[Math.floor(rewards.length / 4)] ?? low;
-  const spread = Math.max(high - quartile, high - (base[0] ?? high));
-  const fence = Math.min(high - 2.5 * spread, ...base.slice(0, 1));
-  const cut = spread > 0 && low < fence;
-  find("whole-label").hidden = !cut;
-  const bottom = cut && !view.whole ? Math.min(rewards.find((r) => r >= fence), ...base) : low;
-  const room = (high - bottom) * 0.07 || Math.abs(high) * 0.1 || 1;
-  return Number.isFinite(high) ? [bottom - room, high + room] : [0, 1];
-}
-
 function draw() {
   const width = plot.clientWidth, narrow = width < 560;
   const failed = Object.keys(shapes).filter((s) => ideas.some((i) => i.status === s && i.reward === null));
   const left = narrow ? 46 : 118, right = width - 10, top = 22, bottom = narrow ? 250 : 340, lane = 22;
   const lanes = bottom + 12, end = lanes + lane * failed.length, height = end + 46;
-  const byTime = view.x === "time", last = byTime ? Math.max(...ideas.map((i) => i.at), 0) : ideas.length;
-  const [unit, name] = !byTime ? [1, "ideas executed"] : last < 180 ? [1, "wall time, seconds"]
-    : last < 10800 ? [60, "wall time, minutes"] : [3600, "wall time, hours"];
-  const [low, high] = rewardRange();
-  const x = (value) => left + 8 + ((right - left - 16) * value) / (last || 1);
+  const byTime = view.x === "time", across = byTime ? axes.time : axes.count;
+  const { low, high, ticks } = (view.whole && axes.reward.whole) || axes.reward.fitted;
+  find("whole-label").hidden = !axes.reward.whole;
+  const x = (value) => left + 8 + ((right - left - 16) * value) / across.last;
   const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
   const parts = [];
   const add = (...arguments_) => parts.push(make(...arguments_));
   const line = (kind, x1, y1, x2, y2) => add("line", { class: kind, x1, y1, x2, y2 });
   const text = (kind, tx, ty, anchor, content) => add("text", { class: kind, x: tx, y: ty, "text-anchor": anchor }, content);
 
-  for (const [value, label] of ticks(low, high, 6)) {
+  for (const [value, label] of ticks) {
     line("grid", left, y(value), right, y(value));
     text("", left - 8, y(value) + 4, "end", label);
   }
-  for (const [value, label] of ticks(0, (last || 1) / unit, narrow ? 4 : 8)) {
-    if (byTime || Number.isInteger(value)) text("", x(value * unit), end + 18, "middle", label);
-  }
-  text("", right, end + 38, "end", name);
+  for (const [value, label] of narrow ? across.narrow : across.wide) text("", x(value), end + 18, "middle", label);
+  text("", right, end + 38, "end", across.name);
   if (!narrow) text("", left - 8, 10, "end", "reward");
   failed.forEach((status, row) => {
     add("rect", { class: "lane", x: left, y: lanes + row * lane, width: right - left, height: lane - 2 });

@@ -1,7 +1,7 @@
 // The data, the table of ideas, and what starts it all. Whatever comes from the run enters the page
 // as a text node or as an attribute that cannot act, never as markup.
 const find = (id) => document.getElementById(id);
-const { ideas, baseline, shapes, training } = JSON.parse(find("data").textContent);
+const { ideas, baseline, axes, shapes, training } = JSON.parse(find("data").textContent);
 const [plot, table, tip] = [find("plot"), find("ideas"), find("tip")];
 const svg = plot.querySelector("svg");
 const MOST_LINKS = 12, MOST_IN_ROW = 4;

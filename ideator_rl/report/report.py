@@ -28,6 +28,7 @@ from ideator_rl.analysis.run_data import RunData, TrialData, load_run
 from ideator_rl.analysis.shown_text import CUT
 from ideator_rl.report.chart import CURSOR, HEIGHT, WIDTH, draw
 from ideator_rl.report.forest import forest
+from ideator_rl.report.idea_plot import plot_axes
 from ideator_rl.report.page import render_page
 from ideator_rl.report.training import Training, script_data, training
 
@@ -118,8 +119,8 @@ def baseline_spread(data: RunData) -> metrics.Spread | None:
 
 
 def payload(data: RunData, found: Training | None) -> dict[str, Any]:
-    """What the page's script draws: the ideas in the order in which they finished, and what the
-    curves of training are at each step."""
+    """What the page's script draws: the ideas in the order in which they finished, the axes of
+    their plot, and what the curves of training are at each step."""
     baseline = baseline_spread(data)
     lives = metrics.sessions(data.events)
     curve = metrics.best_so_far(t.reward if t.measured else None for t in data.ideas)
@@ -128,8 +129,15 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
     confirmed = {idea.idea_id: {name: getattr(idea, name) for name in told} for idea in winners}
     texts = [x for t in data.ideas for x in (t.text, t.thinking, t.detail, t.diff, t.log_tail)]
     cap = fair_cap([len(_json(text)) for text in texts], MAX_DETAIL_BYTES)
+    times = [round(metrics.elapsed_at(trial.finished_at, lives), 3) for trial in data.ideas]
     return {
         "shapes": SHAPES,
+        "axes": plot_axes(
+            [trial.reward for trial in data.ideas if trial.measured],
+            [idea.mean for idea in winners],
+            baseline,
+            times,
+        ),
         "training": script_data(found) if found else None,
         "baseline": baseline and {"mean": baseline.mean, "sd": baseline.sd, "n": baseline.n},
         "ideas": [
@@ -144,7 +152,7 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
                 "reward": trial.reward if trial.measured else None,
                 "best": best,
                 "metrics": {k: v for k, v in trial.metrics.items() if math.isfinite(v)},
-                "at": round(metrics.elapsed_at(trial.finished_at, lives), 3),
+                "at": at,
                 "duration": trial.duration_s,
                 "charged": trial.charged_s,
                 "cached": trial.cached,
@@ -164,7 +172,9 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
                     for r in data.repeats.get(trial.idea_id, ())
                 ],
             }
-            for trial, best, same in zip(data.ideas, curve, same_code(data.ideas), strict=True)
+            for trial, best, same, at in zip(
+                data.ideas, curve, same_code(data.ideas), times, strict=True
+            )
         ],
     }
 

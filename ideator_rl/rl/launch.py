@@ -17,15 +17,16 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from executor import Problem, Store
+from executor.causes import keep_cause
 from executor.cluster.reaper import end_with_me
-from executor.errors import RunInUse, UserError
+from executor.errors import RunInUse, StoreError, UserError
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from gym_envs import find_problem
@@ -69,22 +70,40 @@ def train(recipe: TrainRecipe) -> Path:
     run = Store(recipe.store).run(recipe.run)
     check_recipe(run.recipe(), recipe)
     _mend_alone(run, paths)
+    try:
+        _train(recipe, problem, paths, run)
+        return _export(recipe, paths)
+    except Exception as error:
+        keep_cause(error, run)
+        # A bucket keeps what is appended back; a store that is away is often the very error.
+        with suppress(StoreError):
+            run.flush()
+        raise
+
+
+def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolder) -> None:
+    """The steps that are missing."""
     done = last_step(paths.checkpoints) or 0
-    if done < recipe.steps:
-        begin = f"goes on after step {done}" if done else "begins"
-        warn(
-            f"GRPO on {problem.name}: {recipe.steps} steps, run {recipe.run} in {recipe.store} "
-            f"{begin}; a minute or more goes by before the next line, while verl starts"
-        )
-        initial = _initial_model(recipe)
-        check_memory(recipe.profile, find_model(initial))
-        config = configure(recipe, problem, paths, initial)
-        check_rollout(config.actor_rollout_ref.rollout.name)
-        keep_recipe(run, recipe)
-        try:
-            _with_restarts(recipe, problem, paths, config)
-        finally:
-            _publish_metrics(run, paths)
+    if done >= recipe.steps:
+        return
+    begin = f"goes on after step {done}" if done else "begins"
+    warn(
+        f"GRPO on {problem.name}: {recipe.steps} steps, run {recipe.run} in {recipe.store} "
+        f"{begin}; a minute or more goes by before the next line, while verl starts"
+    )
+    initial = _initial_model(recipe)
+    check_memory(recipe.profile, find_model(initial))
+    config = configure(recipe, problem, paths, initial)
+    check_rollout(config.actor_rollout_ref.rollout.name)
+    keep_recipe(run, recipe)
+    try:
+        _with_restarts(recipe, problem, paths, config, run)
+    finally:
+        _publish_metrics(run, paths)
+
+
+def _export(recipe: TrainRecipe, paths: RunPaths) -> Path:
+    """The trained model as an ordinary checkpoint folder."""
     model = export(paths.checkpoints, paths.model)
     asked = recipe.answer
     write_answer_defaults(model, AnswerDefaults(asked.prompt, asked.max_answer_tokens))
@@ -162,7 +181,9 @@ def configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str
     return config
 
 
-def _with_restarts(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any) -> None:
+def _with_restarts(
+    recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, run: RunFolder
+) -> None:
     for attempt in range(1, TRIES + 1):
         before = last_step(paths.checkpoints)
         try:
@@ -172,6 +193,7 @@ def _with_restarts(recipe: TrainRecipe, problem: Problem, paths: RunPaths, confi
         except WorkerDied as error:
             if attempt == TRIES:
                 raise RunFailed(f"{error}; gave up after {TRIES} tries") from None
+            keep_cause(error, run)
             mend(paths.checkpoints)
             warn(f"{error}; going on after step {before or 0}")
 

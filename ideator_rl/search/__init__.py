@@ -1,4 +1,5 @@
-"""Searches over ideas: one small module per algorithm behind the contract in `method.py`."""
+"""Searches over ideas: one small module per algorithm behind the contract in `method.py`;
+`methods.py` has them by name."""
 
 from ideator_rl.search.method import Method, Part
 

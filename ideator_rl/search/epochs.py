@@ -22,17 +22,9 @@ from executor.records import Idea
 from executor.store.runs import RunFolder
 from ideator_rl.ideators.ideator import Executed, Ideator, Request
 from ideator_rl.recipe import SearchRecipe
-from ideator_rl.search.best_of_n import best_of_n
-from ideator_rl.search.evolution import evolution
-from ideator_rl.search.method import Method
-from ideator_rl.search.sequential import sequential
+from ideator_rl.search.methods import METHODS
 
 EVENT = "epoch"
-METHODS: Mapping[str, Method] = {
-    "evolution": evolution,
-    "best_of_n": best_of_n,
-    "sequential": sequential,
-}
 
 
 @dataclass(frozen=True)

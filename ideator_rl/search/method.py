@@ -1,6 +1,6 @@
 """The contract of a search algorithm: which ideas to ask for next.
 
-    >>> from ideator_rl.search.epochs import METHODS
+    >>> from ideator_rl.search.methods import METHODS
     >>> parts = METHODS["best_of_n"](0, 8, [], 0.92, Random(0))
     >>> [(part.mode, part.count) for part in parts]
     [('sample', 8)]

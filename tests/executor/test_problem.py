@@ -205,6 +205,8 @@ def test_variants_share_a_folder_and_may_share_the_codebase_of_a_neighbour(folde
         ({"budget.seconds": -1}, "budget.seconds: "),
         ({"budget.second": 1}, "budget.second: unknown key"),
         ({"name.first": "a"}, "override name.first: name is not a section"),
+        ({1: 2}, "a field of problem.toml is named by a text (got 1)"),
+        ({"budget": {1: 2}}, "budget: a key must be a text (got 1)"),
         ({"hyperparameters.n_layers": 2}, "hyperparameters: "),
         ({"": 1}, ""),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -85,6 +86,8 @@ def test_only_ideas_that_no_model_wrote_are_trusted() -> None:
         ("seed: 1", "env: required, but missing"),
         ("- env", "a recipe is a mapping"),
         ("env: [", "not valid YAML"),
+        ("env: digits\n1: 2", r"top level: a key must be a text \(got 1\)"),
+        ("env: digits\nproblem: {1: 2}", r"problem: a key must be a text \(got 1\)"),
         ("", "env: required"),
         ("env: digits\nseed: 1\nseed: 2", "the key 'seed' is there twice"),
         ("env: digits\nbudget: {ideas: 1, ideas: 2}", "the key 'ideas' is there twice"),
@@ -102,6 +105,22 @@ def test_a_mistake_is_one_line_that_names_the_key(
     with pytest.raises(UserError, match=complaint) as error:
         load_recipe(path)
     assert "\n" not in str(error.value) and str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        ({1: 2}, "a key of a recipe must be a text (got 1)"),
+        ({None: 2}, "a key of a recipe must be a text (got None)"),
+        ({"budget": {1: 2}}, "--budget: a key must be a text (got 1)"),
+        ({"problem": {True: 2}}, "--problem: a key must be a text (got True)"),
+        ({"budget": "{2: 3}"}, "--budget: a key must be a text (got 2)"),
+    ],
+)
+def test_a_key_that_is_no_text_is_one_line(overrides: dict[Any, Any], complaint: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_recipe(RECIPES / "digits/search/config_evolution.yaml", overrides)
+    assert str(error.value) == complaint
 
 
 def test_a_missing_recipe_says_where_they_live() -> None:

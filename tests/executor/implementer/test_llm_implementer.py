@@ -6,6 +6,7 @@ The model is a server on this machine that speaks the real protocol, asked throu
 from __future__ import annotations
 
 import asyncio
+import logging
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -260,6 +261,17 @@ def test_a_spent_budget_lets_what_is_under_way_finish(model: Any) -> None:
         assert it.implement(samples=2, budget={"calls": 1}).files == PATCHED
     with model(in_turn(NOT_FOUND)) as it, pytest.raises(BudgetSpent):
         it.implement(Idea("b", "Another."), samples=2, budget={"calls": 2})
+
+
+def test_an_error_that_the_idea_does_not_end_with_is_logged(
+    model: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "executor.implementer.llm")
+    with model(in_turn(Reply(RIGHT, delay_s=0.5))) as it:
+        assert it.implement(samples=2, budget={"calls": 1}).files == PATCHED
+    line, cause = (record.getMessage() for record in caplog.records)
+    assert line.startswith("sample 1 of idea a failed: llm.budget.calls: 1 of 1 are spent")
+    assert "Traceback" in cause and "BudgetSpent" in cause
 
 
 def test_samples_and_revisions_are_counts() -> None:

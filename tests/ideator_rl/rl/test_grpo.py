@@ -99,7 +99,6 @@ def test_answers_through_vllm_agree_with_the_model_that_is_trained(recipe, tmp_p
     [
         ((), {"WORLD_SIZE": "2"}, "set verl.trainer.n_gpus_per_node"),
         (("--model.path", "nowhere"), {}, "nowhere: no such model"),
-        (("--verl.trainer.gpus", "8"), {}, "verl: trainer.gpus is not a field of verl's"),
         (
             ("--grpo.grup_size", "8"),
             {},
@@ -114,6 +113,14 @@ def test_a_mistake_is_one_line_before_anything_starts(recipe, overrides, env, li
     said = [text for text in output.splitlines() if text.startswith("ideator-rl: ")]
     assert len(said) == 1 and line in said[0]
     assert "Traceback" not in output
+
+
+def test_what_is_behind_the_line_is_in_the_log_of_the_run(recipe, tmp_path):
+    code, output = _train(recipe, "--verl.trainer.gpus", "8")
+    line = "verl: trainer.gpus is not a field of verl's configuration"
+    assert code == 2 and f"ideator-rl: {line}" in output
+    told = Store(tmp_path / "store").run("small").errors()
+    assert "Traceback" in told and line in told and "in _merge" in told
 
 
 @pytest.mark.slow
