@@ -2,20 +2,21 @@
 
 cause_of(error)             # the traceback, with the errors behind a one-line message
 keep_cause(error, run)      # adds it to errors.log
-watch(future, run)          # does both for work that nobody waits for
+await watched(work, run)    # does both for work that nobody waits for
 """
 
 from __future__ import annotations
 
 import logging
 import traceback
-from concurrent.futures import Future
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from executor.errors import StoreError
 from executor.llm.secrets import without_keys
 from executor.outside_text import clean_line, clean_text
+from executor.store.threads import in_thread
 
 if TYPE_CHECKING:
     from executor.store.runs import RunFolder
@@ -47,15 +48,13 @@ def keep_cause(error: BaseException, run: RunFolder) -> None:
         run.log_error(cause)
 
 
-def watch(future: Future[Any], run: RunFolder) -> None:
-    """Logs the error of work that nobody waits for, and keeps its cause."""
-
-    def ended(done: Future[Any]) -> None:
-        if not done.cancelled() and (error := done.exception()) is not None:
-            _log.error("work in the background failed: %s", clean_line(str(error), 500))
-            keep_cause(error, run)
-
-    future.add_done_callback(ended)
+async def watched(work: Awaitable[Any], run: RunFolder) -> None:
+    """Work that nobody waits for: logs its error, and keeps the cause."""
+    try:
+        await work
+    except Exception as error:
+        _log.error("work in the background failed: %s", clean_line(str(error), 500))
+        await in_thread(keep_cause, error, run)
 
 
 def _show_context(told: traceback.TracebackException) -> None:

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from executor.budget import BASELINE, RunBudget
-from executor.causes import keep_cause, watch
+from executor.causes import keep_cause, watched
 from executor.errors import ExecutorClosed, StoreError, UserError
 from executor.implementer.implementer import DirectImplementer, Implementer, finished
 from executor.pipeline import Pipeline
@@ -33,6 +33,7 @@ from executor.sandbox import Level, Lock, choose, meets
 from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
 from executor.store.runs import Store, repeat_seed, trial_key
+from executor.store.threads import in_thread
 from executor.workers.local import LocalWorkers, local_slots
 
 T = TypeVar("T")
@@ -140,8 +141,8 @@ class Executor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor", daemon=True)
         self._thread.start()
-        watch(self._start(self._workers.start()), self.run)
-        watch(self._start(self._scheduler.tick_forever()), self.run)
+        self._start(watched(self._workers.start(), self.run))
+        self._start(watched(self._scheduler.tick_forever(), self.run))
 
     def _check_run(self) -> None:
         """Refuses a run whose stored outcomes were measured under other conditions."""
@@ -269,6 +270,7 @@ class Executor:
         for task in set(self._tasks):
             task.cancel()
         await asyncio.gather(*set(self._tasks), return_exceptions=True)
+        await self._pipeline.close()
         await self._workers.close()
         await self._implementer.close()
         await self._loop.shutdown_default_executor()
@@ -289,12 +291,20 @@ class Executor:
     # ---- work that another process left in the store
 
     async def _adopt(self) -> None:
-        self.run.flush()
-        for key in set(self.run.trials()) - self._seen:
-            idea = self.run.idea(key)
-            if self.run.outcome(key) is not None:
+        await in_thread(self.run.flush)
+        for key in set(await in_thread(self.run.trials)) - self._seen:
+            # One by one: what was left can wait for what is asked for.
+            if await in_thread(self.run.outcome, key) is not None:
                 self._seen.add(key)
-            elif idea is not None and self.run.codebase(key) is not None:
-                job = self.run.job(key)
-                final = job is not None and job.final
-                watch(self._submit(idea, repeat_seed(key), 0, None, final=final), self.run)
+            elif (left := await in_thread(self._left, key)) and key not in self._seen:
+                idea, final = left
+                outcome = self._submit(idea, repeat_seed(key), 0, None, final=final)
+                self._start(watched(asyncio.wrap_future(outcome), self.run))
+
+    def _left(self, key: str) -> tuple[Idea, bool] | None:
+        """An idea that has a codebase, and whether it is for the final part."""
+        idea = self.run.idea(key)
+        if idea is None or self.run.codebase(key) is None:
+            return None
+        job = self.run.job(key)
+        return idea, job is not None and job.final

@@ -4,15 +4,16 @@
     outcome = await way.outcome(idea, seed=0, priority=0)
 
 Whatever an earlier session, another idea or another run on the same store has finished is not done
-again. Belongs to one event loop.
+again. What a trial needs no answer to is written while it runs; its log, its result and its outcome
+follow in this order, so that what is there after a kill is complete. Belongs to one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from executor.budget import RunBudget
@@ -25,6 +26,8 @@ from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
 from executor.store.runs import RunFolder, Store, trial_key
+from executor.store.threads import in_thread
+from executor.task_group import task_group
 
 _LOCK_POLL_S = 0.1
 
@@ -49,6 +52,7 @@ class Pipeline:
         self._implementer, self._scheduler = implementer, scheduler
         self._seed, self._sandbox = seed, sandbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._releases: set[asyncio.Task[None]] = set()
 
     async def outcome(
         self,
@@ -65,118 +69,187 @@ class Pipeline:
         Raises UserError when the idea's id stands for another text, StoreError.
         """
         key = trial_key(idea.id, seed, self._seed)
+        # Both before the first wait: in the order in which ideas are submitted.
+        job = Job(idea.id, "", seed, priority, submitted_at=now(), final=final)
+        admitted = self._budget.admit(key)
         # The clock may find in the store what is submitted here: one of the two waits.
         turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
         async with turn:
-            kept = self._run.idea(key)
+            kept, finished = await asyncio.gather(
+                in_thread(self._run.idea, key), in_thread(self._run.outcome, key)
+            )
             if kept is not None and kept.text != idea.text:
                 raise UserError(
                     f"idea id {idea.id!r} is taken in the run {self._run.name} by another text; "
                     "choose another id or another run"
                 )
-            finished = self._run.outcome(key)
-            job = Job(idea.id, "", seed, priority, submitted_at=now(), final=final)
-            return finished or await self._new_outcome(key, idea, job, made)
+            if finished is not None:
+                return finished
+            if not admitted:
+                return cancelled(self._problem, idea, seed, str(self._budget))
+            async with task_group() as writes:
+                return await self._new_outcome(_Way(key, idea, job, kept is not None, writes), made)
 
-    async def _new_outcome(
-        self, key: str, idea: Idea, asked: Job, made: Implementation | None
-    ) -> Outcome:
-        seed = asked.seed
-        if not self._budget.admit(key):
-            return cancelled(self._problem, idea, seed, str(self._budget))
+    async def close(self) -> None:
+        """Waits until every lock is released."""
+        await asyncio.gather(*self._releases)
+
+    async def _new_outcome(self, way: _Way, made: Implementation | None) -> Outcome:
         try:
             # The deadline is on the monotonic clock, which the event loop uses too.
             async with asyncio.timeout_at(self._budget.deadline) as clock:
-                if self._run.idea(key) is None:
-                    self._run.write_idea(key, idea)
-                if asked.final:
-                    # Before the code, so that no other process takes it for an ordinary repeat.
-                    self._run.write_job(key, asked)
-                implementation = await self._implement(key, idea, made)
-                if implementation.status == "completed":
-                    job = self._job(asked, implementation)
-                    repaired = self._run.repaired(key)
-                    outcome = await self._measure(key, idea, implementation.files, job, repaired)
-                    mended = None
-                    if made is None and not repaired:
-                        mended = await self._repair(key, idea, outcome)
-                    if mended is not None:
-                        job = self._job(asked, mended)
-                        outcome = await self._measure(key, idea, mended.files, job, True)
-                    outcome = replace(outcome, repaired=repaired or mended is not None)
-                else:
-                    failed = Trial(implementation.status, "implement", detail=implementation.detail)
-                    outcome = outcome_of(self._problem, idea, seed, failed, "")
+                outcome = await self._executed(way, made)
+                await way.written()
         except TimeoutError:
             if not clock.expired():
                 raise
-            return cancelled(self._problem, idea, seed, str(self._budget))
-        outcome = replace(outcome, submitted_at=asked.submitted_at, finished_at=now())
-        self._run.write_outcome(key, outcome)
-        self._run.record("finished", key=key, status=outcome.status, reward=outcome.reward)
-        if outcome.detail.startswith(IMPLAUSIBLE):
-            self._run.record("implausible", key=key, detail=outcome.detail)
-        return outcome
+            return cancelled(self._problem, way.idea, way.asked.seed, str(self._budget))
+        return await in_thread(self._keep_outcome, way, outcome)
 
-    async def _implement(self, key: str, idea: Idea, made: Implementation | None) -> Implementation:
-        if (files := self._run.codebase(key)) is not None:
-            return Implementation("completed", files, self._run.diff(key))
-        if (files := self._run.codebase(idea.id)) is not None:
+    async def _executed(self, way: _Way, made: Implementation | None) -> Outcome:
+        if not way.is_known:
+            way.write(self._run.write_idea, way.key, way.idea)
+        if way.asked.final:
+            # Before the code, so that no other process takes it for an ordinary repeat.
+            way.write(self._run.write_job, way.key, way.asked)
+        implementation = await self._implement(way, made)
+        if implementation.status != "completed":
+            failed = Trial(implementation.status, "implement", detail=implementation.detail)
+            return outcome_of(self._problem, way.idea, way.asked.seed, failed, "")
+        repaired = way.is_known and await in_thread(self._run.repaired, way.key)
+        outcome = await self._measure(way, implementation.files, repaired)
+        mended = None
+        if made is None and not repaired:
+            mended = await self._repair(way, outcome)
+        if mended is not None:
+            outcome = await self._measure(way, mended.files, True)
+        return replace(outcome, repaired=repaired or mended is not None)
+
+    async def _implement(self, way: _Way, made: Implementation | None) -> Implementation:
+        if way.is_known and (stored := await self._stored(way.key)) is not None:
+            return stored
+        if way.key != way.idea.id:
             # Another seed of an idea is another trial of the same code.
-            made = Implementation("completed", files, self._run.diff(idea.id))
-        implementation = made or await self._implementer.implement(idea)
-        self._run.write_implementation(key, implementation)
+            made = await self._stored(way.idea.id) or made
+        implementation = made or await self._implementer.implement(way.idea)
+        way.write(self._run.write_implementation, way.key, implementation)
         return implementation
 
-    async def _repair(self, key: str, idea: Idea, outcome: Outcome) -> Implementation | None:
+    async def _stored(self, key: str) -> Implementation | None:
+        files, diff = await asyncio.gather(
+            in_thread(self._run.codebase, key), in_thread(self._run.diff, key)
+        )
+        return None if files is None else Implementation("completed", files, diff)
+
+    async def _repair(self, way: _Way, outcome: Outcome) -> Implementation | None:
         """What takes the place of a codebase whose training crashed, if anything does."""
         if outcome.status != "crashed" or outcome.stage != "train":
             return None
-        exchange, log = self._run.exchange(key), self._run.log(key)
-        mended = await self._implementer.repair(idea, exchange, outcome, log)
+        await way.written()
+        exchange, log = await asyncio.gather(
+            in_thread(self._run.exchange, way.key), in_thread(self._run.log, way.key)
+        )
+        mended = await self._implementer.repair(way.idea, exchange, outcome, log)
         if mended is None:
             return None
-        self._run.write_repair(key, mended)
+        way.write(self._run.write_repair, way.key, mended)
         return mended if mended.status == "completed" else None
 
-    def _job(self, asked: Job, made: Implementation) -> Job:
-        content = self._problem.content_hash(made.files, asked.seed, final=asked.final)
-        resources = self._problem.file.resources
-        return replace(asked, content_hash=content, cpus=resources.cpus, gpus=resources.gpus)
-
-    async def _measure(
-        self, key: str, idea: Idea, files: Mapping[str, str], job: Job, repaired: bool
-    ) -> Outcome:
+    async def _measure(self, way: _Way, files: Mapping[str, str], repaired: bool) -> Outcome:
         """The outcome of a codebase: an earlier one of the same content, or a trial's."""
-        own_log = self._run.log_path(key, repaired=repaired)
-        async with self._only_one(job.content_hash):
-            found = self._store.result(job.content_hash)
+        final, resources = way.asked.final, self._problem.file.resources
+        content = self._problem.content_hash(files, way.asked.seed, final=final)
+        job = replace(way.asked, content_hash=content, cpus=resources.cpus, gpus=resources.gpus)
+        own_log = self._run.log_path(way.key, repaired=repaired)
+        async with self._only_one(content):
+            found = await in_thread(self._store.result, content)
             if found is not None and meets(found[0].sandbox, self._sandbox):
                 earlier, log_path = found
-                own = log_path == own_log
-                if not own:
-                    self._run.write_log(key, self._store.read_text(log_path), repaired=repaired)
-                return replace(earlier, idea_id=idea.id, cached=not own)
-            self._run.write_job(key, job)
-            spec = trial_spec(self._problem, self._data, files, job.seed, final=job.final)
+                if log_path != own_log:
+                    way.write(self._copy_log, log_path, way.key, repaired)
+                return replace(earlier, idea_id=way.idea.id, cached=log_path != own_log)
+            way.write(self._run.write_job, way.key, job)
+            spec = trial_spec(self._problem, self._data, files, job.seed, final=final)
             trial = await self._scheduler.run(job, spec)
-            outcome = outcome_of(self._problem, idea, job.seed, trial, job.content_hash)
-            self._run.write_log(key, trial.log, repaired=repaired)
-            self._run.write_exam_log(key, trial.exam_log)
-            if trial.ended:
-                # Where no worker saw its end, it tells of the machine and not of the codebase.
-                self._store.keep_result(outcome, own_log)
-            self._run.record("trial", key=key, started=trial.started, ended=trial.ended)
+            outcome = outcome_of(self._problem, way.idea, job.seed, trial, content)
+            await way.written()
+            await in_thread(self._keep_trial, way.key, trial, outcome, repaired)
             return outcome
 
     @asynccontextmanager
     async def _only_one(self, content: str) -> AsyncIterator[None]:
-        """Held by one idea at a time, in this process and in others on the same store."""
+        """Held by one idea at a time, in this process and in others on the same store. Nobody waits
+        until it is released, but the next who wants it."""
         turn = self._turns.setdefault(content, asyncio.Lock())
-        async with turn:
-            while (lock := self._store.lock_result(content)) is None:
-                await asyncio.sleep(_LOCK_POLL_S)
+        held = ExitStack()
+
+        def take() -> bool:
+            lock = self._store.lock_result(content)
+            if lock is not None:
+                held.callback(lock.release)
+            return lock is not None
+
+        async def let_go() -> None:
             try:
-                yield
+                await in_thread(held.close)
             finally:
-                lock.release()
+                turn.release()
+
+        await turn.acquire()
+        try:
+            while not await in_thread(take):
+                await asyncio.sleep(_LOCK_POLL_S)
+            yield
+        finally:
+            release = asyncio.create_task(let_go())
+            self._releases.add(release)
+            release.add_done_callback(self._releases.discard)
+
+    # ---- in threads
+
+    def _copy_log(self, path: str, key: str, repaired: bool) -> None:
+        self._run.write_log(key, self._store.read_text(path), repaired=repaired)
+
+    def _keep_trial(self, key: str, trial: Trial, outcome: Outcome, repaired: bool) -> None:
+        self._run.write_log(key, trial.log, repaired=repaired)
+        self._run.write_exam_log(key, trial.exam_log)
+        if trial.ended:
+            # Where no worker saw its end, it tells of the machine and not of the codebase.
+            self._store.keep_result(outcome, self._run.log_path(key, repaired=repaired))
+        self._run.record("trial", key=key, started=trial.started, ended=trial.ended)
+
+    def _keep_outcome(self, way: _Way, outcome: Outcome) -> Outcome:
+        outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
+        self._run.write_outcome(way.key, outcome)
+        self._run.record("finished", key=way.key, status=outcome.status, reward=outcome.reward)
+        if outcome.detail.startswith(IMPLAUSIBLE):
+            self._run.record("implausible", key=way.key, detail=outcome.detail)
+        return outcome
+
+
+@dataclass
+class _Way:
+    """A trial of an idea; `is_known` where the store has the idea. `writes` are under way beside
+    it, one after the other."""
+
+    key: str
+    idea: Idea
+    asked: Job
+    is_known: bool
+    writes: asyncio.TaskGroup
+    _last: asyncio.Task[None] | None = None
+
+    def write(self, call: Callable[..., None], *args: object) -> None:
+        """Calls it in a thread, once all before has been written."""
+
+        async def follow(before: asyncio.Task[None] | None) -> None:
+            if before is not None:
+                await before
+            await in_thread(call, *args)
+
+        self._last = self.writes.create_task(follow(self._last))
+
+    async def written(self) -> None:
+        """Returns when all of it has been."""
+        if self._last is not None:
+            await self._last

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from executor.llm.meter import NOTHING, Charge
 from executor.llm.records import Purpose, Request, Response
 from executor.records import Record
 from executor.settings import convert
 from executor.store.open import open_storage
-
-_READERS = 16
+from executor.store.threads import in_threads
 
 
 @dataclass(frozen=True)
@@ -48,20 +46,24 @@ class Journal:
     """In a folder of its own, a path or an fsspec URL. Every method raises StoreError.
 
     The folder is read at the first question to it: what other processes wrote until then is known.
-    From then on this process is the only one that writes.
+    From then on this process is the only one that writes. Threads may share it.
     """
 
     def __init__(self, url: str | Path) -> None:
         self._storage = open_storage(url)
         self.url = self._storage.url
+        self._listing = Lock()
+        self._listed: set[str] | None = None
 
-    @cached_property
     def _names(self) -> set[str]:
-        return set(self._storage.list(""))
+        # Of two threads that ask first, the second must not list what the first has added to.
+        with self._listing:
+            if self._listed is None:
+                self._listed = set(self._storage.list(""))
+            return self._listed
 
     def entries(self) -> Iterator[Entry]:
-        with ThreadPoolExecutor(_READERS) as threads:
-            yield from filter(None, threads.map(self._read, sorted(self._names)))
+        yield from filter(None, in_threads(self._read, sorted(self._names())))
 
     def spent(self) -> Charge:
         """What the run has spent at most, attempts without an end included."""
@@ -96,7 +98,7 @@ class Journal:
         return response
 
     def _read(self, name: str) -> Entry | None:
-        if name not in self._names:
+        if name not in self._names():
             return None
         try:
             return Entry.from_json(self._storage.read(name) or b"")
@@ -106,4 +108,4 @@ class Journal:
 
     def _write(self, key: str, entry: Entry) -> None:
         self._storage.write(f"{key}.json", entry.to_json().encode())
-        self._names.add(f"{key}.json")
+        self._names().add(f"{key}.json")

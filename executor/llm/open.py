@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import cached_property
 from weakref import WeakValueDictionary
 
 from executor.llm.anthropic_client import AnthropicClient
 from executor.llm.budget import Budget
 from executor.llm.client import Client
 from executor.llm.failures import Failed
-from executor.llm.journal import Journal
+from executor.llm.journal import Entry, Journal
 from executor.llm.limits import Limits
 from executor.llm.meter import NOTHING, Charge, Meter, charge_of
 from executor.llm.openai_client import OpenAIClient
@@ -27,6 +26,7 @@ from executor.llm.records import LLM, LLMError, Request, Response
 from executor.llm.replay import Recording
 from executor.llm.retries import Retries
 from executor.llm.settings import LLMBudget, LLMSettings, check
+from executor.store.threads import in_thread
 
 
 def open_llm(settings: LLMSettings, journal: Journal, section: str = "llm") -> LLM:
@@ -53,20 +53,25 @@ class _JournalledLLM:
         self._limits = Limits(settings)
         self._retries = Retries(settings.tries)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._counting = asyncio.Lock()
+        self._budget: Budget | None = None
 
-    @cached_property
-    def _budget(self) -> Budget:
+    async def _counted(self) -> Budget:
         """Counted at the first request, when no other process spends any more."""
-        limits = self._settings.budget
-        spent = self._journal.spent() if limits != LLMBudget() else NOTHING
-        return Budget(limits, spent, self._section)
+        async with self._counting:
+            if self._budget is None:
+                limits = self._settings.budget
+                is_limited = limits != LLMBudget()
+                spent = await in_thread(self._journal.spent) if is_limited else NOTHING
+                self._budget = Budget(limits, spent, self._section)
+        return self._budget
 
     async def complete(self, request: Request) -> Response:
         key = self._settings.key(request)
         # Of two that ask the same at once, one waits and finds the answer.
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
-            kept = self._journal.response(key)
+            kept = await in_thread(self._journal.response, key)
             if kept is not None:
                 return kept
             return await self._retries.until_answered(lambda: self._attempt(key, request))
@@ -81,22 +86,35 @@ class _JournalledLLM:
         worst = charge_of(meter.worst, prices)
         async with self._limits.turn(request) as turn:
             self._retries.check()
-            await self._budget.reserve(worst)
-            entry = self._journal.begin(key, request, worst)
+            budget = await self._counted()
+            await budget.reserve(worst)
+
+            def settle(*, calls: int = 0) -> Charge:
+                """What the attempt comes to; `calls` at least, whatever its server counts."""
+                charge = charge_of(meter.at_most, prices)
+                charge = replace(charge, calls=max(calls, charge.calls))
+                budget.settle(worst, charge)
+                return charge
+
+            begun: list[Entry] = []
+            try:
+                await in_thread(lambda: begun.append(self._journal.begin(key, request, worst)))
+            except BaseException:
+                meter.nothing()
+                await self._failed(key, begun, settle(), "it was never sent")
+                raise
             try:
                 response = await self._client.ask(request, meter)
             except (Exception, asyncio.CancelledError) as error:
                 # Errors of other libraries may quote text that contains keys.
                 known = isinstance(error, Failed | LLMError)
                 why = str(error) if known else type(error).__name__
-                self._journal.failed(key, entry, self._settle(worst, meter), why)
+                await self._failed(key, begun, settle(), why)
                 raise
             turn.usage = response.usage
-            return self._journal.answered(key, entry, self._settle(worst, meter, calls=1), response)
+            charge = settle(calls=1)
+            return await in_thread(self._journal.answered, key, begun[0], charge, response)
 
-    def _settle(self, worst: Charge, meter: Meter, *, calls: int = 0) -> Charge:
-        """What the attempt comes to; `calls` at least, whatever its server counts."""
-        charge = charge_of(meter.at_most, self._settings.prices)
-        charge = replace(charge, calls=max(calls, charge.calls))
-        self._budget.settle(worst, charge)
-        return charge
+    async def _failed(self, key: str, begun: list[Entry], charge: Charge, why: str) -> None:
+        for entry in begun:
+            await in_thread(self._journal.failed, key, entry, charge, why)

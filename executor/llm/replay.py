@@ -10,6 +10,7 @@ had no answer there, such as a sample that was cancelled, has none here; nothing
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from executor.llm.journal import Journal
 from executor.llm.records import LLMError, NoReply, Request, Response
 from executor.llm.settings import LLMSettings
 from executor.store.open import open_storage
+from executor.store.threads import in_thread
 
 
 class Recording:
@@ -35,7 +37,8 @@ class Recording:
     async def complete(self, request: Request) -> Response:
         """Raises NoReply, and LLMError for what was not asked there."""
         key = self._settings.key(request)
-        entries = [entry for journal in self._journals if (entry := journal.entry(key))]
+        asked = (in_thread(journal.entry, key) for journal in self._journals)
+        entries = [entry for entry in await asyncio.gather(*asked) if entry]
         if not entries:
             raise LLMError(
                 f"llm.recording: {self._settings.recording} has no answer to this request "

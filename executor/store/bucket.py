@@ -67,6 +67,8 @@ class Bucket:
             self._files.loop.set_exception_handler(_note_echo)
         self._logs: dict[str, bytes] = {}
         self._unsaved: set[str] = set()
+        self._appending, self._flushing = threading.Lock(), threading.Lock()
+        self._listing = threading.Lock()
         self._given_up, self._rests_until = "", 0.0
         self._patience_s = OPEN_PATIENCE_S
         self._advice = "check its address and your credentials, or choose another with --store"
@@ -86,20 +88,31 @@ class Bucket:
 
     def append(self, path: str, line: bytes) -> None:
         # Objects cannot grow: the log is kept here and put whole at each flush.
-        if path not in self._logs:
-            self._logs[path] = self.read(path) or b""
-        self._logs[path] += line
-        self._unsaved.add(path)
+        with self._appending:
+            if path not in self._logs:
+                self._logs[path] = self.read(path) or b""
+            self._logs[path] += line
+            self._unsaved.add(path)
 
     def flush(self) -> None:
-        for path in sorted(self._unsaved):
-            self.write(path, self._logs[path])
-            self._unsaved.discard(path)
+        # An older text must not be put over a newer one.
+        with self._flushing:
+            for path in sorted(self._unsaved):
+                with self._appending:
+                    text = self._logs[path]
+                    self._unsaved.discard(path)
+                try:
+                    self.write(path, text)
+                except StoreError:
+                    self._unsaved.add(path)
+                    raise
 
     def list(self, path: str) -> list[str]:
-        self._files.invalidate_cache()
         try:
-            found = self._ask("read", self._files.ls, path, answers=_MISSING, detail=False)
+            # The file system keeps listings: what another thread asked for before may be old.
+            with self._listing:
+                self._files.invalidate_cache()
+                found = self._ask("read", self._files.ls, path, answers=_MISSING, detail=False)
         except _MISSING:
             return []
         names = (name.rstrip("/").rpartition("/")[2] for name in found)

@@ -20,6 +20,7 @@ class Folder:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser().absolute()
         self.url = str(self.root)
+        self._appending = threading.Lock()
 
     def read(self, path: str) -> bytes | None:
         with self._doing("read"):
@@ -46,7 +47,8 @@ class Folder:
 
     def append(self, path: str, line: bytes) -> None:
         target = self.root / path
-        with self._doing("written"):
+        # What a full disk takes a part of is cut off again: nobody may have gone on behind it.
+        with self._appending, self._doing("written"):
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("ab", buffering=0) as file:
                 size = file.tell()

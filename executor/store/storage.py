@@ -6,7 +6,8 @@
 
 A file is never seen half-written. Nothing is synced to disk one by one: after a power cut the last
 files may be empty, which readers treat as absent. What fails raises StoreError, a line that says
-what failed and how to go on.
+what failed and how to go on. Threads may share a storage; who calls one from async code does so in
+a thread (`threads.py`).
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from executor.llm.records import LLM, NoReply, Response
 from executor.llm.records import Request as Question
 from executor.problem import Problem
 from executor.records import Idea
+from executor.store.threads import in_thread
 from ideator_rl.ideators.api_prompts import make_question, problem_text, shown_ideas, title_of
 from ideator_rl.ideators.ideator import Executed, GaveUp, Mode, Proposal, Request
 from ideator_rl.ideators.near_duplicates import NearDuplicates
@@ -87,7 +88,7 @@ class ApiIdeator:
             )
             response = await self._reply(question, request.mode, count, in_vain)
             read = _read_new(response, known, count)
-            self._note(question, request.mode, count, read)
+            await self._note(question, request.mode, count, read)
             unpaid += response.cost
             if not read.drafts:
                 _in_vain(in_vain, read.reason)
@@ -112,12 +113,13 @@ class ApiIdeator:
                 return await self._llm.complete(question)
             except NoReply as error:
                 # The same request again, so that its reply is found under the same key.
-                self._note(question, mode, count, _Read((), 0, str(error)))
+                await self._note(question, mode, count, _Read((), 0, str(error)))
                 _in_vain(in_vain, str(error))
 
-    def _note(self, question: Question, mode: Mode, asked: int, read: _Read) -> None:
+    async def _note(self, question: Question, mode: Mode, asked: int, read: _Read) -> None:
         if self._record:
-            self._record(
+            await in_thread(
+                self._record,
                 "ideation",
                 mode=mode,
                 sample=question.sample,

@@ -17,6 +17,7 @@ from random import Random
 
 from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
+from executor.store.threads import in_thread
 from ideator_rl.analysis.confirmed import EVENT, Confirmation, Plan, judge
 from ideator_rl.ideators.ideator import Executed
 from ideator_rl.recipe import SearchRecipe
@@ -70,7 +71,7 @@ async def confirm(
 
     Cancelled trials (the run's budget of seconds is used up) leave the confirmation incomplete.
     """
-    executor.run.record(EVENT, **asdict(plan))
+    await in_thread(executor.run.record, EVENT, **asdict(plan))
     ideas = {entry.idea.id: entry for entry in result.executed}
     # Not all at once: trials start in the plan's order, however long implementing an idea takes.
     turns = asyncio.Semaphore(executor.slots)

@@ -1,6 +1,6 @@
 """The ideas of a search, epoch by epoch, as soon as each batch exists.
 
-    epochs = Epochs(recipe, executor.run)
+    epochs = await in_thread(Epochs, recipe, executor.run)    # it reads the run's events
     async for ideas in epochs.ideas(ideator, executed, baseline):    # the next epoch, in batches
         ...
 
@@ -11,7 +11,6 @@ more trials have ended since.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -20,6 +19,8 @@ from random import Random
 
 from executor.records import Idea
 from executor.store.runs import RunFolder
+from executor.store.threads import in_thread
+from executor.task_group import task_group
 from ideator_rl.ideators.ideator import Executed, Ideator, Request
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.methods import METHODS
@@ -67,15 +68,19 @@ class Epochs:
         """
         number, rng = self.number, Random(f"{self._recipe.seed}/{self.number}")
         shown = self.recorded()
-        if shown is None:
-            shown = Shown(tuple(sorted(executed)), not math.isnan(baseline))
-            await self._record(shown)
+        is_new = shown is None
+        shown = shown or Shown(tuple(sorted(executed)), not math.isnan(baseline))
         history = [executed[key] for key in shown.ideas if key in executed]
         baseline = baseline if shown.baseline else math.nan
         size = min(self._recipe.search.epoch_size, self.ideas_left)
         parts = METHODS[self._recipe.search.method](number, size, history, baseline, rng)
         names = [f"{number:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
-        stored = {name: idea for name in names if (idea := self._run.idea(name)) is not None}
+        async with task_group() as tasks:
+            if is_new:
+                tasks.create_task(self._record(number, shown))
+            found = [tasks.create_task(in_thread(self._run.idea, name)) for name in names]
+        kept = zip(names, found, strict=True)
+        stored = {name: idea for name, task in kept if (idea := task.result()) is not None}
         # Sorted by id rather than by time, to be the same in every session.
         seen, self.number = sorted(self._seen, key=lambda idea: idea.id), number + 1
         self._seen += stored.values()
@@ -99,8 +104,9 @@ class Epochs:
                     self._seen += ideas
                     yield ideas
 
-    async def _record(self, shown: Shown) -> None:
-        self._recorded[self.number] = shown
-        self._run.record(EVENT, epoch=self.number, shown=list(shown.ideas), baseline=shown.baseline)
+    async def _record(self, number: int, shown: Shown) -> None:
+        self._recorded[number] = shown
+        values = {"shown": list(shown.ideas), "baseline": shown.baseline}
+        await in_thread(self._run.record, EVENT, epoch=number, **values)
         # A bucket keeps events back for a while; the questions that follow are paid for.
-        await asyncio.to_thread(self._run.flush)
+        await in_thread(self._run.flush)

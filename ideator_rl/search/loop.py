@@ -17,14 +17,16 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
 from executor.errors import UserError
 from executor.llm.records import BudgetSpent
+from executor.store.threads import in_thread
+from executor.task_group import task_group
 from gym_envs import ResearchEnv
 from ideator_rl.ideators.ideator import Executed, GaveUp, Ideator
 from ideator_rl.recipe import SearchRecipe
@@ -82,12 +84,12 @@ async def search(
             running.discard(idea.id)
             progress.set()
 
-    async with _tasks() as tasks:
+    async with task_group() as tasks:
         # It shares the slots with the first ideas: nothing of epoch 0 depends on its reward.
         seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
         baselines = tasks.create_task(run_baselines(executor, seeds, on_outcome))
         baselines.add_done_callback(lambda _: progress.set())
-        epochs = Epochs(recipe, executor.run)
+        epochs = await in_thread(Epochs, recipe, executor.run)
         ahead = recipe.search.ahead or AHEAD * executor.slots
 
         def may_ask() -> bool:
@@ -123,19 +125,6 @@ async def search(
         raise UserError(ended[0])
     finished = [executed[key] for key in sorted(executed)]
     return SearchResult(baselines.result(), finished, ended[0] if ended else "")
-
-
-@asynccontextmanager
-async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    """A group of tasks in which the first error ends all others, and is what is raised."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            yield tasks
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
 
 
 def mean_reward(outcomes: Sequence[Outcome]) -> float:
