@@ -80,22 +80,12 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
         status=trial.status,
         reward=reward,
         stage=trial.stage,
-        metrics=trial.metrics,
-        final=trial.final,
         final_reward=final_reward,
         seed=seed,
         duration_s=round(trial.ended - trial.started, 4),
-        charged_s=round(trial.charged_s, 4),
-        startup_s=round(trial.startup_s, 4),
-        train_s=round(trial.train_s, 4),
-        examine_s=round(trial.examine_s, 4),
-        cpu_s=round(trial.cpu_s, 4),
-        memory_mib=round(trial.memory_mib, 1),
-        disk_mib=round(trial.disk_mib, 2),
-        sandbox=trial.sandbox,
-        frozen=trial.frozen,
         detail=clean_line(trial.detail, LONGEST_DETAIL),
         content_hash=content,
+        **trial.measured(),
     )
 
 

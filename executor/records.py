@@ -56,7 +56,9 @@ class Record:
 
     def to_json(self) -> str:
         """One line of ASCII, so that a lone surrogate in an idea survives, too."""
-        return json.dumps(dataclasses.asdict(self))  # type: ignore[call-overload]
+        values = dataclasses.asdict(self)  # type: ignore[call-overload]
+        own = {name: values[name] for name in type(self).__annotations__ if name in values}
+        return json.dumps(own | values)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -155,81 +157,93 @@ class Job(Record):
     final: bool = False
 
 
-@dataclass(frozen=True)
-class Trial(Record):
-    """What a worker measured of a job; the reward is not its business. Times are in seconds.
+@dataclass(frozen=True, kw_only=True)
+class Measured(Record):
+    """What a worker measured of a job: shared by `Trial` and `Outcome`.
 
-    `started` and `ended` are on the worker machine's monotonic clock, both 0 where no worker saw
-    the end: then nothing was learnt about the codebase. `charged_s` is what counted against the
-    budget, `cpu_s`, `memory_mib` and `disk_mib` what was used (the last two: the most at once).
-    `log` is the end of what training printed and the candidate before its first question;
-    `exam_log`, what came later, can quote held-out data and is for people only. `final` has the
-    metrics on the part of the held-out data that no search touches, where the trial was asked for
-    them. `sandbox` says how the code was locked in, `frozen` maps the files laid over its tree to
-    their sha256.
+    Args:
+        metrics: what the examination returned, by name.
+        final: the same on the final part of the held-out data, where that was examined.
+        charged_s: seconds that counted against the budget.
+        startup_s: wall time in seconds until the budget's clock started.
+        train_s: wall time of training in seconds.
+        examine_s: wall time of the examination in seconds.
+        cpu_s: processor time of training and candidate in seconds.
+        memory_mib: the most memory in use at once, in MiB.
+        disk_mib: the most disk in use at once, in MiB.
+        sandbox: how the code was locked in.
+        frozen: the files laid over the codebase, path to SHA-256.
     """
 
-    status: Status
-    stage: Stage
     metrics: Mapping[str, float] = field(default_factory=dict)
     final: Mapping[str, float] = field(default_factory=dict)
-    detail: str = ""
-    log: str = ""
-    exam_log: str = ""
-    started: float = 0.0
-    ended: float = 0.0
+    charged_s: float = 0.0
     startup_s: float = 0.0
     train_s: float = 0.0
     examine_s: float = 0.0
-    charged_s: float = 0.0
     cpu_s: float = 0.0
     memory_mib: float = 0.0
     disk_mib: float = 0.0
     sandbox: str = ""
     frozen: Mapping[str, str] = field(default_factory=dict)
 
+    def measured(self) -> dict[str, Any]:
+        """These fields by name, numbers rounded to four digits."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(Measured)}
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
+
 
 @dataclass(frozen=True)
-class Outcome(Record):
-    """How an idea ended; the statuses are explained at the top of this module.
+class Trial(Measured):
+    """How a job ended on a worker, and what was measured; the reward is not the worker's business.
 
-    Times are in seconds, memory and disk in MiB, `submitted_at` and `finished_at` in Unix time. The
-    fields from `charged_s` to `frozen` are the trial's, see `Trial`.
+    Args:
+        status: how it ended.
+        stage: where it ended.
+        detail: the reason of the status, as it came; untrusted.
+        log: the end of what training printed, and the candidate before its first question.
+        exam_log: what came later; it can quote held-out data and is for people only.
+        started: on the worker machine's monotonic clock in seconds; 0, as `ended`, where no worker
+            saw the end: then nothing was learnt about the codebase.
+        ended: on the same clock.
+    """
+
+    status: Status
+    stage: Stage
+    detail: str = ""
+    log: str = ""
+    exam_log: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome(Measured):
+    """How an idea ended, with what was measured of its trial.
 
     Args:
         idea_id: the idea's id.
-        status: how it ended.
+        status: how it ended; the statuses are explained at the top of this module.
         reward: the number to learn from; higher is better, always.
         stage: where it ended.
-        metrics: what the examination returned, by name.
-        final: the same on the final part of the held-out data, where that was examined.
         final_reward: the reward of `final`.
         seed: the seed of the trial.
-        duration_s: wall time of the trial.
+        duration_s: wall time of the trial in seconds.
         detail: the reason of the status, in one line; cleaned.
         content_hash: the codebase hash.
         cached: an identical codebase had already run with this seed.
         repaired: the idea's first codebase crashed, and this is its second.
+        submitted_at: Unix time in seconds.
+        finished_at: Unix time in seconds.
     """
 
     idea_id: str
     status: Status
     reward: float
     stage: Stage = "done"
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    final: Mapping[str, float] = field(default_factory=dict)
     final_reward: float | None = None
     seed: int = 0
     duration_s: float = 0.0
-    charged_s: float = 0.0
-    startup_s: float = 0.0
-    train_s: float = 0.0
-    examine_s: float = 0.0
-    cpu_s: float = 0.0
-    memory_mib: float = 0.0
-    disk_mib: float = 0.0
-    sandbox: str = ""
-    frozen: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     content_hash: str = ""
     cached: bool = False
