@@ -55,12 +55,26 @@ class Record:
     """Shared by the frozen dataclasses below: a JSON text and back, unknown keys ignored."""
 
     def to_json(self) -> str:
-        """One line of ASCII, so that a lone surrogate in an idea survives, too."""
+        """Writes the record.
+
+        Returns:
+            One line of ASCII, so that a lone surrogate in an idea survives, too.
+        """
         return json.dumps(dataclasses.asdict(self))  # type: ignore[call-overload]
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Raises ValueError when the text is not the JSON object of such a record."""
+        """Reads what `to_json` wrote.
+
+        Args:
+            text: a JSON object; keys that the record does not have are ignored.
+
+        Returns:
+            The record.
+
+        Raises:
+            ValueError: the text is not the JSON object of such a record.
+        """
         data = json.loads(text)
         names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         if not isinstance(data, dict):
@@ -239,4 +253,5 @@ class Outcome(Record):
 
     @property
     def completed(self) -> bool:
+        """Whether it has metrics, and a reward that was measured."""
         return self.status == "completed"
