@@ -1,6 +1,6 @@
 """Which requests a search will make to its language models, and how long they are.
 
-    for epoch in epochs(Plan(recipe, problem, known), ideas=80):
+    for epoch in epochs(make_plan(recipe, problem, known), ideas=80):
         epoch.ideation.cost.money, epoch.implementation.seconds
 
 The prompts are the real ones, around ideas of a guessed length; how many there are follows the
