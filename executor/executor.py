@@ -50,7 +50,7 @@ class IdeaExecutor(Protocol):
     def submit(
         self, idea: Idea, *, seed: int | None = None, priority: int = 0
     ) -> concurrent.futures.Future[Outcome]:
-        """Starts one idea; cancelling the future ends its trial."""
+        """Starts one idea, see `Executor.submit`; cancelling the future ends its trial."""
 
     def close(self) -> None:
         """Ends all trials."""
@@ -73,9 +73,17 @@ class Executor:
         max_seconds: wall time of the run, earlier sessions included; what is unfinished then is
             `cancelled` and leaves no outcome.
 
-    Raises UserError for no slots, a sandbox that cannot be had or GPUs that are not there;
-    StoreError when the store cannot be written, or the run is in use or belongs to another version
-    of the problem or another seed.
+    Attributes:
+        problem, seed: as they were given.
+        lock: how trials are sandboxed.
+        slots: trials at a time.
+        store, run: where everything is kept.
+
+    Raises:
+        UserError: no slots, a sandbox that cannot be had, or GPUs that are not there.
+        ProblemError: the problem's data are missing, or cannot be prepared.
+        StoreError: the store cannot be written, or the run is in use (RunInUse), or belongs to
+            another version of the problem, another seed or a weaker sandbox.
     """
 
     def __init__(
@@ -163,10 +171,23 @@ class Executor:
     def submit(
         self, idea: Idea, *, seed: int | None = None, priority: int = 0, final: bool = False
     ) -> concurrent.futures.Future[Outcome]:
-        """Starts one idea; cancelling the future ends its trial. Raises UserError for a bad id.
+        """Starts one idea.
 
-        `final` has it examined on the final part of the held-out data, too: for confirmations only,
-        since what a search has seen is no longer untouched.
+        Args:
+            idea: its id names it in the run; the same id again is the same idea.
+            seed: the trial's seed; by default the executor's.
+            priority: the highest runs first, then the oldest.
+            final: it is examined on the final part of the held-out data, too. For confirmations
+                only, since what a search has seen is no longer untouched.
+
+        Returns:
+            The outcome, as a future; cancelling it ends the trial. An idea that fails has an
+            outcome, too. The future raises StoreError where the store fails, UserError where the
+            implementer does, and CancelledError where the executor is closed before.
+
+        Raises:
+            UserError: the id is not valid.
+            ExecutorClosed: the executor is closed.
         """
         if self._closed:
             raise ExecutorClosed("this executor is closed")
@@ -181,7 +202,14 @@ class Executor:
     def submit_baseline(
         self, seed: int | None = None, *, priority: int = 1, final: bool = False
     ) -> concurrent.futures.Future[Outcome]:
-        """Starts the unpatched codebase; it is not an idea and uses no idea budget."""
+        """Starts the unpatched codebase; it is not an idea and uses no idea budget.
+
+        Args:
+            seed, priority, final: as in `submit`.
+
+        Returns:
+            The baseline's outcome, as a future; see `submit`.
+        """
         unpatched = Implementation("completed", self.problem.codebase)
         baseline = Idea(BASELINE, "", origin=BASELINE)
         return self._submit(baseline, seed, priority, unpatched, final=final)
@@ -189,7 +217,15 @@ class Executor:
     def submit_codebase(
         self, idea: Idea, files: Mapping[str, str]
     ) -> concurrent.futures.Future[Outcome]:
-        """Starts a codebase that an implementer made of `idea` at some other time."""
+        """Starts a codebase that an implementer made of an idea at some other time.
+
+        Args:
+            idea: the idea.
+            files: the patched codebase, path to text; it is held to the same rules as any other.
+
+        Returns:
+            The outcome, as a future; see `submit`.
+        """
         return self._submit(idea, None, 0, finished(self.problem, files))
 
     def _submit(
@@ -224,7 +260,19 @@ class Executor:
         return asyncio.run_coroutine_threadsafe(tracked(), self._loop)
 
     def execute(self, ideas: Iterable[Idea]) -> list[Outcome]:
-        """Runs a batch and returns its outcomes in the same order."""
+        """Runs a batch.
+
+        Args:
+            ideas: the ideas, each with an id of its own.
+
+        Returns:
+            Their outcomes, in the same order.
+
+        Raises:
+            UserError: an id is not valid, or the implementer failed.
+            StoreError: an outcome cannot be stored. The other trials go on.
+            ExecutorClosed: the executor is closed.
+        """
         futures = [self.submit(idea) for idea in ideas]
         # A store error ends the batch at once, even if trials still run.
         for future in concurrent.futures.as_completed(futures):
@@ -232,28 +280,43 @@ class Executor:
         return [future.result() for future in futures]
 
     async def aexecute(self, ideas: Iterable[Idea]) -> list[Outcome]:
-        """`execute` for async code, on any event loop."""
+        """`execute` for async code, on any event loop; arguments, result and errors are its."""
         futures = [asyncio.wrap_future(self.submit(idea)) for idea in ideas]
         return list(await asyncio.gather(*futures))
 
     def as_completed(self, ideas: Iterable[Idea]) -> Iterator[Outcome]:
-        """Runs a batch and yields each outcome as soon as it exists."""
+        """Runs a batch.
+
+        Args:
+            ideas: the ideas, each with an id of its own. They start with the first `next`.
+
+        Yields:
+            Each outcome as soon as it exists.
+
+        Raises:
+            UserError, StoreError, ExecutorClosed: as `execute`.
+        """
         futures = [self.submit(idea) for idea in ideas]
         for future in concurrent.futures.as_completed(futures):
             yield future.result()
 
     def ideas_left(self) -> float:
-        """How many new ideas the budget still admits."""
+        """How many new ideas the budget still admits; infinite without `max_ideas`."""
         return self._budget.ideas_left()
 
     def seconds_left(self) -> float:
-        """Wall seconds that the budget still admits."""
+        """Wall seconds that the budget still admits; infinite without `max_seconds`."""
         return self._budget.seconds_left()
 
     # ---- life
 
     def close(self) -> None:
-        """Ends all trials and their processes; finished trials are in the store."""
+        """Ends all trials and their processes; finished trials are in the store. Closing it again
+        does nothing.
+
+        Raises:
+            StoreError: the end of the run cannot be recorded; the run is free all the same.
+        """
         if self._closed:
             return
         self._closed = True

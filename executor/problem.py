@@ -56,10 +56,12 @@ class Problem:
 
     @property
     def name(self) -> str:
+        """The name that recipes use."""
         return self.file.name
 
     @property
     def folder(self) -> Path:
+        """Where its files lie."""
         return self.path.parent
 
     @property
@@ -68,6 +70,7 @@ class Problem:
         return self.folder / self.file.library
 
     def is_frozen(self, path: str) -> bool:
+        """Whether ideas may not change a file of the codebase."""
         return is_frozen(path, self.file.files.frozen)
 
     @property
@@ -100,14 +103,28 @@ class Problem:
         return rule.failure if self.shortfall(metrics) else reward
 
     def shortfall(self, metrics: Mapping[str, float]) -> str:
-        """Which metric is too high for a reward, in one line; empty where none is."""
+        """Tells which metric is too high for a reward.
+
+        Args:
+            metrics: those of `at_most`, by name.
+
+        Returns:
+            One line; empty where none is.
+        """
         for metric, limit in self.file.reward.at_most.items():
             if not metrics[metric] <= limit:
                 return f"{metric} {metrics[metric]:.4f}: a reward asks for at most {limit:g}"
         return ""
 
     def implausible(self, reward: float) -> str:
-        """Why a reward is too good to be true, in one line; empty where it is not."""
+        """Tells why a reward is too good to be true.
+
+        Args:
+            reward: the reward of a completed trial.
+
+        Returns:
+            One line; empty where it may be true.
+        """
         most = self.file.reward.plausible
         if most is None or reward <= most:
             return ""
@@ -117,7 +134,10 @@ class Problem:
         )
 
     def data(self) -> PreparedData:
-        """The folders of the prepared data, made now if they are missing and `data.auto` allows it.
+        """The prepared data, made now if they are missing and `data.auto` allows it.
+
+        Returns:
+            Their folders.
 
         Raises:
             ProblemError: they are missing, or cannot be prepared.
@@ -147,8 +167,19 @@ class Problem:
         }
 
     def content_hash(self, files: Mapping[str, str], seed: int, *, final: bool = False) -> str:
-        """The name of a result: this codebase, this version of the problem, this seed, and whether
-        the final part of the held-out data was examined, too."""
+        """Names a result.
+
+        Args:
+            files: a patched codebase, path to text.
+            seed: the seed of the trial.
+            final: whether the final part of the held-out data is examined, too.
+
+        Returns:
+            A hash of these and of the problem's version; what is frozen in `files` does not count.
+
+        Raises:
+            ProblemError: the data, on which the version depends, are missing.
+        """
         tree = {path: text for path, text in files.items() if not self.is_frozen(path)}
         parts = [tree, self.version, seed, *(["final"] if final else [])]
         text = json.dumps(parts, sort_keys=True)

@@ -55,14 +55,29 @@ class Record:
     """Shared by the frozen dataclasses below: a JSON text and back, unknown keys ignored."""
 
     def to_json(self) -> str:
-        """One line of ASCII, so that a lone surrogate in an idea survives, too."""
+        """Writes the record.
+
+        Returns:
+            One line of ASCII, so that a lone surrogate in an idea survives, too. A record's own
+            fields come before those of its base.
+        """
         values = dataclasses.asdict(self)  # type: ignore[call-overload]
         own = {name: values[name] for name in type(self).__annotations__ if name in values}
         return json.dumps(own | values)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Raises ValueError when the text is not the JSON object of such a record."""
+        """Reads what `to_json` wrote.
+
+        Args:
+            text: a JSON object; keys that the record does not have are ignored.
+
+        Returns:
+            The record.
+
+        Raises:
+            ValueError: the text is not the JSON object of such a record.
+        """
         data = json.loads(text)
         names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         if not isinstance(data, dict):
@@ -253,4 +268,5 @@ class Outcome(Measured):
 
     @property
     def completed(self) -> bool:
+        """Whether it has metrics, and a reward that was measured."""
         return self.status == "completed"

@@ -36,7 +36,11 @@ class Workers(Protocol):
     lock: Lock
 
     async def start(self) -> None:
-        """Prepares the slots before the first job."""
+        """Prepares the slots before the first job. Called once.
+
+        Raises:
+            UserError: there are no slots to be had.
+        """
 
     async def run(self, job: Job, spec: TrialSpec) -> Trial:
         """Runs one trial; there are at most `slots` concurrent calls.
@@ -54,7 +58,7 @@ class Workers(Protocol):
         """
 
     async def close(self) -> None:
-        """Ends every trial and process."""
+        """Ends every trial and process. Nothing is asked of it afterwards."""
 
 
 class Scheduler:

@@ -139,7 +139,17 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
         return self._advance(idea, outcome)
 
     def step(self, action: str | Idea) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """`astep` for code that is not async; also inside a running event loop (a notebook)."""
+        """`astep` for code that is not async; also inside a running event loop (a notebook).
+
+        Args:
+            action: an idea's text in any Unicode, or an `Idea`.
+
+        Returns:
+            The next prompt, the reward, terminated, truncated, and `info`.
+
+        Raises:
+            TypeError, UserError, StoreError: as `astep`.
+        """
         idea = as_idea(action)
         outcome = self.executor.submit(idea).result()
         return self._advance(idea, outcome)
@@ -159,7 +169,12 @@ class ResearchEnv(gymnasium.Env[str, str | Idea]):
         return f"{self._prompt}\n\n## Tried so far\n{history_prompt(self._history)}"
 
     def render(self) -> str | None:
-        """In mode `ansi`: one line on the last outcome."""
+        """Shows how the episode stands.
+
+        Returns:
+            In mode `ansi` one line on the last outcome, or the problem's title before the first;
+            None in other modes.
+        """
         if self.render_mode != "ansi":
             return None
         return summary(self._history[-1][1]) if self._history else self.problem.file.title

@@ -26,6 +26,7 @@ BINS = 30
 # Colours and marks that tell rows apart; a row beyond them shares one.
 KINDS = 5
 CURVE_HEIGHT = 300
+LONGEST_NAME = 48
 # Shares of the width, in percent: where the axis begins and ends.
 _LEFT, _RIGHT = 6.0, 98.5
 
@@ -96,7 +97,17 @@ def render_evaluation(found: Evaluation) -> str:
         height=CURVE_HEIGHT,
         histograms=histograms(drawn, found.baseline),
         forests=[whiskers(comparison) for comparison in found.comparisons],
+        short=short_names([row.name for row in found.rows]),
     )
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Names as a table has room for them: a long one without its middle, as paths differ at their
+    ends, unless it would look like another."""
+    half = LONGEST_NAME // 2
+    cut = {n: n if len(n) <= LONGEST_NAME else f"{n[: half - 1]}…{n[-half:]}" for n in names}
+    seen = Counter(cut.values())
+    return {name: shown if seen[shown] == 1 else name for name, shown in cut.items()}
 
 
 def write_evaluation(out: Storage, found: Evaluation) -> str:

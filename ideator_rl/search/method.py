@@ -11,9 +11,10 @@ resumes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from ideator_rl.ideators.ideator import Executed, Mode
 
@@ -33,10 +34,24 @@ class Part:
     history: Sequence[Executed] = ()
 
 
-# Args: the epoch's number, from 0; how many ideas it has; the executed ideas of earlier epochs; the
-# mean reward of the baseline (NaN in epoch 0); a random generator whose state depends on the recipe
-# and the epoch only. Returns the epoch's parts, whose counts sum to its size. Raises nothing.
-Method = Callable[[int, int, Sequence[Executed], float, Random], Sequence[Part]]
+class Method(Protocol):
+    """A search method: a pure function."""
+
+    def __call__(
+        self, epoch: int, size: int, history: Sequence[Executed], baseline: float, rng: Random, /
+    ) -> Sequence[Part]:
+        """Says which ideas an epoch asks for.
+
+        Args:
+            epoch: its number, from 0.
+            size: how many ideas it has, at most.
+            history: the executed ideas of earlier epochs.
+            baseline: the mean reward of the unpatched codebase; NaN while that still runs.
+            rng: its state depends on the recipe and the epoch only.
+
+        Returns:
+            The epoch's parts, whose counts sum to `size`; `sequential` asks for one idea only.
+        """
 
 
 def above_baseline(history: Sequence[Executed], baseline: float) -> list[Executed]:

@@ -78,7 +78,7 @@ def test_what_prompts_share_is_written_once_and_read_afterwards() -> None:
     found = price(make_recipe()).stages["ideation"].expected
     assert found.cache_read == pytest.approx(6 * found.cache_write) and found.cache_write > 3000
     # Ideas that take longer than a cache holds find it empty: one write an epoch.
-    slow = price(make_recipe(), Past(trial_s=305.0)).stages["ideation"].expected
+    slow = price(make_recipe(), Past(figures={"trial_s": 305.0})).stages["ideation"].expected
     assert slow.cache_write == pytest.approx(3 * found.cache_write)
     # Requests that begin together do not find each other's.
     edits = price(make_recipe()).stages["implementation"].expected
@@ -177,21 +177,21 @@ def test_wall_time_is_a_budget_too() -> None:
 
 
 positive = st.floats(0.1, 5000)
-pasts = st.builds(
-    Past,
-    trial_s=st.none() | positive,
-    baseline_s=st.none() | positive,
-    executed=st.none() | st.floats(0, 1),
-    above=st.none() | st.floats(0, 1),
-    repaired=st.none() | st.floats(0, 1),
-    idea_bytes=st.none() | st.floats(1, 10_000),
-    idea_tokens=st.none() | positive,
-    ideation_s=st.none() | positive,
-    edit_tokens=st.none() | st.floats(1, 100_000),
-    edit_s=st.none() | positive,
-    prompt_tokens=st.none() | st.floats(1, 1e6),
-    revised=st.none() | st.floats(0, 5),
-)
+figures = {
+    "trial_s": positive,
+    "baseline_s": positive,
+    "executed": st.floats(0, 1),
+    "above": st.floats(0, 1),
+    "repaired": st.floats(0, 1),
+    "idea_bytes": st.floats(1, 10_000),
+    "idea_tokens": positive,
+    "ideation_s": positive,
+    "edit_tokens": st.floats(1, 100_000),
+    "edit_s": positive,
+    "token_bytes": st.floats(1, 8),
+    "revised": st.floats(0, 5),
+}
+pasts = st.builds(Past, figures=st.fixed_dictionaries({}, optional=figures))
 
 
 @st.composite
@@ -299,7 +299,7 @@ def test_a_search_is_priced_as_the_last_one_was(
     recipe = load_recipe("config.yaml")
     tiny = find_problem(recipe.env, recipe.problem)
     past = read_past(recipe, tiny)
-    assert past.runs == ("first",) and past.executed == 1.0
+    assert past.runs == ("first",) and past.figures["executed"] == 1.0
     found = estimate(recipe, tiny, past, 2)
     run = Store("store").run("first")
     spent = run_cost(load_run(run))
@@ -320,7 +320,8 @@ def test_other_problems_and_models_tell_nothing(
     assert read_past(recipe, find_problem(recipe.env, recipe.problem)) == Past()
     other = load_recipe("config.yaml", {"ideator.llm.model": "other"})
     past = read_past(other, find_problem(other.env, other.problem))
-    assert past.trial_s and past.edit_tokens and past.idea_tokens is None
+    assert past.figures["trial_s"] and past.figures["edit_tokens"]
+    assert "idea_tokens" not in past.figures
 
 
 def test_a_dry_run_starts_nothing_and_needs_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from ideator_rl.evaluation.figures import (
     summarize,
     to_json,
 )
-from ideator_rl.evaluation.page import render_evaluation
+from ideator_rl.evaluation.page import LONGEST_NAME, render_evaluation, short_names
 from ideator_rl.evaluation.table import comparison_lines
 from tests.tiny_problem import larger, make_problem
 
@@ -133,6 +133,18 @@ def test_the_page_tells_what_was_found(found: Evaluation) -> None:
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
     # The page's policy refuses inline styles.
     assert " style=" not in page
+
+
+def test_a_long_name_loses_its_middle_unless_it_would_look_like_another() -> None:
+    path = "models/" + "x" * 80
+    names = ["short", f"{path}/step-1", f"{path}/step-2", "a" * 99, "a" * 98]
+    short = short_names(names)
+    assert short["short"] == "short" and short["a" * 99] == "a" * 99
+    assert short[names[1]].startswith("models/xx") and short[names[1]].endswith("x/step-1")
+    assert len(short[names[1]]) == len(short[names[2]]) == LONGEST_NAME
+    # The whole name is a touch away.
+    page = render_evaluation(summarize(HEADER, rows_of(path, "b"), [Outcome("b", "completed", 1)]))
+    assert f'title="{path}">models/xx' in page
 
 
 def rows_of(*texts: str) -> list[Drawn]:

@@ -8,18 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import ideator_rl.ideators
+import ideator_rl.ideators.replies as package
 from ideator_rl.ideators import near_duplicates
 from ideator_rl.ideators.replies import replies
 from tests.hostile_texts import HOSTILE
 from tests.ideator_rl.ideators.test_idea_replies import FRAGMENTS
 from tests.steps import steps_of
 
-READERS = ("idea_replies", "idea_labels", "idea_draft", "json_ideas", "labelled_ideas")
 MODULES = {
-    f"{ideator_rl.ideators.__name__}.{one.name}"
-    for one in pkgutil.iter_modules(ideator_rl.ideators.__path__)
-    if one.name in (*READERS, "near_duplicates")
+    near_duplicates.__name__,
+    *(f"{package.__name__}.{one.name}" for one in pkgutil.iter_modules(package.__path__)),
 }
 SIZE = 2000
 # JSON that fails is read again from each of its first fifty brackets.

@@ -14,9 +14,11 @@ from report_runs import (
 )
 from test_report import HOSTILE
 
-from executor.records import Idea
+from executor.records import Idea, Outcome
 from executor.store.runs import Store
 from ideator_rl.analysis import load_run
+from ideator_rl.evaluation.figures import Drawn, Header, Written, summarize
+from ideator_rl.evaluation.page import render_evaluation
 from ideator_rl.report import write_report
 
 api = pytest.importorskip("playwright.sync_api")
@@ -79,6 +81,24 @@ def click_point(page, number):
 
 def column(page, number):
     return page.locator(f".row td:nth-child({number})").all_inner_texts()
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_long_names_of_models_do_not_widen_the_page_of_an_evaluation(browser, tmp_path, width):
+    outcomes = [Outcome(f"i{n}", "completed", n / 9, content_hash=f"{n}") for n in range(9)]
+    ideas = [Written(outcome.idea_id, "text", "text", 1, 2, 0.1) for outcome in outcomes]
+    names = ["m" * 99, "m" * 98, "models/" + "a-b" * 40]
+    rows = [Drawn(name, "checkpoint", name, ideas, outcomes) for name in names]
+    header = Header(
+        env="tiny", problem="tiny", title="Title", run="r" * 99, url="store/runs/eval", n=9,
+        k=(1, 2, 9), seed=0, trial_seed=1, temperature=1.0, sandbox="strict", recipe="env: tiny\n",
+    )  # fmt: skip
+    found = summarize(header, rows, [Outcome("baseline", "completed", 0.4)])
+    path = tmp_path / "report.html"
+    path.write_text(render_evaluation(found))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(path.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_every_idea_is_a_point_and_a_row(show, run):
