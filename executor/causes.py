@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +48,10 @@ def keep_cause(error: BaseException, run: RunFolder) -> None:
         run.log_error(cause)
 
 
-async def watched(work: Awaitable[Any], run: RunFolder) -> None:
+async def watched(work: Callable[[], Awaitable[Any]], run: RunFolder) -> None:
     """Work that nobody waits for: logs its error, and keeps the cause."""
     try:
-        await work
+        await work()
     except Exception as error:
         _log.error("work in the background failed: %s", clean_line(str(error), 500))
         await in_thread(keep_cause, error, run)

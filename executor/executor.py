@@ -18,6 +18,7 @@ import concurrent.futures
 import re
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -141,8 +142,8 @@ class Executor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor", daemon=True)
         self._thread.start()
-        self._start(watched(self._workers.start(), self.run))
-        self._start(watched(self._scheduler.tick_forever(), self.run))
+        self._start(watched(self._workers.start, self.run))
+        self._start(watched(self._scheduler.tick_forever, self.run))
 
     def _check_run(self) -> None:
         """Refuses a run whose stored outcomes were measured under other conditions."""
@@ -299,7 +300,7 @@ class Executor:
             elif (left := await in_thread(self._left, key)) and key not in self._seen:
                 idea, final = left
                 outcome = self._submit(idea, repeat_seed(key), 0, None, final=final)
-                self._start(watched(asyncio.wrap_future(outcome), self.run))
+                self._start(watched(partial(asyncio.wrap_future, outcome), self.run))
 
     def _left(self, key: str) -> tuple[Idea, bool] | None:
         """An idea that has a codebase, and whether it is for the final part."""
