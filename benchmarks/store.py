@@ -3,8 +3,8 @@
     python benchmarks/store.py [--json] [--pipeline epochs] [--delay 0.2] [--seconds 4]
 
 The command `ideator-rl search`, from its start to its report: 40 ideas of a library on 4 slots,
-whose trials sleep for U(0.5, 1.5) times `--seconds`, and three baselines; nothing is confirmed. It runs
-twice, with the same ideas:
+whose trials sleep for U(0.5, 1.5) times `--seconds`, and three baselines; nothing is confirmed. It
+runs twice, with the same ideas:
 
 - the named baseline: on a local folder;
 - on a bucket of an S3 server (moto, in a process of its own) that lets requests wait for 0.2 s.
