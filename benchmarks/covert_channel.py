@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from executor.sandbox import Box, Lock, box_uid, choose, start
+from executor.sandbox import Box, Sandbox, box_uid, choose, start
 from executor.sandbox.call_numbers import NUMBERS
 
 # Farther apart than the kernel reads ahead.
@@ -73,7 +73,7 @@ print(json.dumps(seen))
 """
 
 
-def in_box(stack: ExitStack, lock: Lock, code: str, *words: object) -> Iterator[str]:
+def in_box(stack: ExitStack, lock: Sandbox, code: str, *words: object) -> Iterator[str]:
     """Starts the code in a box of its own at the first `next`; the second gives what it prints."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="covert-")))
     folder.chmod(0o755)
@@ -120,7 +120,7 @@ def bits_per_second(sent: list[int], seen: list[int], seconds: float) -> dict[st
     return {"bits": len(sent), "errors": errors, "seconds": seconds, "bits_per_s": rate}
 
 
-def cold_reads(stack: ExitStack, lock: Lock) -> dict[str, float]:
+def cold_reads(stack: ExitStack, lock: Sandbox) -> dict[str, float]:
     place = cold_file()
     bits = random.Random(0).choices((0, 1), k=min(MAX_BITS, place.stat().st_size // STRIDE))
     found = []
@@ -134,7 +134,7 @@ def cold_reads(stack: ExitStack, lock: Lock) -> dict[str, float]:
     return bits_per_second(bits, [int(seconds < bound) for seconds in times], sending + receiving)
 
 
-def futexes(stack: ExitStack, lock: Lock) -> dict[str, float]:
+def futexes(stack: ExitStack, lock: Sandbox) -> dict[str, float]:
     bits, first = random.Random(0).choices((0, 1), k=SLOTS), time.time() + 2
     boxes = [in_box(stack, lock, FUTEX, sends, first, bits) for sends in (True, False)]
     for box in boxes:

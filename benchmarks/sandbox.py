@@ -26,12 +26,12 @@ from executor import Executor, Idea, load_problem
 from executor.errors import UserError
 from executor.outcomes import trial_spec
 from executor.records import Trial
-from executor.sandbox import Box, Lock, choose, start
+from executor.sandbox import Box, Sandbox, choose, start
 from executor.workers.local import available_cores
 from gym_envs import find_problem
 
 STARTS, TRIALS, JOBS, SEEDS = 100, 60, 200, 3
-LOCKS = ("bubblewrap", "namespaces")
+SANDBOXES = ("bubblewrap", "namespaces")
 FILES = {
     "problem.toml": """
 name = "idle"
@@ -67,7 +67,7 @@ def examine(candidate, held_out):
 class Slot:
     """One worker process that answers trials, as the executor's own are."""
 
-    def __init__(self, folder: Path, lock: Lock) -> None:
+    def __init__(self, folder: Path, lock: Sandbox) -> None:
         command = [sys.executable, "-P", "-m", "executor.workers.slot"]
         self._process = subprocess.Popen(
             [*command, str(folder), lock.to_json()],
@@ -88,10 +88,10 @@ class Slot:
         self._process.communicate(b"")
 
 
-def locks() -> dict[str, Lock]:
+def locks() -> dict[str, Sandbox]:
     """The strict locks of this machine, by name."""
     found = {}
-    for name in LOCKS:
+    for name in SANDBOXES:
         try:
             found[name] = choose("strict", (name,))
         except UserError as error:
@@ -99,7 +99,7 @@ def locks() -> dict[str, Lock]:
     return found
 
 
-def start_milliseconds(found: dict[str, Lock]) -> dict[str, float]:
+def start_milliseconds(found: dict[str, Sandbox]) -> dict[str, float]:
     """Median wall time of `true`, by lock; `bare` without one."""
     times: dict[str, list[float]] = {name: [] for name in ("bare", *found)}
     with tempfile.TemporaryDirectory(prefix="sandbox-start-") as name:
@@ -108,7 +108,7 @@ def start_milliseconds(found: dict[str, Lock]) -> dict[str, float]:
             path.mkdir(parents=True)
         for _ in range(STARTS):
             for lock_name, measured in times.items():
-                lock = found.get(lock_name, Lock("process", "none"))
+                lock = found.get(lock_name, Sandbox("process", "none"))
                 begun = time.perf_counter()
                 assert start(lock, box, ["true"], env=dict(os.environ), output=2).wait() == 0
                 measured.append(1000 * (time.perf_counter() - begun))
@@ -122,9 +122,9 @@ def idle_problem(folder: Path) -> Path:
     return folder
 
 
-def trial_milliseconds(found: dict[str, Lock]) -> dict[str, float]:
+def trial_milliseconds(found: dict[str, Sandbox]) -> dict[str, float]:
     """Median wall time of a trial without work, by lock; `none` without one."""
-    every = {"none": Lock("process", "none"), **found}
+    every = {"none": Sandbox("process", "none"), **found}
     with tempfile.TemporaryDirectory(prefix="sandbox-trial-") as name:
         problem = load_problem(idle_problem(Path(name) / "idle"))
         spec = trial_spec(problem, problem.data(), problem.codebase, 0).to_json()
@@ -140,7 +140,7 @@ def trial_milliseconds(found: dict[str, Lock]) -> dict[str, float]:
     return {key: statistics.median(measured) for key, measured in times.items()}
 
 
-def trials_a_second(lock: Lock) -> float:
+def trials_a_second(lock: Sandbox) -> float:
     with tempfile.TemporaryDirectory(prefix="sandbox-rate-") as name:
         problem = load_problem(idle_problem(Path(name) / "idle"))
         change = "train.sh\n<<<<<<< SEARCH\n: idle\n=======\n: idle {0}\n>>>>>>> REPLACE\n"
@@ -159,7 +159,7 @@ def trials_a_second(lock: Lock) -> float:
     return len(outcomes) / seconds
 
 
-def examination(env: str, lock: Lock) -> dict[str, float]:
+def examination(env: str, lock: Sandbox) -> dict[str, float]:
     """Medians over the baseline's seeds, one trial at a time."""
     with (
         tempfile.TemporaryDirectory(prefix="sandbox-exam-") as name,

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from executor import Executor, Idea, Outcome, load_problem
-from executor.sandbox import Lock, choose
+from executor.sandbox import Sandbox, choose
 from executor.workers.local import available_cores
 from gym_envs import find_problem
 
@@ -82,7 +82,7 @@ def main() -> None:
         print(json.dumps(figures))
 
 
-def baselines(env: str, seeds: int, locks: dict[str, Lock]) -> dict[str, list[Outcome]]:
+def baselines(env: str, seeds: int, locks: dict[str, Sandbox]) -> dict[str, list[Outcome]]:
     """The baseline's outcomes by start; one more seed comes first, which fills caches."""
     outcomes: dict[str, list[Outcome]] = {start: [] for start in locks}
     with tempfile.TemporaryDirectory(prefix="warm-") as name:
@@ -112,7 +112,7 @@ def medians(outcomes: list[Outcome], budget: float) -> dict[str, float]:
     return {key: round(statistics.median(values), 3) for key, values in found.items()}
 
 
-def trials_a_second(lock: Lock) -> float:
+def trials_a_second(lock: Sandbox) -> float:
     with tempfile.TemporaryDirectory(prefix="warm-rate-") as name:
         for path, text in FILES.items():
             Path(name, "idle", path).parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ from executor.implementer.implementer import DirectImplementer, Implementer, fin
 from executor.pipeline import Pipeline
 from executor.problem import Problem
 from executor.records import Idea, Implementation, Outcome
-from executor.sandbox import Level, Lock, choose, meets
+from executor.sandbox import Level, Sandbox, choose, meets
 from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
 from executor.store.runs import Store, repeat_seed, trial_key
@@ -95,7 +95,7 @@ class Executor:
         slots: int | None = None,
         implementer: Implementer | None = None,
         workers: Workers | None = None,
-        sandbox: Level | Lock = "strict",
+        sandbox: Level | Sandbox = "strict",
         seed: int = 0,
         period_s: float = 10.0,
         max_ideas: int | None = None,
@@ -104,11 +104,11 @@ class Executor:
         if slots is not None and not 1 <= slots <= MOST_SLOTS:
             raise UserError(f"slots: must be from 1 to {MOST_SLOTS} (got {slots})")
         if workers is not None:
-            sandbox = workers.lock
-        lock = sandbox if isinstance(sandbox, Lock) else choose(sandbox)
-        self._asked: Level = lock.level if isinstance(sandbox, Lock) else sandbox
+            sandbox = workers.sandbox
+        self.sandbox = sandbox if isinstance(sandbox, Sandbox) else choose(sandbox)
+        self._asked: Level = sandbox.level if isinstance(sandbox, Sandbox) else sandbox
         self.problem = problem
-        self.seed, self.lock = seed, lock
+        self.seed = seed
         resources = problem.file.resources
         self.slots = (
             workers.slots if workers else local_slots(slots, resources.cpus, resources.gpus)
@@ -126,12 +126,14 @@ class Executor:
                 metric=problem.file.reward.metric,
                 version=problem.version,
                 seed=seed,
-                sandbox=str(lock),
+                sandbox=str(self.sandbox),
             )
         except BaseException:
             self._lock.release()
             raise
-        self._workers = workers or LocalWorkers(self.slots, lock, resources.cpus, resources.gpus)
+        self._workers = workers or LocalWorkers(
+            self.slots, self.sandbox, resources.cpus, resources.gpus
+        )
         self._implementer = implementer or DirectImplementer(problem)
         self._scheduler = Scheduler(self._workers, period_s, self._adopt)
         self._pipeline = Pipeline(

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from executor.errors import StoreError
 from executor.records import Job, Trial
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from executor.trial.spec import TrialSpec
 
 _log = logging.getLogger(__name__)
@@ -29,11 +29,11 @@ class Workers(Protocol):
 
     Attributes:
         slots: how many trials may run at the same time.
-        lock: how trials are sandboxed.
+        sandbox: how trials are sandboxed.
     """
 
     slots: int
-    lock: Lock
+    sandbox: Sandbox
 
     async def start(self) -> None:
         """Prepares the slots before the first job. Called once.

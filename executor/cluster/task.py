@@ -27,7 +27,7 @@ from executor.data.prepared import prepared_data
 from executor.errors import ProblemError, UserError
 from executor.problem import Problem
 from executor.records import Trial
-from executor.sandbox import Lock, choose
+from executor.sandbox import Sandbox, choose
 from executor.trial.spec import TrialSpec
 from executor.workers.slot_process import SlotProcess, new_folder, sweep
 
@@ -48,23 +48,23 @@ class NodeUnfit(Exception):
 class Needs:
     """What trials of a problem need on a node, besides cores and GPUs.
 
-    `home` is the node that `lock` was tested on and `fingerprint` taken from; any other one tests a
-    lock of the same level itself and has or makes the same data under the same paths.
+    `home` is the node that `sandbox` was tested on and `fingerprint` taken from; any other one
+    tests a sandbox of the same level itself and has or makes the same data under the same paths.
     """
 
     home: str
-    lock: Lock
+    sandbox: Sandbox
     problem: str
     prepare: Path | None
     auto: bool
     fingerprint: str
 
     @classmethod
-    def of(cls, problem: Problem, lock: Lock) -> Needs:
+    def of(cls, problem: Problem, sandbox: Sandbox) -> Needs:
         data = problem.file.data
         return cls(
             home=ray.get_runtime_context().get_node_id(),
-            lock=lock,
+            sandbox=sandbox,
             problem=problem.file.data_of,
             prepare=problem.folder / data.prepare if data.prepare else None,
             auto=data.auto,
@@ -74,19 +74,19 @@ class Needs:
 
 def start_slot_here(needs: Needs) -> None:
     """Makes a trial's start faster. Raises NodeUnfit."""
-    lock, _ = _meet(needs)
-    _slot().start(lock)
+    sandbox, _ = _meet(needs)
+    _slot().start(sandbox)
 
 
 def run_trial_here(needs: Needs, spec: TrialSpec) -> Trial:
     """Raises NodeUnfit, or EOFError or ConnectionError when the slot dies."""
     # `ray.cancel` sends SIGINT, which is ignored below a background job of a shell script.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    lock, hidden = _meet(needs)
+    sandbox, hidden = _meet(needs)
     for path in filter(None, (spec.evaluate, spec.train_data, spec.held_out, spec.final)):
         if not Path(path).exists():
             raise _unfit(f"{path} is not there; {_REMEDY.format(needs.problem)}")
-    return _slot().run(lock, replace(spec, hidden=[*spec.hidden, *hidden]))
+    return _slot().run(sandbox, replace(spec, hidden=[*spec.hidden, *hidden]))
 
 
 _REMEDY = (
@@ -101,10 +101,10 @@ def _unfit(reason: str) -> NodeUnfit:
 
 
 @cache
-def _meet(needs: Needs) -> tuple[Lock, tuple[str, ...]]:
-    """The lock of this node, and what it has to hide besides; makes data that are missing."""
+def _meet(needs: Needs) -> tuple[Sandbox, tuple[str, ...]]:
+    """The sandbox of this node, and what it has to hide besides; makes data that are missing."""
     if ray.get_runtime_context().get_node_id() == needs.home:
-        return needs.lock, ()
+        return needs.sandbox, ()
     try:
         if needs.prepare is not None and not needs.prepare.is_file():
             raise ProblemError(f"{needs.prepare} is not there; {_REMEDY.format(needs.problem)}")
@@ -115,7 +115,7 @@ def _meet(needs: Needs) -> tuple[Lock, tuple[str, ...]]:
                 "with the same secret (ideator-rl envs prepare --secret), version of Python and of "
                 "the packages they come from"
             )
-        return choose(needs.lock.level), tuple(map(str, data.hidden))
+        return choose(needs.sandbox.level), tuple(map(str, data.hidden))
     except UserError as error:
         raise _unfit(str(error)) from None
 
@@ -127,22 +127,22 @@ class _Slot:
         sweep()
         self._folder = new_folder() / "slot-0"
         self._process: SlotProcess | None = None
-        self._made_for: tuple[Lock, str | None] | None = None
+        self._made_for: tuple[Sandbox, str | None] | None = None
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="slot", daemon=True).start()
 
-    def start(self, lock: Lock) -> SlotProcess:
+    def start(self, sandbox: Sandbox) -> SlotProcess:
         # Ray gives each task its own GPUs; a slot has those that it was started with.
-        made_for = lock, os.environ.get("CUDA_VISIBLE_DEVICES")
+        made_for = sandbox, os.environ.get("CUDA_VISIBLE_DEVICES")
         if self._process is None or made_for != self._made_for:
             if self._process is not None:
                 self._wait(self._process.stop())
-            self._process, self._made_for = SlotProcess(self._folder, lock), made_for
+            self._process, self._made_for = SlotProcess(self._folder, sandbox), made_for
         self._wait(self._process.start())
         return self._process
 
-    def run(self, lock: Lock, spec: TrialSpec) -> Trial:
-        process = self.start(lock)
+    def run(self, sandbox: Sandbox, spec: TrialSpec) -> Trial:
+        process = self.start(sandbox)
         try:
             return self._wait(process.run(spec))
         except BaseException:

@@ -26,7 +26,7 @@ from executor.data.prepared import data_root
 from executor.errors import UserError
 from executor.problem import Problem
 from executor.records import Job, Trial
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from executor.trial.spec import TrialSpec
 from executor.workers.local import available_cores
 from executor.workers.slot_process import LOST, TRIES
@@ -37,7 +37,7 @@ _CANCEL_S = 5.0
 
 
 class RayWorkers:
-    """`slots` trials at a time, all behind a lock of the same level as `lock`.
+    """`slots` trials at a time, all behind a sandbox of the same level as `sandbox`.
 
     By default as many slots as the cluster's cores and GPUs have room for. Of this node only cores
     that exist count: CPU-only training starts Ray with more than there are. Resources in use
@@ -47,7 +47,7 @@ class RayWorkers:
     can ever run a trial.
     """
 
-    def __init__(self, problem: Problem, lock: Lock, slots: int | None = None) -> None:
+    def __init__(self, problem: Problem, sandbox: Sandbox, slots: int | None = None) -> None:
         resources = problem.file.resources
         self._cpus, self._gpus = resources.cpus, resources.gpus
         self._unfit: dict[str, str] = {}
@@ -56,9 +56,9 @@ class RayWorkers:
                 f"no node of this Ray cluster has the {self._cpus} core(s) and {self._gpus} GPU(s) "
                 f"of one trial of {problem.name}; add one, or lower resources in problem.toml"
             )
-        self.lock = lock
+        self.sandbox = sandbox
         self.slots = slots or max(1, sum(map(self._room, self._nodes())))
-        self._needs = Needs.of(problem, lock)
+        self._needs = Needs.of(problem, sandbox)
         self._start, self._run = ray.remote(start_slot_here), ray.remote(run_trial_here)
         # All nodes keep data under the same paths. An environment of their own also keeps these Ray
         # workers from being reused by other tasks.

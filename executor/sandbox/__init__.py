@@ -1,22 +1,22 @@
 """The sandbox: code that a language model wrote runs here and nowhere else.
 
-    lock = choose("strict")
+    sandbox = choose("strict")
     box = Box(work=folder / "work", scratch=folder / "scratch", data=data)
-    process = start(lock, box, ["python", "train.py"], env={}, output=log)
+    process = start(sandbox, box, ["python", "train.py"], env={}, output=log)
 
 docs/threat-model.md says what is promised.
 """
 
 from executor.sandbox.box import Box, Limits
-from executor.sandbox.levels import LOCKS, choose, guarantees, meets
-from executor.sandbox.lock import Level, Lock, box_uid, open_group, places, start, tool
+from executor.sandbox.levels import SANDBOXES, choose, guarantees, meets
+from executor.sandbox.sandbox import Level, Sandbox, box_uid, open_group, places, start, tool
 
 __all__ = [
-    "LOCKS",
+    "SANDBOXES",
     "Box",
     "Level",
     "Limits",
-    "Lock",
+    "Sandbox",
     "box_uid",
     "choose",
     "guarantees",

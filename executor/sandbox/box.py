@@ -4,8 +4,8 @@
     >>> box.limits.memory_mib
     2048
 
-A box only describes. `lock.py` starts a process in it, and the level of the lock decides what is
-enforced: under `none` nothing is hidden or limited, and paths are those of the host.
+A box only describes. `sandbox.py` starts a process in it, and the level of the sandbox decides what
+is enforced: under `none` nothing is hidden or limited, and paths are those of the host.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lock `bubblewrap`: https://github.com/containers/bubblewrap builds the namespaces.
+"""The sandbox `bubblewrap`: https://github.com/containers/bubblewrap builds the namespaces.
 
     options, prefix = arguments(box, uid)       # bwrap OPTIONS -- PREFIX COMMAND: pure lists
 

@@ -1,12 +1,12 @@
-"""Chooses the lock for this machine: the best that reaches the requested level, or a UserError.
+"""Chooses the sandbox for this machine: the best that reaches the requested level, or a UserError.
 
-    >>> lock = choose("best-effort")        # "strict" raises UserError where it cannot be had
-    >>> meets(str(lock), "best-effort")     # the best that this machine gives, perhaps strict
+    >>> sandbox = choose("best-effort")        # "strict" raises UserError where it cannot be had
+    >>> meets(str(sandbox), "best-effort")     # the best that this machine gives, perhaps strict
     True
 
 `strict` is for code of language models and strangers; `best-effort` takes the best that the machine
-has and is for ideas that the project itself ships; `none` isolates nothing. A lock is tested before
-it is used, and nothing weaker than requested is ever chosen.
+has and is for ideas that the project itself ships; `none` isolates nothing. A sandbox is tested
+before it is used, and nothing weaker than requested is ever chosen.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from functools import cache
 from executor.errors import UserError
 from executor.processes import LINUX
 from executor.sandbox.bubblewrap import find_binary
-from executor.sandbox.lock import LEVELS, Level, Lock, LockName
+from executor.sandbox.sandbox import LEVELS, Level, Sandbox, SandboxName
 
-LOCKS: tuple[LockName, ...] = ("namespaces", "bubblewrap", "process")
+SANDBOXES: tuple[SandboxName, ...] = ("namespaces", "bubblewrap", "process")
 
 
-def choose(level: Level = "strict", names: Sequence[LockName] = LOCKS) -> Lock:
-    """The first lock among `names` that holds here and reaches `level`. Raises UserError."""
+def choose(level: Level = "strict", names: Sequence[SandboxName] = SANDBOXES) -> Sandbox:
+    """The first sandbox among `names` that holds here and reaches `level`. Raises UserError."""
     if level == "none":
-        return Lock("process", "none")
+        return Sandbox("process", "none")
     reasons = []
     for name in names:
         if name == "process":
             if level == "best-effort":
-                return Lock("process", "best-effort")
+                return Sandbox("process", "best-effort")
             continue
-        lock, why = _tested(name)
-        if lock:
-            return lock
+        sandbox, why = _tested(name)
+        if sandbox:
+            return sandbox
         reasons.append(f"{name}: {why}")
     raise UserError(
         f"a {level} sandbox cannot be had here ({'; '.join(reasons)}): install bubblewrap (apt "
@@ -53,28 +53,28 @@ def meets(reached: str, asked: Level) -> bool:
     return level in LEVELS and LEVELS.index(level) <= LEVELS.index(asked)
 
 
-def guarantees(lock: Lock) -> tuple[tuple[str, bool], ...]:
-    """What holds under a lock on this machine, and what does not."""
-    held = lock.isolates
+def guarantees(sandbox: Sandbox) -> tuple[tuple[str, bool], ...]:
+    """What holds under a sandbox on this machine, and what does not."""
+    held = sandbox.isolates
     return (
         ("the system and the interpreter can only be read, other files are not there", held),
         ("held-out data, examiner, store and other trials are not there", held),
         ("no network, own processes, own shared memory", held),
         ("an unprivileged user without capabilities, filtered system calls", held),
-        ("no key or variable of the parent", lock.level != "none"),
-        ("limits on single processes (open files, file size, CPU)", lock.level != "none"),
-        ("memory and processes of a trial bounded by the kernel (control groups)", lock.grouped),
-        ("bytes and files of a trial bounded by the kernel (tmpfs)", lock.mounted),
+        ("no key or variable of the parent", sandbox.level != "none"),
+        ("limits on single processes (open files, file size, CPU)", sandbox.level != "none"),
+        ("memory and processes of a trial bounded by the kernel (control groups)", sandbox.grouped),
+        ("bytes and files of a trial bounded by the kernel (tmpfs)", sandbox.mounted),
         ("the whole process tree ends with the trial, and with the worker", LINUX),
     )
 
 
 @cache
-def _tested(name: LockName) -> tuple[Lock | None, str]:
-    """The lock as it holds on this machine, or None and why it does not."""
+def _tested(name: SandboxName) -> tuple[Sandbox | None, str]:
+    """The sandbox as it holds on this machine, or None and why it does not."""
     if not LINUX:
         return None, "it needs Linux"
-    lock = Lock(name, "strict")
+    sandbox = Sandbox(name, "strict")
     if name == "bubblewrap":
         binary, why = find_binary()
         if binary is None:
@@ -82,10 +82,10 @@ def _tested(name: LockName) -> tuple[Lock | None, str]:
         version = subprocess.run([binary, "--version"], capture_output=True, text=True)
         if version.returncode != 0:
             return None, f"{binary} does not run: {version.stderr.strip()}"
-        lock = Lock(name, "strict", version.stdout.split()[-1], str(binary))
-    probe = [sys.executable, "-P", "-m", "executor.sandbox.probe", lock.to_json()]
+        sandbox = Sandbox(name, "strict", version.stdout.split()[-1], str(binary))
+    probe = [sys.executable, "-P", "-m", "executor.sandbox.probe", sandbox.to_json()]
     result = subprocess.run(probe, capture_output=True, text=True)
     if result.returncode != 0:
         return None, (result.stderr.strip().splitlines() or ["its test crashed"])[-1]
     answer = json.loads(result.stdout)
-    return (None, answer["why"]) if answer["why"] else (Lock.from_json(answer["lock"]), "")
+    return (None, answer["why"]) if answer["why"] else (Sandbox.from_json(answer["sandbox"]), "")

@@ -1,4 +1,4 @@
-"""The lock `namespaces`: the same box as bubblewrap's, made by a forked worker itself.
+"""The sandbox `namespaces`: the same box as bubblewrap's, made by a forked worker itself.
 
 `entry(box, uid, folder)()` runs in a new child before its command does. It leaves the worker's
 namespaces, builds the box's file tree and forks twice: the outer process waits, the middle one is

@@ -1,8 +1,9 @@
-"""Tests a lock on this machine: a small script in the sandbox tries what must not work.
+"""Tests a sandbox on this machine: a small script in the sandbox tries what must not work.
 
-    python -P -m executor.sandbox.probe LOCK-JSON
+    python -P -m executor.sandbox.probe SANDBOX-JSON
 
-Prints one JSON object: the lock with what bounds memory and disk here, or `why` it does not hold.
+Prints one JSON object: the sandbox with what bounds memory and disk here, or `why` it does not
+hold.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pathlib import Path
 from executor import processes
 from executor.sandbox.box import Box, Limits
 from executor.sandbox.cgroup import Group
-from executor.sandbox.lock import Lock, box_uid, open_group, places, start
 from executor.sandbox.meter import Meter
+from executor.sandbox.sandbox import Sandbox, box_uid, open_group, places, start
 from executor.sandbox.watch import TimeLimits, watch
 from executor.sandbox.workspace import enter_private_mounts, trial_folder
 
@@ -57,38 +58,38 @@ print(json.dumps({
 
 
 def main() -> None:
-    lock = Lock.from_json(sys.argv[1])
+    sandbox = Sandbox.from_json(sys.argv[1])
     processes.adopt_orphans()
     os.environ["PROBE_SECRET"] = "secret"
     with tempfile.TemporaryDirectory(prefix="ideator-rl-probe-") as name:
         folder = Path(name)
-        lock = _with_bounds(lock, folder / "bounds")
+        sandbox = _with_bounds(sandbox, folder / "bounds")
         try:
-            why = _what_does_not_hold(lock, folder)
+            why = _what_does_not_hold(sandbox, folder)
         except OSError as error:
             why = str(error)
-    print(json.dumps({"why": why, "lock": lock.to_json()}))
+    print(json.dumps({"why": why, "sandbox": sandbox.to_json()}))
 
 
-def _with_bounds(lock: Lock, folder: Path) -> Lock:
-    """The lock with the bounds on memory and disk that this machine gives."""
-    if not lock.isolates:
-        return lock
+def _with_bounds(sandbox: Sandbox, folder: Path) -> Sandbox:
+    """The sandbox with the bounds on memory and disk that this machine gives."""
+    if not sandbox.isolates:
+        return sandbox
     try:
         enter_private_mounts()
         with trial_folder(folder, _DISK_MIB, 100, mounted=True):
-            lock = replace(lock, mounted=True)
+            sandbox = replace(sandbox, mounted=True)
     except OSError:
         # A user who may make no namespaces here: bwrap can still be allowed to.
-        lock = replace(lock, mounted=False)
+        sandbox = replace(sandbox, mounted=False)
     try:
-        group = open_group(replace(lock, grouped=True), _box(folder))
+        group = open_group(replace(sandbox, grouped=True), _box(folder))
     except OSError:
-        return lock
+        return sandbox
     enters = group is not None and _can_enter(group)
     if group:
         group.remove()
-    return replace(lock, grouped=enters)
+    return replace(sandbox, grouped=enters)
 
 
 def _can_enter(group: Group) -> bool:
@@ -113,15 +114,15 @@ def _box(folder: Path) -> Box:
     )
 
 
-def _what_does_not_hold(lock: Lock, folder: Path) -> str:
+def _what_does_not_hold(sandbox: Sandbox, folder: Path) -> str:
     """The first promise that is broken here; empty when all hold."""
     (folder / "secret").write_text("secret")
-    with trial_folder(folder / "trial", _DISK_MIB, 100, mounted=lock.mounted):
+    with trial_folder(folder / "trial", _DISK_MIB, 100, mounted=sandbox.mounted):
         box = _box(folder / "trial")
         for path in (box.work, box.scratch / "tmp", box.scratch / "shm", folder / "trial" / "data"):
             path.mkdir(parents=True)
             os.chown(path, box_uid(), -1)
-        lines = _printed_in(lock, box, folder).splitlines()
+        lines = _printed_in(sandbox, box, folder).splitlines()
     try:
         facts = json.loads(lines[-1])
     except (ValueError, IndexError):
@@ -130,17 +131,17 @@ def _what_does_not_hold(lock: Lock, folder: Path) -> str:
     return f"it does not hold that {broken[0]}" if broken else ""
 
 
-def _printed_in(lock: Lock, box: Box, folder: Path) -> str:
+def _printed_in(sandbox: Sandbox, box: Box, folder: Path) -> str:
     """What the script prints in the box, or why it does not start."""
     words = [sys.executable, "-I", "-S", "-c", _SCRIPT, str(folder / "secret"), str(_HIDDEN)]
-    group = open_group(lock, box)
+    group = open_group(sandbox, box)
     output = folder / "output"
     try:
         with output.open("wb") as file, suppress(OSError):
-            env = {"DATA_DIR": places(lock, box)[1]}
-            process = start(lock, box, words, env=env, output=file.fileno(), group=group)
+            env = {"DATA_DIR": places(sandbox, box)[1]}
+            process = start(sandbox, box, words, env=env, output=file.fileno(), group=group)
             limits = TimeLimits("wall", _SECONDS, _SECONDS, _SECONDS)
-            meter = Meter(folder, box.limits, group, lock.mounted)
+            meter = Meter(folder, box.limits, group, sandbox.mounted)
             watch(process, limits, meter=meter)
     finally:
         processes.end_tree()

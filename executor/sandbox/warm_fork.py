@@ -33,7 +33,7 @@ class Job:
     """What a fork becomes.
 
     Args:
-        steps: what locks it in; see `lock.start`.
+        steps: what locks it in; see `sandbox.start`.
         env: what its environment has beside the server's.
         cwd: its folder before it is locked in.
         clock: the descriptor on which it says how much CPU time its start took.

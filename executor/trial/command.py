@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from executor.sandbox import Box, Lock, places, tool
+from executor.sandbox import Box, Sandbox, places, tool
 from executor.sandbox.visible import gpu_numbers
 
 PRELUDE = Path(__file__).parent / "prelude.py"
@@ -29,9 +29,11 @@ def kept_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
 
 
-def environment(lock: Lock, box: Box, *, cpus: int, extra: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    sandbox: Sandbox, box: Box, *, cpus: int, extra: Mapping[str, str]
+) -> dict[str, str]:
     """A clean environment: no key, token or setting of the parent."""
-    work, _, small = places(lock, box)
+    work, _, small = places(sandbox, box)
     env = kept_environment()
     # torchrun and its like lie beside the interpreter.
     env["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), env.get("PATH"))))
@@ -40,7 +42,7 @@ def environment(lock: Lock, box: Box, *, cpus: int, extra: Mapping[str, str]) ->
     env["PYTHONUNBUFFERED"] = "1"
     if not box.gpus:
         env["CUDA_VISIBLE_DEVICES"] = ""
-    elif lock.isolates and (numbers := gpu_numbers()):
+    elif sandbox.isolates and (numbers := gpu_numbers()):
         # The device nodes of no others are in the box: CUDA counts from 0 there.
         env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, range(len(numbers))))
     if site.ENABLE_USER_SITE:
@@ -68,7 +70,7 @@ class Command:
 
 
 def command_line(
-    words: Sequence[str], preload: Sequence[str], clock: int, lock: Lock, box: Box
+    words: Sequence[str], preload: Sequence[str], clock: int, sandbox: Sandbox, box: Box
 ) -> Command:
     """The command of a problem's entry.
 
@@ -76,11 +78,11 @@ def command_line(
     -P: modules of the codebase cannot stand in for the ones that are preloaded; -B: no bytecode.
     """
     if words[0] == "torchrun":
-        words = ["python", tool(lock, box, TORCHRUN.name), *words[1:]]
+        words = ["python", tool(sandbox, box, TORCHRUN.name), *words[1:]]
     if words[0] != "python":
         return Command(tuple(words))
     if words[1].startswith("-"):
         return Command((sys.executable, "-B", *words[1:]))
-    prelude = (tool(lock, box, PRELUDE.name), str(clock), ",".join(preload))
+    prelude = (tool(sandbox, box, PRELUDE.name), str(clock), ",".join(preload))
     script = tuple(words[1:])
     return Command((sys.executable, "-P", "-B", *prelude, *script), script, tuple(preload), clock)

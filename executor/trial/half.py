@@ -1,6 +1,6 @@
 """One half of a trial: the training, or the candidate under examination, in a box of its own.
 
-    with open_half(spec, folder, "train", lock, stopped) as half:
+    with open_half(spec, folder, "train", sandbox, stopped) as half:
         process = half.start(command, env={"SEED": "0"})
 
 A half has its own copy of the codebase, its own temporary folder, log and control group.
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from executor.processes import Process
-from executor.sandbox import Box, Lock, box_uid, open_group, start
+from executor.sandbox import Box, Sandbox, box_uid, open_group, start
 from executor.sandbox.cgroup import Group
-from executor.sandbox.lock import start_warm
 from executor.sandbox.meter import Meter
+from executor.sandbox.sandbox import start_warm
 from executor.sandbox.warm import Server, server_for
 from executor.trial.command import PRELUDE, TORCHRUN, Command, environment
 from executor.trial.spec import TrialSpec
@@ -33,7 +33,7 @@ class Half:
     """One locked-in half of a trial, the training or the candidate."""
 
     spec: TrialSpec
-    lock: Lock
+    sandbox: Sandbox
     box: Box
     group: Group | None
     meter: Meter
@@ -46,18 +46,18 @@ class Half:
         how["env"] = self.env() | how.get("env", {})
         how |= {"output": self.log, "group": self.group}
         if server := self.server(command):
-            return start_warm(server, self.lock, self.box, command.script, command.clock, **how)
-        return start(self.lock, self.box, command.words, **how)
+            return start_warm(server, self.sandbox, self.box, command.script, command.clock, **how)
+        return start(self.sandbox, self.box, command.words, **how)
 
     def env(self) -> dict[str, str]:
-        return environment(self.lock, self.box, cpus=self.spec.cpus, extra=self.spec.env)
+        return environment(self.sandbox, self.box, cpus=self.spec.cpus, extra=self.spec.env)
 
     def server(self, command: Command) -> Server | None:
         """The server of which the command is a fork; None where it starts cold. Raises Interrupted.
 
         To fork a process that holds a GPU is not safe.
         """
-        if self.lock.name != "namespaces" or not command.script or self.box.gpus:
+        if self.sandbox.name != "namespaces" or not command.script or self.box.gpus:
             return None
         startup_s = self.spec.startup_seconds
         return server_for(command.modules, self.env(), startup_s, self.stopped)
@@ -65,25 +65,25 @@ class Half:
 
 @contextmanager
 def open_half(
-    spec: TrialSpec, folder: Path, name: str, lock: Lock, stopped: Callable[[], bool]
+    spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox, stopped: Callable[[], bool]
 ) -> Iterator[Half]:
     """Lays a half out in `folder`; removes its control group afterwards."""
-    box = _lay_out(spec, folder, name, lock)
+    box = _lay_out(spec, folder, name, sandbox)
     log_path = folder / "logs" / name
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     group = None
     try:
-        group = open_group(lock, box)
-        limits = None if lock.level == "none" else box.limits
-        meter = Meter(folder, limits, group, lock.mounted)
-        yield Half(spec, lock, box, group, meter, log, log_path, stopped)
+        group = open_group(sandbox, box)
+        limits = None if sandbox.level == "none" else box.limits
+        meter = Meter(folder, limits, group, sandbox.mounted)
+        yield Half(spec, sandbox, box, group, meter, log, log_path, stopped)
     finally:
         os.close(log)
         if group:
             group.remove()
 
 
-def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
+def _lay_out(spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox) -> Box:
     """Writes the patched tree, then the frozen files over it, then the pipe."""
     work, scratch = folder / name, folder / f"{name}-scratch"
     written = [work, scratch / "tmp", scratch / "shm"]
@@ -96,7 +96,7 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
         written += [path, *path.relative_to(work).parents]
-    own(lock, [work / path for path in written])
+    own(sandbox, [work / path for path in written])
     return Box(
         work=work,
         scratch=scratch,
@@ -109,9 +109,9 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, lock: Lock) -> Box:
     )
 
 
-def own(lock: Lock, paths: Sequence[Path]) -> None:
+def own(sandbox: Sandbox, paths: Sequence[Path]) -> None:
     """Makes the paths the property of the user that boxes run as."""
-    if lock.isolates:
+    if sandbox.isolates:
         for path in paths:
             os.chown(path, box_uid(), -1)
 

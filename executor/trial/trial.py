@@ -1,6 +1,6 @@
 """One trial: trains a codebase, then examines the candidate that training left.
 
-    trial = run_trial(spec, folder, lock, stopped=lambda: False)
+    trial = run_trial(spec, folder, sandbox, stopped=lambda: False)
     trial.status, trial.metrics          # ("completed", {"accuracy": 0.93})
 
 Training and candidate are locked in separately and share nothing but the folder `candidate/`:
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from executor import processes
 from executor.records import Status, Trial
-from executor.sandbox import Lock, places
+from executor.sandbox import Sandbox, places
 from executor.sandbox.warm import check_servers
 from executor.sandbox.watch import Run, TimeLimits, watch
 from executor.sandbox.workspace import trial_folder
@@ -36,7 +36,9 @@ from executor.trial.spec import TrialSpec
 MAX_FILES = 50_000
 
 
-def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]) -> Trial:
+def run_trial(
+    spec: TrialSpec, folder: Path, sandbox: Sandbox, stopped: Callable[[], bool]
+) -> Trial:
     """Trains and examines in the new folder `folder`, which is gone afterwards.
 
     Raises Interrupted when `stopped()` becomes true, ServerDied when a server of warm starts was
@@ -45,13 +47,13 @@ def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], b
     started = time.monotonic()
     # With two examinations the candidate folder is copied.
     disk_mib = spec.disk_mib * (2 if spec.final else 1)
-    with trial_folder(folder, disk_mib, MAX_FILES, mounted=lock.mounted):
+    with trial_folder(folder, disk_mib, MAX_FILES, mounted=sandbox.mounted):
         learnt = True
         try:
-            trial = _train_then_examine(spec, folder, lock, stopped)
+            trial = _train_then_examine(spec, folder, sandbox, stopped)
         except OSError as error:
             trial = Trial("crashed", "train", detail=f"the trial could not be set up: {error}")
-            learnt = _is_of_the_codebase(error, lock)
+            learnt = _is_of_the_codebase(error, sandbox)
         except ExaminerDied as error:
             trial = Trial("crashed", "examine", detail=str(error))
             learnt = False
@@ -62,22 +64,22 @@ def run_trial(spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], b
             started=started if learnt else 0.0,
             ended=time.monotonic() if learnt else 0.0,
             log=tail(folder / "logs" / "train") + trial.log,
-            sandbox=str(lock),
+            sandbox=str(sandbox),
             frozen={name: _sha256(text) for name, text in spec.frozen.items()},
         )
 
 
-def _is_of_the_codebase(error: OSError, lock: Lock) -> bool:
+def _is_of_the_codebase(error: OSError, sandbox: Sandbox) -> bool:
     """Whether the codebase caused the error: its file names clash, or it filled its disk. Any other
     error is the worker's."""
     names = (FileExistsError, IsADirectoryError, NotADirectoryError)
-    return isinstance(error, names) or (lock.mounted and error.errno == errno.ENOSPC)
+    return isinstance(error, names) or (sandbox.mounted and error.errno == errno.ENOSPC)
 
 
 def _train_then_examine(
-    spec: TrialSpec, folder: Path, lock: Lock, stopped: Callable[[], bool]
+    spec: TrialSpec, folder: Path, sandbox: Sandbox, stopped: Callable[[], bool]
 ) -> Trial:
-    with open_half(spec, folder, "train", lock, stopped) as half:
+    with open_half(spec, folder, "train", sandbox, stopped) as half:
         run = _train(half)
         trained = Trial(
             "completed",
@@ -99,10 +101,10 @@ def _train_then_examine(
         return replace(trained, status="crashed", detail=detail)
     except ForbiddenEntry as error:
         return replace(trained, status="rejected", stage="examine", detail=str(error))
-    examined = _examined(trained, spec.held_out, "exam", folder, lock, spec, stopped)
+    examined = _examined(trained, spec.held_out, "exam", folder, sandbox, spec, stopped)
     if spec.final is None or examined.status != "completed":
         return examined
-    again = _examined(examined, spec.final, "final", folder, lock, spec, stopped)
+    again = _examined(examined, spec.final, "final", folder, sandbox, spec, stopped)
     return replace(again, metrics=examined.metrics, final=again.metrics)
 
 
@@ -111,18 +113,18 @@ def _examined(
     held_out: str | None,
     name: str,
     folder: Path,
-    lock: Lock,
+    sandbox: Sandbox,
     spec: TrialSpec,
     stopped: Callable[[], bool],
 ) -> Trial:
     """The trial with what one examination of what training left adds to it."""
     begun = time.monotonic()
-    with open_half(spec, folder, name, lock, stopped) as half:
+    with open_half(spec, folder, name, sandbox, stopped) as half:
         left, place = folder / "train" / "candidate", half.box.work / "candidate"
         if spec.final and name == "exam":
             # The second examination needs the folder as training left it.
             shutil.copytree(left, place)
-            own(lock, [place, *place.rglob("*")])
+            own(sandbox, [place, *place.rglob("*")])
         else:
             left.rename(place)
         result = _examine(half, held_out)
@@ -144,10 +146,10 @@ def _examined(
 def _train(half: Half) -> Run:
     spec = half.spec
     reader, writer = os.pipe()
-    command = command_line(spec.entry, spec.preload, writer, half.lock, half.box)
+    command = command_line(spec.entry, spec.preload, writer, half.sandbox, half.box)
     env = {
         "SEED": str(spec.seed),
-        "DATA_DIR": places(half.lock, half.box)[1],
+        "DATA_DIR": places(half.sandbox, half.box)[1],
         "BUDGET_KIND": spec.budget_kind,
         "BUDGET_SECONDS": repr(spec.budget_seconds),
         "GPUS": str(spec.gpus),
@@ -200,7 +202,9 @@ def _examine(half: Half, held_out: str | None) -> Examination:
     log = os.memfd_create("examiner")  # out of the candidate's reach
     command = Command(())
     if spec.candidate:
-        command = command_line(spec.candidate, spec.candidate_preload, writer, half.lock, half.box)
+        command = command_line(
+            spec.candidate, spec.candidate_preload, writer, half.sandbox, half.box
+        )
         # Here, since the examiner, a fork, could not keep the server for later trials.
         half.server(command)
     limits = TimeLimits("cpu", spec.candidate_seconds, None, spec.examine_seconds)

@@ -8,26 +8,27 @@ import shutil
 
 from executor.errors import UserError
 from executor.records import Job, Trial
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from executor.sandbox.visible import gpu_names
 from executor.trial.spec import TrialSpec
 from executor.workers.slot_process import LOST, TRIES, SlotProcess, new_folder, sweep
 
 
 class LocalWorkers:
-    """`slots` trials at a time, all behind `lock`. With enough cores every slot is pinned to cores
-    of its own, and it has GPUs of its own."""
+    """`slots` trials at a time, all behind `sandbox`. With enough cores every slot is pinned to
+    cores of its own, and it has GPUs of its own."""
 
     def __init__(
-        self, slots: int, lock: Lock, cpus_per_slot: int = 1, gpus_per_slot: int = 0
+        self, slots: int, sandbox: Sandbox, cpus_per_slot: int = 1, gpus_per_slot: int = 0
     ) -> None:
-        self.slots, self.lock = slots, lock
+        self.slots, self.sandbox = slots, sandbox
         sweep()
         self._folder = new_folder()
         cores = _share_cores(slots, cpus_per_slot)
         gpus = _share_gpus(slots, gpus_per_slot)
         self._slots = [
-            SlotProcess(self._folder / f"slot-{i}", lock, cores[i], gpus[i]) for i in range(slots)
+            SlotProcess(self._folder / f"slot-{i}", sandbox, cores[i], gpus[i])
+            for i in range(slots)
         ]
         self._free = list(self._slots)
 

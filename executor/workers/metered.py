@@ -1,6 +1,6 @@
 """Workers that measure how busy their slots are.
 
-workers = Metered(LocalWorkers(slots=2, lock=lock))
+workers = Metered(LocalWorkers(slots=2, sandbox=sandbox))
 workers.busy(since, until)       # slot-seconds spent in trials / all there were, 0..1
 """
 
@@ -17,7 +17,7 @@ class Metered:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self.slots, self.lock = workers.slots, workers.lock
+        self.slots, self.sandbox = workers.slots, workers.sandbox
         self._ended: list[tuple[float, float]] = []
         self._running: list[float] = []
 

@@ -1,11 +1,11 @@
 """A slot: a small process that runs one trial after the other and outlives none of them.
 
-    python -m executor.workers.slot FOLDER LOCK [CORE,…]
+    python -m executor.workers.slot FOLDER SANDBOX [CORE,…]
 
-LOCK is the JSON of how trials are locked in. One line a trial comes in, its spec, and one goes out:
-the trial as JSON. Trials lie below FOLDER, in a mount namespace of the slot's own where the lock
-has one. The slot ends, and ends everything it started and removes FOLDER, when its standard input
-closes, that is when the process that owns it closes, crashes or is killed.
+SANDBOX is the JSON of how trials are locked in. One line a trial comes in, its spec, and one goes
+out: the trial as JSON. Trials lie below FOLDER, in a mount namespace of the slot's own where the
+sandbox has one. The slot ends, and ends everything it started and removes FOLDER, when its standard
+input closes, that is when the process that owns it closes, crashes or is killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from executor import processes
-from executor.sandbox import Lock, cgroup
+from executor.sandbox import Sandbox, cgroup
 from executor.sandbox.warm import ServerDied, stop_servers
 from executor.sandbox.watch import Interrupted
 from executor.sandbox.workspace import enter_private_mounts
@@ -28,10 +28,10 @@ from executor.trial.trial import run_trial
 
 
 def main() -> None:
-    folder, lock = Path(sys.argv[1]), Lock.from_json(sys.argv[2])
+    folder, sandbox = Path(sys.argv[1]), Sandbox.from_json(sys.argv[2])
     if len(sys.argv) > 3 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(core) for core in sys.argv[3].split(",")})
-    if lock.mounted:
+    if sandbox.mounted:
         enter_private_mounts()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Our own environment must not leak into a forked examiner's libraries either.
@@ -45,7 +45,7 @@ def main() -> None:
             break
         spec = TrialSpec.from_json(line)
         try:
-            trial = run_trial(spec, folder / f"trial-{number}", lock, stopped=_stdin_moved)
+            trial = run_trial(spec, folder / f"trial-{number}", sandbox, stopped=_stdin_moved)
         except (Interrupted, ServerDied):
             # Without an answer the owner starts another slot and the trial anew, unless it is gone.
             break

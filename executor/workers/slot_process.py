@@ -1,6 +1,6 @@
 """The owner's side of a slot: starts its process when needed, sends trials, stops it.
 
-    slot = SlotProcess(new_folder() / "slot-0", lock)
+    slot = SlotProcess(new_folder() / "slot-0", sandbox)
     trial = await slot.run(spec)         # EOFError or ConnectionError when the process dies
     await slot.stop()                    # it and its trial are gone
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from executor import processes
 from executor.records import Trial
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from executor.sandbox.cgroup import remove_stale
 from executor.trial.command import kept_environment
 from executor.trial.spec import TrialSpec
@@ -35,8 +35,8 @@ _LINE_LIMIT = 64 * 2**20
 class SlotProcess:
     """`folder` need not exist; `cores` and `gpus` are lists like `0,1`, or empty for all."""
 
-    def __init__(self, folder: Path, lock: Lock, cores: str = "", gpus: str = "") -> None:
-        self._folder, self._lock, self._cores, self._gpus = folder, lock, cores, gpus
+    def __init__(self, folder: Path, sandbox: Sandbox, cores: str = "", gpus: str = "") -> None:
+        self._folder, self._sandbox, self._cores, self._gpus = folder, sandbox, cores, gpus
         self._process: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -50,7 +50,7 @@ class SlotProcess:
     async def _spawn(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "executor.workers.slot"),
-            *(str(self._folder), self._lock.to_json(), *filter(None, [self._cores])),
+            *(str(self._folder), self._sandbox.to_json(), *filter(None, [self._cores])),
             env=_environment(self._folder, self._gpus),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

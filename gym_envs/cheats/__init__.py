@@ -4,7 +4,7 @@
         print(cheat.name, cheat.tries)
 
 `make test` runs the quick ones, `make test-cheats` all of them: on a classifier, on a language
-model and on a policy, under every lock that the machine gives.
+model and on a policy, in every sandbox that the machine gives.
 """
 
 from gym_envs.cheats import (

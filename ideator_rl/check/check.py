@@ -34,7 +34,7 @@ def check_environment(
     then the cheats, where the sandbox is strict.
     """
     problem = executor.problem
-    for text, holds in guarantees(executor.lock):
+    for text, holds in guarantees(executor.sandbox):
         say(_guarantee(text, holds))
     atoms = load_library(problem.library) if problem.library.is_file() else []
     baselines, outcomes = run_library(executor, atoms, seeds)
@@ -68,7 +68,7 @@ def _card(
         version=problem.version,
         machine=this_machine(),
         slots=executor.slots,
-        sandbox=str(executor.lock),
+        sandbox=str(executor.sandbox),
         budget_kind=problem.file.budget.kind,
         budget_seconds=problem.file.budget.seconds,
         seeds=len(baselines),
@@ -78,7 +78,7 @@ def _card(
         startup_s=[outcome.startup_s for outcome in completed],
         train_s=[outcome.train_s for outcome in completed],
         examine_s=[outcome.examine_s for outcome in completed],
-        guarantees=[_guarantee(text, held) for text, held in guarantees(executor.lock)],
+        guarantees=[_guarantee(text, held) for text, held in guarantees(executor.sandbox)],
         ideas=[
             IdeaRow(atom.id, o.status, atom.expect, o.reward if o.completed else None)
             for atom, o in zip(atoms, outcomes, strict=True)
@@ -167,7 +167,7 @@ def _as_expected(atom: Atom, outcome: Outcome, card: Card) -> bool:
 
 
 def _cheats_gain_nothing(executor: Executor, cheats: Collection[Cheat]) -> list[CheatRow]:
-    if executor.lock.level != "strict":
+    if executor.sandbox.level != "strict":
         say("the cheats are not tried: without a strict sandbox they would harm this machine")
         return []
     # Attacks are imported where they are tried, and nowhere else.
@@ -183,7 +183,7 @@ def _cheats_gain_nothing(executor: Executor, cheats: Collection[Cheat]) -> list[
             executor.problem,
             store=Path(folder) / "store",
             slots=executor.slots,
-            sandbox=executor.lock,
+            sandbox=executor.sandbox,
         ) as attacked,
     ):
         facts = traps.facts(executor.problem, Path(folder) / "store")

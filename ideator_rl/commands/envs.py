@@ -193,5 +193,5 @@ def _executor(problem: Problem, args: argparse.Namespace) -> Executor:
     run = f"check-{problem.name}-{problem.version}"
     warn(f"{problem.name}: results in {args.store}/runs/{run}")
     executor = Executor(problem, store=args.store, run=run, slots=args.slots, sandbox=args.sandbox)
-    say_sandbox(executor.lock)
+    say_sandbox(executor.sandbox)
     return executor

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
-from executor.sandbox.lock import LEVELS
+from executor.sandbox.sandbox import LEVELS
 from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.evaluation.recipe import read_evaluation
 from ideator_rl.ideators.language_model.chat import PromptStyle
@@ -106,7 +106,7 @@ def _say_start(ready: Prepared, executor: Executor) -> None:
         f"{executor.slots} at a time; results in {ready.out.url}, run {recipe.run} in "
         f"{recipe.store}"
     )
-    say_sandbox(executor.lock)
+    say_sandbox(executor.sandbox)
 
 
 def _say_interrupted(ready: Prepared, executor: Executor) -> None:

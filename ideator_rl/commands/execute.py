@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         ) as executor,
         counting(len(ideas), "executed") as show,
     ):
-        say_sandbox(executor.lock)
+        say_sandbox(executor.sandbox)
         outcomes = {}
         for outcome in executor.as_completed(ideas):
             outcomes[outcome.idea_id] = outcome
@@ -112,7 +112,7 @@ def _again(args: argparse.Namespace) -> int:
             problem, store=scratch, run="again", slots=1, seed=seed, sandbox=args.sandbox
         ) as executor,
     ):
-        say_sandbox(executor.lock)
+        say_sandbox(executor.sandbox)
         again = executor.submit_codebase(idea, files).result()
     warn(f"before: seed {outcome.seed:<4} {_figures(outcome)}")
     warn(f"again:  seed {again.seed:<4} {_figures(again)}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from executor.sandbox import Level, Lock
-from executor.sandbox.lock import LEVELS
+from executor.sandbox import Level, Sandbox
+from executor.sandbox.sandbox import LEVELS
 from ideator_rl.terminal import warn
 
 
@@ -18,7 +18,7 @@ def add_sandbox(parser: argparse.ArgumentParser, default: Level) -> None:
     )
 
 
-def say_sandbox(lock: Lock) -> None:
+def say_sandbox(lock: Sandbox) -> None:
     """Says it on stderr, with a warning for whatever is weaker than strict."""
     warn(f"sandbox {lock}")
     if lock.level != "strict":

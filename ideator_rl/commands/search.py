@@ -211,7 +211,7 @@ def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
         f"run {recipe.run} in {recipe.store}"
         + (f", going on after {kept} finished trials" if kept else "")
     )
-    say_sandbox(executor.lock)
+    say_sandbox(executor.sandbox)
 
 
 def _say_interrupted(executor: Executor, recipe: SearchRecipe) -> None:

@@ -168,7 +168,7 @@ def figures(
         seed=recipe.seed,
         trial_seed=recipe.trial_seed,
         temperature=recipe.temperature,
-        sandbox=str(executor.lock),
+        sandbox=str(executor.sandbox),
         recipe=recipe.to_yaml(),
     )
     return summarize(header, drawn, baselines)

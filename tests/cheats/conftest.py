@@ -9,7 +9,7 @@ import pytest
 
 from executor import processes
 from executor.errors import UserError
-from executor.sandbox import LOCKS, Lock, choose, syscalls
+from executor.sandbox import SANDBOXES, Sandbox, choose, syscalls
 from gym_envs.cheats.attempts import Session
 from gym_envs.cheats.cheat import Cheat, Kind
 from gym_envs.cheats.traps import Traps
@@ -40,9 +40,9 @@ def traps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traps]:
 
 
 @cache
-def find_lock(name: str) -> Lock:
+def find_lock(name: str) -> Sandbox:
     """The `best` strict lock of this machine, or its `fallback`: the next one. Skips without."""
-    names = list(LOCKS)
+    names = list(SANDBOXES)
     try:
         best = choose("strict", names)
         if name == "best":

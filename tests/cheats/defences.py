@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from executor.sandbox import bubblewrap, cgroup, lock, meter, namespaces
+from executor.sandbox import bubblewrap, cgroup, meter, namespaces, sandbox
 from executor.sandbox import syscalls as sys_calls
-from executor.sandbox.lock import LockName
+from executor.sandbox.sandbox import SandboxName
 from executor.trial import exam_pipe, examiner, half, log_tail, trial
 from executor.trial.log_tail import last_line, tail
 from executor.workers import slot
@@ -49,7 +49,7 @@ class Defence:
     another process: without a defence of the worker's own, all starts are cold."""
 
     name: str
-    lock: LockName
+    lock: SandboxName
     cheat: str
     remove: Callable[[], None]
     given: Callable[[], None] = lambda: None
@@ -229,13 +229,13 @@ DEFENCES: tuple[Defence, ...] = (
         "open files",
         "bubblewrap",
         "descriptor-bomb",
-        put(lock, "set_rlimits", lambda *_, **__: None),
+        put(sandbox, "set_rlimits", lambda *_, **__: None),
     ),
     Defence(
         "file size",
         "bubblewrap",
         "disk-hundred-gigabytes",
-        put(lock, "set_rlimits", lambda *_, **__: None),
+        put(sandbox, "set_rlimits", lambda *_, **__: None),
     ),
     Defence(
         "processor time of the whole tree",
@@ -306,7 +306,7 @@ DEFENCES: tuple[Defence, ...] = (
 
 def main() -> None:
     name = sys.argv.pop(1)
-    lock_name = slot.Lock.from_json(sys.argv[2]).name
+    lock_name = slot.Sandbox.from_json(sys.argv[2]).name
     [defence] = [d for d in DEFENCES if (d.name, d.lock) == (name, lock_name)]
     defence.given()
     honest, trials = slot.run_trial, itertools.count()

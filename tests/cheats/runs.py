@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from executor import Executor, Problem, load_problem
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from gym_envs.cheats.attempts import Session, try_cheats
 from gym_envs.cheats.cheat import CLASSIFIER, LANGUAGE_MODEL, POLICY, Cheat, Kind
 from gym_envs.cheats.traps import Traps
@@ -71,7 +71,7 @@ def small_problem(kind: Kind, **overrides: object) -> Problem:
 
 
 def run_cheats(
-    kind: Kind, cheats: Collection[Cheat], traps: Traps, folder: Path, lock: Lock
+    kind: Kind, cheats: Collection[Cheat], traps: Traps, folder: Path, lock: Sandbox
 ) -> Session:
     """Tries cheats on the small problem of a kind, two at a time."""
     problem = small_problem(kind)

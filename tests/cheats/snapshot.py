@@ -28,7 +28,7 @@ from typing import Self
 
 from executor import processes
 from executor.data.prepared import data_root
-from executor.sandbox import lock
+from executor.sandbox import sandbox
 from executor.sandbox.cgroup import PREFIX, ROOT
 from gym_envs.cheats.traps import Traps
 
@@ -133,7 +133,7 @@ def _files(folder: str, *marks: str) -> Iterator[str]:
 
 def _is_planted(entry: os.DirEntry[str], mark: str) -> bool:
     state = entry.stat(follow_symlinks=False)
-    if os.geteuid() == 0 and 0 <= state.st_uid - lock._FIRST_UID < lock._UIDS:
+    if os.geteuid() == 0 and 0 <= state.st_uid - sandbox._FIRST_UID < sandbox._UIDS:
         return True
     small = entry.is_file(follow_symlinks=False) and state.st_size <= _PLANTED_BYTES
     return small and mark.encode() in Path(entry.path).read_bytes()

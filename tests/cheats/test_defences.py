@@ -18,7 +18,7 @@ from executor.errors import UserError
 from executor.implementer.implementer import apply_idea
 from executor.outcomes import outcome_of, trial_spec
 from executor.records import Trial
-from executor.sandbox import Lock, choose
+from executor.sandbox import Sandbox, choose
 from executor.trial.spec import TrialSpec
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.attempts import Result, complaints
@@ -115,7 +115,7 @@ def test_without_a_defence_a_cheat_succeeds(defence: Defence, traps: Traps, expo
     traps.visits.clear()
 
 
-def _two_trials(defence: Defence, lock: Lock, spec: TrialSpec, exposed: Path) -> list[Trial]:
+def _two_trials(defence: Defence, lock: Sandbox, spec: TrialSpec, exposed: Path) -> list[Trial]:
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(

@@ -9,17 +9,17 @@ import pytest
 
 from executor import Executor, Problem
 from executor.errors import UserError
-from executor.sandbox import LOCKS, Lock, choose
+from executor.sandbox import SANDBOXES, Sandbox, choose
 from tests.executor.runs import tiny
 from tests.executor.trials import Slot, all_gone
 
-# `make test` tries the lock that most machines use, `make test-all` the others.
-_LOCKS = [LOCKS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in LOCKS[1:])]
+# `make test` tries the sandbox that most machines use, `make test-all` the others.
+_LOCKS = [SANDBOXES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in SANDBOXES[1:])]
 
 
 @pytest.fixture(scope="module", params=_LOCKS)
-def lock(request: pytest.FixtureRequest) -> Lock:
-    """Every lock that this machine gives, one after the other."""
+def lock(request: pytest.FixtureRequest) -> Sandbox:
+    """Every sandbox that this machine gives, one after the other."""
     try:
         return choose("best-effort", (request.param,))
     except UserError as error:
@@ -27,7 +27,7 @@ def lock(request: pytest.FixtureRequest) -> Lock:
 
 
 @pytest.fixture(scope="module")
-def slot(tmp_path_factory: pytest.TempPathFactory, lock: Lock) -> Iterator[Slot]:
+def slot(tmp_path_factory: pytest.TempPathFactory, lock: Sandbox) -> Iterator[Slot]:
     """A slot for one trial after the other; its parent's environment holds a secret."""
     env = {"API_KEY": "very-secret", "PYTHONPATH": "/no"}
     slot = Slot(tmp_path_factory.mktemp("slot"), lock, env)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from executor import Executor, Problem, StoreError, UserError
-from executor.sandbox import Lock, choose
+from executor.sandbox import Sandbox, choose
 from tests.executor.runs import examined, idea
 
 
@@ -16,8 +16,8 @@ def test_every_outcome_says_how_it_was_locked_in(problem: Problem, store: Path) 
     for level in ("none", "best-effort", "strict"):
         with Executor(problem, store=store, run=level, slots=1, sandbox=level) as executor:
             outcome = executor.execute([idea("a", 30)])[0]
-            assert outcome.completed and outcome.sandbox == str(executor.lock)
-            assert executor.run.events()[0]["sandbox"] == str(executor.lock)
+            assert outcome.completed and outcome.sandbox == str(executor.sandbox)
+            assert executor.run.events()[0]["sandbox"] == str(executor.sandbox)
 
 
 def test_a_sandbox_that_cannot_be_had_is_one_clear_line(
@@ -66,7 +66,7 @@ def test_a_slot_has_no_key_of_the_controller_s(
         f"    open({str(tmp_path / 'env')!r}, 'w').write(str(dict(os.environ)))\n"
         "    return {'value': 1.0}\n"
     )
-    with Executor(problem, store=store, slots=1, sandbox=Lock("process", "none")) as executor:
+    with Executor(problem, store=store, slots=1, sandbox=Sandbox("process", "none")) as executor:
         assert executor.submit_baseline().result().completed
     text = (tmp_path / "env").read_text()
     assert "very-secret" in os.environ.values() and "very-secret" not in text

@@ -13,7 +13,7 @@ from typing import Any
 
 from executor.processes import descendants
 from executor.records import Trial
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from executor.trial.spec import TrialSpec
 
 TRAIN = "import os; os.mkdir('candidate')\n"
@@ -60,7 +60,7 @@ def make_spec(
 class Slot:
     """A slot process; `run` gives it one order and waits for the trial."""
 
-    def __init__(self, folder: Path, lock: Lock, env: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, lock: Sandbox, env: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "executor.workers.slot", str(folder), lock.to_json()],

@@ -18,7 +18,7 @@ class InstantWorkers:
     """`examined` counts nothing twice: one entry a trial."""
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self.slots, self.lock = SLOTS, choose("none")
+        self.slots, self.sandbox = SLOTS, choose("none")
         self.seconds = seconds
         self.examined: list[int] = []
 

@@ -83,7 +83,7 @@ def test_a_trial_whose_slot_is_killed_runs_again(executor: Executor, busy: str) 
 
 
 def test_a_trial_whose_server_of_warm_starts_is_killed_runs_again(executor: Executor) -> None:
-    if executor.lock.name != "namespaces":
+    if executor.sandbox.name != "namespaces":
         pytest.skip("nothing starts warm here")
     future = executor.submit(idea("a", 30))
     wait_until(lambda: victims(os.getpid(), "candidate"))

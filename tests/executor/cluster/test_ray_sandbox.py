@@ -12,7 +12,7 @@ pytest.importorskip("ray")
 
 from executor.cluster.workers import RayWorkers
 from executor.records import Job
-from executor.sandbox import Lock, choose
+from executor.sandbox import Sandbox, choose
 from tests.executor.cluster.test_ray_workers import play
 from tests.executor.trials import TRAIN, make_spec
 
@@ -53,7 +53,7 @@ def reached(ray_cluster: Any, problem: Any, tmp_path: Path) -> Any:
     node: Any = ray._private.worker._global_node
     facts = f"GCS, SESSION = {node.gcs_address!r}, {node.get_session_dir_path()!r}\n"
 
-    def reached(lock: Lock) -> dict[str, bool]:
+    def reached(lock: Sandbox) -> dict[str, bool]:
         spec = make_spec(tmp_path / "spec", facts + _LOOK + TRAIN)
         workers = RayWorkers(problem, lock, slots=1)
         trial = play(workers, lambda workers: workers.run(Job("a", "hash"), spec))
@@ -69,5 +69,5 @@ def test_a_trial_on_a_ray_worker_reaches_nothing_of_ray(reached: Any) -> None:
 
 
 def test_a_trial_that_is_not_locked_in_reaches_it(reached: Any) -> None:
-    found = reached(Lock("process", "none"))
+    found = reached(Sandbox("process", "none"))
     assert found["the control store"] and found["sockets of the node"] and found["processes of Ray"]

@@ -24,7 +24,7 @@ from executor import Executor, Outcome, Problem, UserError, load_problem
 from executor.cluster.task import Needs, run_trial_here
 from executor.cluster.workers import RayWorkers
 from executor.records import Job, Trial
-from executor.sandbox import Lock, choose
+from executor.sandbox import Sandbox, choose
 from executor.workers.local import LocalWorkers, available_cores
 from executor.workers.slot_process import TRIES
 from tests.executor.runs import idea, most_at_once, tiny, trials
@@ -33,7 +33,7 @@ from tests.executor.trials import TRAIN, is_alive, make_spec, marked
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 JOB = Job("a", "hash")
 # Here training has to be able to leave signs on the host.
-OPEN = Lock("process", "none")
+OPEN = Sandbox("process", "none")
 # More than the head node has: such trials run on the two others.
 MANY = {"resources.cpus": 32}
 # The first time it stays, and says who runs it.

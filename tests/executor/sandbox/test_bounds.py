@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from tests.executor.trials import TRAIN, Slot, make_spec
 
 LIMITS = {"memory_mib": 200, "disk_mib": 16, "processes": 24, "budget_seconds": 20.0}
@@ -37,7 +37,7 @@ def test_memory_of_many_processes_adds_up(slot: Slot, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_processes_are_bounded(slot: Slot, lock: Lock, tmp_path: Path) -> None:
+def test_processes_are_bounded(slot: Slot, lock: Sandbox, tmp_path: Path) -> None:
     train = """
     import os, time
     for _ in range(600):
@@ -58,7 +58,7 @@ def os_is_root() -> bool:
 
 
 @pytest.mark.parametrize("place", [".", "/tmp", "/dev/shm"])
-def test_bytes_on_disk_are_bounded(slot: Slot, lock: Lock, tmp_path: Path, place: str) -> None:
+def test_bytes_on_disk_are_bounded(slot: Slot, lock: Sandbox, tmp_path: Path, place: str) -> None:
     if not lock.isolates and place != ".":
         pytest.skip("the host's own")
     train = f"""
@@ -86,7 +86,7 @@ def test_the_log_is_bounded(slot: Slot, tmp_path: Path) -> None:
     assert len(trial.log) < 300_000
 
 
-def test_the_number_of_files_is_bounded(slot: Slot, lock: Lock, tmp_path: Path) -> None:
+def test_the_number_of_files_is_bounded(slot: Slot, lock: Sandbox, tmp_path: Path) -> None:
     if not lock.mounted:
         pytest.skip("only a file system of its own counts files")
     train = "for i in range(10**6): open(f'{i}', 'w').close()\n"
@@ -110,7 +110,7 @@ while time.process_time() < 0.4: pass
 
 
 def test_a_trial_says_how_it_was_locked_in_and_what_was_frozen(
-    slot: Slot, lock: Lock, tmp_path: Path
+    slot: Slot, lock: Sandbox, tmp_path: Path
 ) -> None:
     trial = slot.run(make_spec(tmp_path, frozen={"serve.py": "abc"}))
     assert trial.sandbox == str(lock)

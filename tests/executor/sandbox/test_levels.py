@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from executor.errors import UserError
-from executor.sandbox import LOCKS, Lock, choose, guarantees, meets
+from executor.sandbox import SANDBOXES, Sandbox, choose, guarantees, meets
 
 CHOOSE = """
 import json, sys
@@ -28,7 +28,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes the machine for 
 
 
 def chosen(
-    level: str, names: tuple[str, ...] = LOCKS, *, prefix: tuple[str, ...] = (), path: str = ""
+    level: str, names: tuple[str, ...] = SANDBOXES, *, prefix: tuple[str, ...] = (), path: str = ""
 ) -> tuple[str, str]:
     """What is chosen in a process of its own, started through `prefix`."""
     env = {**os.environ, "PATH": path or os.environ["PATH"]}
@@ -61,7 +61,7 @@ def test_a_process_is_no_strict_lock() -> None:
     with pytest.raises(UserError, match="strict sandbox cannot be had"):
         choose("strict", ("process",))
     assert choose("best-effort", ("process",)).level == "best-effort"
-    assert choose("best-effort").level == choose("best-effort", LOCKS[:1]).level
+    assert choose("best-effort").level == choose("best-effort", SANDBOXES[:1]).level
 
 
 def test_none_is_given_when_asked_for_by_name() -> None:
@@ -142,8 +142,8 @@ def test_an_outcome_meets_the_level_that_it_was_measured_under(
 
 
 def test_a_lock_travels_to_its_worker() -> None:
-    lock = Lock("bubblewrap", "strict", "0.11.0", "/usr/bin/bwrap", grouped=True, mounted=True)
-    assert Lock.from_json(lock.to_json()) == lock
+    lock = Sandbox("bubblewrap", "strict", "0.11.0", "/usr/bin/bwrap", grouped=True, mounted=True)
+    assert Sandbox.from_json(lock.to_json()) == lock
 
 
 @as_root

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import executor
-from executor.sandbox import Lock, visible
+from executor.sandbox import Sandbox, visible
 from executor.sandbox.box import Box
 from executor.sandbox.bubblewrap import arguments
 from executor.sandbox.visible import masked_paths, parent_folders, visible_paths
@@ -69,7 +69,7 @@ LINKED = Path("/lib/os-release")
     not (LINKED.parent.is_symlink() and LINKED.is_file()), reason="/lib is a folder here"
 )
 def test_what_a_link_at_the_root_leads_to_is_covered_once(
-    slot: Slot, lock: Lock, tmp_path: Path
+    slot: Slot, lock: Sandbox, tmp_path: Path
 ) -> None:
     real = LINKED.parent.resolve() / LINKED.name
     assert [path for path in masked_paths((real,), False) if path.name == real.name] == [real]
@@ -205,9 +205,9 @@ def test_gpus_are_counted_among_those_in_the_box(
     assert visible.gpu_numbers() == found
     box = Box(work=tmp_path, scratch=tmp_path, gpus=True)
 
-    def seen(lock: Lock, box: Box) -> str:
+    def seen(lock: Sandbox, box: Box) -> str:
         return environment(lock, box, cpus=1, extra={})["CUDA_VISIBLE_DEVICES"]
 
-    assert seen(Lock("bubblewrap", "strict"), box) == counted
-    assert seen(Lock("process", "none"), box) == named
-    assert seen(Lock("bubblewrap", "strict"), replace(box, gpus=False)) == ""
+    assert seen(Sandbox("bubblewrap", "strict"), box) == counted
+    assert seen(Sandbox("process", "none"), box) == named
+    assert seen(Sandbox("bubblewrap", "strict"), replace(box, gpus=False)) == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from executor.trial.log_tail import LOG_BYTES
 from tests.executor.runs import wait_until
 from tests.executor.trials import TRAIN, Slot, make_spec, marked
@@ -305,7 +305,7 @@ def test_a_daemon_ends_with_the_training_that_left_it(slot: Slot, tmp_path: Path
 
 
 def test_a_slot_whose_owner_hangs_up_ends_its_trial_and_removes_its_folder(
-    lock: Lock, tmp_path: Path
+    lock: Sandbox, tmp_path: Path
 ) -> None:
     slot = Slot(tmp_path / "slot", lock)
     entry = ["python", "train.py", f"daemon-of-{tmp_path}"]

@@ -17,7 +17,7 @@ import pytest
 
 from executor.processes import descendants
 from executor.records import Job, Trial
-from executor.sandbox import Lock
+from executor.sandbox import Sandbox
 from executor.trial.spec import TrialSpec
 from executor.workers.local import TRIES, LocalWorkers, available_cores
 from tests.executor.trials import TRAIN, all_gone, is_alive, make_spec, marked
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.alone
 
 JOB = Job("a", "hash")
 # Here training has to be able to leave signs on the host.
-OPEN = Lock("process", "none")
+OPEN = Sandbox("process", "none")
 NAP = "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
 
 

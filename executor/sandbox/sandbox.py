@@ -1,7 +1,7 @@
-"""A lock: one way to sandbox a process tree, as tested on this machine; starts processes in it.
+"""A sandbox: one way to lock a process tree in, as tested on this machine; starts processes in it.
 
-group = open_group(lock, box)
-process = start(lock, box, ["python", "train.py"], env=env, output=log, group=group)
+group = open_group(sandbox, box)
+process = start(sandbox, box, ["python", "train.py"], env=env, output=log, group=group)
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from executor.sandbox.warm_fork import STATUS, Job
 
 Level = Literal["strict", "best-effort", "none"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-LockName = Literal["bubblewrap", "namespaces", "process"]
+SandboxName = Literal["bubblewrap", "namespaces", "process"]
 # Users of this range own no files; each worker of root uses one of its own.
 _FIRST_UID, _UIDS = 61184, 4096
 _numbers = count()
 
 
 @dataclass(frozen=True)
-class Lock(Record):
+class Sandbox(Record):
     """`level` is what it reaches, `binary` bwrap's path, `grouped` and `mounted` whether control
     groups and a tmpfs of its own bound a trial; without them the worker watches and ends it."""
 
-    name: LockName
+    name: SandboxName
     level: Level
     version: str = ""
     binary: str = ""
@@ -62,9 +62,9 @@ def box_uid() -> int:
     return _FIRST_UID + os.getpid() % _UIDS if os.geteuid() == 0 else os.geteuid()
 
 
-def open_group(lock: Lock, box: Box) -> cgroup.Group | None:
-    """A control group for one box; None where the lock has none."""
-    if not lock.grouped:
+def open_group(sandbox: Sandbox, box: Box) -> cgroup.Group | None:
+    """A control group for one box; None where the sandbox has none."""
+    if not sandbox.grouped:
         return None
     group = cgroup.create(
         f"{os.getpid()}-{next(_numbers)}",
@@ -77,7 +77,7 @@ def open_group(lock: Lock, box: Box) -> cgroup.Group | None:
 
 
 def start(
-    lock: Lock,
+    sandbox: Sandbox,
     box: Box,
     command: Sequence[str],
     *,
@@ -89,23 +89,23 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Starts a command locked in; it ends with this process, and so does everything that it starts.
 
-    Raises OSError where the command or the lock does not start.
+    Raises OSError where the command or the sandbox does not start.
     """
     words, descriptors = list(command), list(pass_fds)
-    steps = _limits(lock, box, group)
-    if lock.name == "bubblewrap":
+    steps = _limits(sandbox, box, group)
+    if sandbox.name == "bubblewrap":
         options, prefix = bubblewrap.arguments(box, box_uid())
         if (code := seccomp.program()) is not None:
             descriptors.append(_in_memory(code))
             options = ["--seccomp", str(descriptors[-1]), *options]
         # Not on the command line: a box can read that of its first process.
         descriptors.append(_in_memory("\0".join(options).encode()))
-        words = [lock.binary, "--args", str(descriptors[-1]), "--", *prefix, *words]
+        words = [sandbox.binary, "--args", str(descriptors[-1]), "--", *prefix, *words]
         # Of bwrap's own processes; the command does not get to see it.
         env = {**env, processes.MARK: os.environ.get(processes.MARK, "")}
-    elif lock.name == "namespaces":
+    elif sandbox.name == "namespaces":
         steps.append(namespaces.entry(box, box_uid(), _root(box)))
-    elif lock.level != "none" and processes.LINUX:
+    elif sandbox.level != "none" and processes.LINUX:
         steps.append(partial(syscalls.prctl, syscalls.PR_SET_NO_NEW_PRIVS, 1))
     try:
         return processes.start(
@@ -124,7 +124,7 @@ def start(
 
 def start_warm(
     server: Server,
-    lock: Lock,
+    sandbox: Sandbox,
     box: Box,
     script: Sequence[str],
     clock: int,
@@ -135,24 +135,24 @@ def start_warm(
     pass_fds: Sequence[int] = (),
     group: cgroup.Group | None = None,
 ) -> WarmProcess:
-    """Starts a Python script as a fork of a server, locked in by the lock `namespaces`.
+    """Starts a Python script as a fork of a server, locked in by the sandbox `namespaces`.
 
     `clock`, one of `pass_fds`, is where it says how much CPU time its start took. Raises OSError
-    where the lock does not start.
+    where the sandbox does not start.
     """
     entry = namespaces.entry(box, box_uid(), _root(box), report=STATUS)
-    steps = (*_limits(lock, box, group), entry)
+    steps = (*_limits(sandbox, box, group), entry)
     job = Job(steps, dict(env), str(box.work), clock, list(script), tuple(pass_fds))
     return server.start(job, output=output, stdin=stdin, pass_fds=pass_fds)
 
 
-def _limits(lock: Lock, box: Box, group: cgroup.Group | None) -> list[Callable[[], None]]:
+def _limits(sandbox: Sandbox, box: Box, group: cgroup.Group | None) -> list[Callable[[], None]]:
     """What bounds the resources of the process that calls it."""
     steps = []
     if group:
         steps.append(group.enter)
-    if lock.level != "none":
-        steps.append(partial(set_rlimits, box.limits, box_uid(), grouped=lock.grouped))
+    if sandbox.level != "none":
+        steps.append(partial(set_rlimits, box.limits, box_uid(), grouped=sandbox.grouped))
     return steps
 
 
@@ -170,13 +170,13 @@ def _in_memory(data: bytes) -> int:
     return descriptor
 
 
-def places(lock: Lock, box: Box) -> tuple[str, str, str]:
+def places(sandbox: Sandbox, box: Box) -> tuple[str, str, str]:
     """Where the command finds its work folder, the data (or "") and a folder for small files."""
-    if lock.isolates:
+    if sandbox.isolates:
         return str(WORK), str(DATA) if box.data else "", "/tmp"
     return str(box.work), str(box.data or ""), str(box.scratch / "tmp")
 
 
-def tool(lock: Lock, box: Box, name: str) -> str:
+def tool(sandbox: Sandbox, box: Box, name: str) -> str:
     """The path under which the command finds a tool of its box."""
-    return str(TOOLS / name if lock.isolates else box.tools[name])
+    return str(TOOLS / name if sandbox.isolates else box.tools[name])
