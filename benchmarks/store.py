@@ -7,7 +7,8 @@ whose trials sleep for U(0.5, 1.5) times `--seconds`, and three baselines; nothi
 runs twice, with the same ideas:
 
 - the named baseline: on a local folder;
-- on a bucket of an S3 server (moto, in a process of its own) that lets requests wait for 0.2 s.
+- on a bucket of an S3 server (moto, in a process of its own) that lets every request wait
+  for 0.2 s.
 
 Printed are both times, their ratio, what the store costs in seconds, and the requests that the
 server had.
@@ -133,7 +134,14 @@ def search_s(folder: Path, store: str, **env: str) -> float:
     command = [sys.executable, "-m", "ideator_rl", "search", "--json"]
     command += ["--config", f"{folder}/config.yaml", "--store", store]
     begun = time.monotonic()
-    done = subprocess.run(command, env=ENV | env, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command,
+        env=ENV | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
     seconds = time.monotonic() - begun
     assert json.loads(done.stdout)["completed"] == IDEAS
     return seconds

@@ -11,7 +11,7 @@ BASELINE = "baseline"
 
 
 class RunBudget:
-    """Counts the ideas of a run, those that its earlier sessions began included.
+    """Counts the ideas of a run, those that its earlier sessions began included: `begun`, by key.
 
     `deadline` is on the monotonic clock; earlier sessions count from their start to the last thing
     they recorded.
@@ -20,7 +20,8 @@ class RunBudget:
     def __init__(self, run: RunFolder, ideas: int | None, seconds: float | None) -> None:
         self._max_ideas = math.inf if ideas is None else ideas
         self._max_seconds = math.inf if seconds is None else seconds
-        self._admitted = {key for key in run.trials() if counts(key)}
+        self.begun = frozenset(run.trials())
+        self._admitted = {key for key in self.begun if counts(key)}
         used = seconds_used(run) if seconds is not None else 0.0
         self.deadline = time.monotonic() + self._max_seconds - used
 

@@ -302,6 +302,11 @@ class Executor:
         for future in concurrent.futures.as_completed(futures):
             yield future.result()
 
+    @property
+    def begun(self) -> frozenset[str]:
+        """The trials of earlier sessions, by key, ended or not."""
+        return self._budget.begun
+
     def ideas_left(self) -> float:
         """How many new ideas the budget still admits; infinite without `max_ideas`."""
         return self._budget.ideas_left()

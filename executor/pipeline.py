@@ -75,15 +75,14 @@ class Pipeline:
         # The clock may find in the store what is submitted here: one of the two waits.
         turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
         async with turn:
-            kept, finished = await asyncio.gather(
-                in_thread(self._run.idea, key), in_thread(self._run.outcome, key)
-            )
+            kept = await in_thread(self._run.idea, key)
             if kept is not None and kept.text != idea.text:
                 raise UserError(
                     f"idea id {idea.id!r} is taken in the run {self._run.name} by another text; "
                     "choose another id or another run"
                 )
-            if finished is not None:
+            # Without its idea, which is written first, there is nothing of a trial.
+            if kept and (finished := await in_thread(self._run.outcome, key)) is not None:
                 return finished
             if not admitted:
                 return cancelled(self._problem, idea, seed, str(self._budget))
@@ -128,9 +127,9 @@ class Pipeline:
     async def _implement(self, way: _Way, made: Implementation | None) -> Implementation:
         if way.is_known and (stored := await self._stored(way.key)) is not None:
             return stored
-        if way.key != way.idea.id:
+        if made is None and way.key != way.idea.id:
             # Another seed of an idea is another trial of the same code.
-            made = await self._stored(way.idea.id) or made
+            made = await self._stored(way.idea.id)
         implementation = made or await self._implementer.implement(way.idea)
         way.write(self._run.write_implementation, way.key, implementation)
         return implementation

@@ -18,6 +18,7 @@ import math
 import os
 import socket
 import threading
+import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -55,8 +56,9 @@ class Leasable(Protocol):
 def try_lease(files: Leasable, path: str) -> Lock | None:
     """Takes the lease at a path; None while somebody else has it."""
     owner = json.dumps({"id": uuid.uuid4().hex, **_this_process()}).encode()
+    begun = time.monotonic()
     if files.create(path, owner):
-        return _Lease(files, path, owner)
+        return _Lease(files, path, owner, begun)
     holder = files.read(path)
     if holder is None or not (_is_dead(holder) or files.age(path) > LEASE_S):
         return None
@@ -64,30 +66,36 @@ def try_lease(files: Leasable, path: str) -> Lock | None:
     # one learns of it when it renews.
     if files.read(path) == holder:
         files.remove(path)
-    return _Lease(files, path, owner) if files.create(path, owner) else None
+    begun = time.monotonic()
+    return _Lease(files, path, owner, begun) if files.create(path, owner) else None
 
 
 class _Lease(Lock):
     """Renewed by a thread, so that it ends with the process."""
 
-    def __init__(self, files: Leasable, path: str, owner: bytes) -> None:
+    def __init__(self, files: Leasable, path: str, owner: bytes, begun: float) -> None:
         self._files, self._path, self._owner = files, path, owner
         self._released = threading.Event()
+        self._renewed_at = begun
         _held.add(owner)
         threading.Thread(target=self._renew, name="lease", daemon=True).start()
 
     def release(self) -> None:
         self._released.set()
         with suppress(StoreError):
-            if self._files.read(self._path) == self._owner:
+            # Nobody takes what was renewed just now.
+            is_fresh = time.monotonic() - self._renewed_at < LEASE_S / 4
+            if is_fresh or self._files.read(self._path) == self._owner:
                 self._files.remove(self._path)
         _held.discard(self._owner)
 
     def _renew(self) -> None:
         while not self._released.wait(LEASE_S / 4):
             with suppress(StoreError):
+                begun = time.monotonic()
                 if self._files.read(self._path) == self._owner:
                     self._files.write(self._path, self._owner)
+                    self._renewed_at = begun
                 elif not self._released.is_set():
                     reason = f"another process took over {self._files.url}/{self._path}"
                     self._files.give_up(f"{reason}: this one stops", math.inf)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from executor.records import Idea, Implementation, Job, Outcome, Record, Turn
 from executor.settings import convert
 from executor.store.open import open_storage
 from executor.store.storage import Lock, Storage
+from executor.store.threads import in_threads
 from executor.store.tree import unzip, zip_tree
 
 R = TypeVar("R", bound=Record)
@@ -94,7 +96,7 @@ class RunFolder:
                 "killed on another machine lets go after a minute)"
             )
         try:
-            events = self._storage.read(f"{self._path}/events.jsonl")
+            events = self._storage.own_log(f"{self._path}/events.jsonl")
             if events and not events.endswith(b"\n"):
                 # A kill cut the last line short: it must not swallow the next one.
                 self._storage.append(f"{self._path}/events.jsonl", b"\n")
@@ -129,15 +131,23 @@ class RunFolder:
     def outcome(self, key: str) -> Outcome | None:
         return self._record(Outcome, key, "outcome.json")
 
+    def outcomes(self, keys: Iterable[str]) -> dict[str, Outcome]:
+        """The outcomes that there are of these trials, read at once."""
+        keys = list(keys)
+        found = zip(keys, in_threads(self.outcome, keys), strict=True)
+        return {key: outcome for key, outcome in found if outcome is not None}
+
     def job(self, key: str) -> Job | None:
         return self._record(Job, key, "job.json")
 
-    def diff(self, key: str) -> str:
-        diff = self._read(key, "repair.diff") or self._read(key, "edits.diff")
-        return (diff or b"").decode(errors="replace")
+    def diff(self, key: str, *, repaired: bool = True) -> str:
+        """Of the second tree where there is one, unless it is known that there is none."""
+        diff = self._read(key, "repair.diff") if repaired else None
+        return (diff or self._read(key, "edits.diff") or b"").decode(errors="replace")
 
-    def log(self, key: str) -> str:
-        log = self._read(key, "repair_log.txt")
+    def log(self, key: str, *, repaired: bool = True) -> str:
+        """As `diff`."""
+        log = self._read(key, "repair_log.txt") if repaired else None
         if log is None:
             log = self._read(key, "log.txt")
         return (log or b"").decode(errors="replace")

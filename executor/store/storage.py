@@ -28,6 +28,9 @@ class Storage(Protocol):
     def write(self, path: str, data: bytes) -> None:
         """Puts a whole file in place at once."""
 
+    def own_log(self, path: str) -> bytes:
+        """The text of a log that from here on only this process writes; empty without one."""
+
     def append(self, path: str, line: bytes) -> None:
         """Adds a line to a log that only this process writes."""
 

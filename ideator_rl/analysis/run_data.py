@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +25,7 @@ from executor.llm.records import Purpose
 from executor.records import Idea, Outcome, Stage, Status
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
+from executor.store.threads import in_threads
 from ideator_rl.analysis.confirmed import EVENT, Confirmation, Ended, Plan, judge
 from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.analysis.metrics_file import METRICS, parse_steps
@@ -186,35 +188,39 @@ def load_run(run: RunFolder) -> RunData:
     keys, events = run.trials(), run.events()
     if not keys and not events:
         raise UserError(f"{run.url} holds no run; check the store and the run's name")
-    requests = [asked for asker in ASKERS for asked in read_requests(run, asker)]
-    trials: list[TrialData] = []
+    with ThreadPoolExecutor() as threads:
+        reading = [threads.submit(read_requests, run, asker) for asker in ASKERS]
+        recipe = threads.submit(run.recipe)
+        steps = threads.submit(open_storage(run.url).read, METRICS)
+        # A run has one problem, and its trials need the same of a machine.
+        gpus = threads.submit(lambda: next((job.gpus for job in map(run.job, keys) if job), 0))
+    requests = [asked for read in reading for asked in read.result()]
+    ended = run.outcomes(keys)
     baseline: dict[int, Outcome] = {}
     baseline_s: dict[int, float] = {}
-    unfinished = 0
     slot_s = trial_seconds(events)
-    for key in keys:
-        outcome = run.outcome(key)
-        if outcome is None:
-            unfinished += 1
-        elif outcome.idea_id == BASELINE:
+    for key, outcome in ended.items():
+        if outcome.idea_id == BASELINE:
             baseline[outcome.seed] = outcome
             baseline_s[outcome.seed] = slot_s.get(key, 0.0)
-        else:
-            trials.append(_trial(run, key, outcome, slot_s.get(key, 0.0), asked=bool(requests)))
+
+    def read_trial(key: str) -> TrialData:
+        return _trial(run, key, ended[key], slot_s.get(key, 0.0), asked=bool(requests))
+
+    trials = in_threads(read_trial, [key for key in ended if ended[key].idea_id != BASELINE])
     trials.sort(key=lambda trial: (trial.finished_at, trial.key))
     return RunData(
         name=run.name,
         url=run.url,
-        recipe=clean(run.recipe() or "", MAX_TEXT_CHARS),
+        recipe=clean(recipe.result() or "", MAX_TEXT_CHARS),
         trials=tuple(trials),
         baseline=dict(sorted(baseline.items())),
         baseline_s=baseline_s,
         events=tuple(events),
-        unfinished=unfinished,
-        steps=parse_steps((open_storage(run.url).read(METRICS) or b"").decode(errors="replace")),
+        unfinished=len(keys) - len(ended),
+        steps=parse_steps((steps.result() or b"").decode(errors="replace")),
         requests=tuple(requests),
-        # A run has one problem, and its trials need the same of a machine.
-        gpus=next((job.gpus for job in map(run.job, keys) if job), 0),
+        gpus=gpus.result(),
     )
 
 
@@ -278,8 +284,8 @@ def _trial(run: RunFolder, key: str, outcome: Outcome, slot_s: float, *, asked: 
         content_hash=outcome.content_hash,
         submitted_at=outcome.submitted_at,
         finished_at=outcome.finished_at,
-        diff=clean(run.diff(key), MAX_TEXT_CHARS),
-        log_tail=tail(run.log(key)),
+        diff=clean(run.diff(key, repaired=outcome.repaired), MAX_TEXT_CHARS),
+        log_tail=tail(run.log(key, repaired=outcome.repaired)),
         slot_s=slot_s,
         paid=_paid(run, key, idea) if asked and key == idea.id else NOTHING,
     )

@@ -110,7 +110,7 @@ def _say_start(ready: Prepared, executor: Executor) -> None:
 
 
 def _say_interrupted(ready: Prepared, executor: Executor) -> None:
-    kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
+    kept = len(executor.run.outcomes(executor.run.trials()))
     warn(
         f"\ninterrupted; what was sampled is kept in {ready.out.url}, and {kept} finished trials "
         f"in {executor.run.url}. The same command goes on from there."

@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _price(recipe, problem, as_json=args.json)
     store = Store(recipe.store)
-    kept, is_new = store.run(recipe.run), recipe.run not in store.runs()
+    kept = store.run(recipe.run)
+    is_new = not kept.events()
     try:
         return _run(recipe, problem, kept, as_json=args.json)
     except Exception:
@@ -204,7 +205,7 @@ class _Tracked:
 
 def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
     budget = executor.problem.file.budget
-    kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
+    kept = len(executor.run.outcomes(executor.begun))
     warn(
         f"{recipe.search.method} on {executor.problem.name}: {recipe.budget.ideas} ideas, "
         f"{budget.seconds:g} {budget.kind} s each, {executor.slots} at a time; "
@@ -215,7 +216,7 @@ def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
 
 
 def _say_interrupted(executor: Executor, recipe: SearchRecipe) -> None:
-    kept = sum(executor.run.outcome(key) is not None for key in executor.run.trials())
+    kept = len(executor.run.outcomes(executor.run.trials()))
     warn(
         f"\ninterrupted; {kept} finished trials are kept in {executor.run.url}. "
         "The same command goes on from there."

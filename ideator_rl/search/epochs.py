@@ -1,6 +1,6 @@
 """The ideas of a search, epoch by epoch, as soon as each batch exists.
 
-    epochs = await in_thread(Epochs, recipe, executor.run)    # it reads the run's events
+    epochs = await in_thread(Epochs, recipe, executor.run, executor.begun)
     async for ideas in epochs.ideas(ideator, executed, baseline):    # the next epoch, in batches
         ...
 
@@ -12,7 +12,7 @@ more trials have ended since.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
@@ -38,10 +38,11 @@ class Shown:
 
 
 class Epochs:
-    """Asks for one epoch after the other, `number` being the next one."""
+    """Asks for one epoch after the other, `number` being the next one. `begun` has the trials that
+    the store has; the run's events are read at once."""
 
-    def __init__(self, recipe: SearchRecipe, run: RunFolder) -> None:
-        self._recipe, self._run = recipe, run
+    def __init__(self, recipe: SearchRecipe, run: RunFolder, begun: Collection[str]) -> None:
+        self._recipe, self._run, self._begun = recipe, run, begun
         self._recorded = {
             event["epoch"]: Shown(tuple(event["shown"]), event["baseline"])
             for event in run.events()
@@ -78,8 +79,9 @@ class Epochs:
         async with task_group() as tasks:
             if is_new:
                 tasks.create_task(self._record(number, shown))
-            found = [tasks.create_task(in_thread(self._run.idea, name)) for name in names]
-        kept = zip(names, found, strict=True)
+            begun = [name for name in names if name in self._begun]
+            found = [tasks.create_task(in_thread(self._run.idea, name)) for name in begun]
+        kept = zip(begun, found, strict=True)
         stored = {name: idea for name, task in kept if (idea := task.result()) is not None}
         # Sorted by id rather than by time, to be the same in every session.
         seen, self.number = sorted(self._seen, key=lambda idea: idea.id), number + 1
