@@ -19,9 +19,10 @@ from typing import Any
 import yaml
 
 from executor.budget import BASELINE
-from executor.errors import StoreError
+from executor.errors import DamagedRecord, StoreError
 from executor.problem import Problem
 from executor.records import Outcome
+from executor.run_records import read_sessions, read_start
 from executor.settings import to_dict
 from executor.store.runs import RunFolder, Store
 from ideator_rl.analysis.run_data import AskedData, read_requests
@@ -73,10 +74,8 @@ def _read(store: Store, recipe: SearchRecipe, problem: Problem) -> Past:
     for name in store.runs():
         run = store.run(name)
         kept = _recipe(run)
-        starts = [e for e in run.events() if e.get("event") == "start"]
-        same = kept.get("problem", {}) == recipe.problem
-        if same and starts and starts[-1].get("problem") == problem.name:
-            known.append((starts[-1]["time"], run, kept))
+        if kept.get("problem", {}) == recipe.problem and (began := _began(run, problem)):
+            known.append((began, run, kept))
     latest = sorted(known, key=lambda found: found[0])[-MOST_RUNS:]
     ideators, implementers, trials = [], [], []
     for _, run, kept in latest:
@@ -91,6 +90,16 @@ def _read(store: Store, recipe: SearchRecipe, problem: Problem) -> Past:
         **_of_ideation(ideators),
         **_of_implementation(implementers),
     )
+
+
+def _began(run: RunFolder, problem: Problem) -> float | None:
+    """The Unix time of a run's last session; None for one about something else."""
+    try:
+        start, sessions = read_start(run), read_sessions(run)
+    except DamagedRecord:
+        return None
+    same = start is not None and start.problem == problem.name
+    return sessions[-1].began if same and sessions else None
 
 
 @dataclass(frozen=True)

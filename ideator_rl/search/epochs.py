@@ -1,6 +1,6 @@
 """The ideas of a search, epoch by epoch, as soon as each batch exists.
 
-    epochs = await in_thread(Epochs, recipe, executor.run)    # it reads the run's events
+    epochs = await in_thread(Epochs, recipe, executor.run)    # it reads the run's `epochs/`
     async for ideas in epochs.ideas(ideator, executed, baseline):    # the next epoch, in batches
         ...
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from random import Random
 
 from executor.records import Idea
+from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from executor.store.threads import in_thread
 from executor.task_group import task_group
@@ -25,11 +26,11 @@ from ideator_rl.ideators.ideator import Executed, Ideator, Request
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.methods import METHODS
 
-EVENT = "epoch"
+FOLDER = "epochs"
 
 
 @dataclass(frozen=True)
-class Shown:
+class Shown(StrictRecord):
     """The inputs of an epoch: the ids of the executed ideas, and whether the baseline's reward was
     known."""
 
@@ -42,11 +43,7 @@ class Epochs:
 
     def __init__(self, recipe: SearchRecipe, run: RunFolder) -> None:
         self._recipe, self._run = recipe, run
-        self._recorded = {
-            event["epoch"]: Shown(tuple(event["shown"]), event["baseline"])
-            for event in run.events()
-            if event["event"] == EVENT
-        }
+        self._recorded = run.kept_numbered(FOLDER, Shown)
         self._seen: list[Idea] = []
         self.number = 0
 
@@ -106,7 +103,4 @@ class Epochs:
 
     async def _record(self, number: int, shown: Shown) -> None:
         self._recorded[number] = shown
-        values = {"shown": list(shown.ideas), "baseline": shown.baseline}
-        await in_thread(self._run.record, EVENT, epoch=number, **values)
-        # A bucket keeps events back for a while; the questions that follow are paid for.
-        await in_thread(self._run.flush)
+        await in_thread(self._run.keep_numbered, FOLDER, number, shown)
