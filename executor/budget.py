@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+from executor.run_records import seconds_used
 from executor.store.runs import RunFolder, repeat_seed
 
 BASELINE = "baseline"
@@ -13,8 +14,7 @@ BASELINE = "baseline"
 class RunBudget:
     """Counts the ideas of a run, those that its earlier sessions began included: `begun`, by key.
 
-    `deadline` is on the monotonic clock; earlier sessions count from their start to the last thing
-    they recorded.
+    `deadline` is on the monotonic clock. Made before this session's own record.
     """
 
     def __init__(self, run: RunFolder, ideas: int | None, seconds: float | None) -> None:
@@ -48,14 +48,3 @@ class RunBudget:
 def counts(key: str) -> bool:
     """Whether a trial is an idea's first: neither the baseline nor a repeat with another seed."""
     return key != BASELINE and repeat_seed(key) is None
-
-
-def seconds_used(run: RunFolder) -> float:
-    """Wall seconds of a run's sessions so far; within one, event times come from an even clock."""
-    used, begun, last = 0.0, None, 0.0
-    for event in run.events():
-        if event["event"] == "start":
-            used += last - begun if begun is not None else 0.0
-            begun = event["time"]
-        last = event["time"]
-    return used + (last - begun if begun is not None else 0.0)

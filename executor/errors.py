@@ -13,6 +13,10 @@ class StoreError(UserError):
     """A store that cannot be opened, written or shared."""
 
 
+class DamagedRecord(StoreError):
+    """A record of a run that decides how it goes on, and cannot be read."""
+
+
 class RunInUse(StoreError):
     """A run that another process is executing."""
 

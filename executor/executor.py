@@ -25,12 +25,13 @@ from typing import Protocol, Self, TypeVar
 
 from executor.budget import BASELINE, RunBudget
 from executor.causes import keep_cause, watched
-from executor.errors import ExecutorClosed, StoreError, UserError
+from executor.errors import ExecutorClosed, UserError
 from executor.implementer.implementer import DirectImplementer, Implementer, finished
 from executor.pipeline import Pipeline
 from executor.problem import Problem
 from executor.records import Idea, Implementation, Outcome
-from executor.sandbox import Level, Sandbox, choose, meets
+from executor.run_records import SessionClock, begin
+from executor.sandbox import Level, Sandbox, choose
 from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
 from executor.store.runs import Store, repeat_seed, trial_key
@@ -117,17 +118,11 @@ class Executor:
         self.run = self.store.run(run)
         self._lock = self.run.lock()
         try:
-            self._check_run()
+            begin(self.run, problem, seed, self._asked)
             self._budget = RunBudget(self.run, max_ideas, max_seconds)
-            self.run.record(
-                "start",
-                slots=self.slots,
-                problem=problem.name,
-                metric=problem.file.reward.metric,
-                version=problem.version,
-                seed=seed,
-                sandbox=str(self.sandbox),
-            )
+            sandbox_text = str(self.sandbox)
+            self._session = SessionClock(self.run, self.slots, sandbox_text)
+            self.run.record("start", slots=self.slots, problem=problem.name, sandbox=sandbox_text)
         except BaseException:
             self._lock.release()
             raise
@@ -141,6 +136,7 @@ class Executor:
             self.store,
             self.run,
             self._budget,
+            self._session,
             self._implementer,
             self._scheduler,
             seed=seed,
@@ -154,19 +150,6 @@ class Executor:
         self._thread.start()
         self._start(watched(self._workers.start, self.run))
         self._start(watched(self._scheduler.tick_forever, self.run))
-
-    def _check_run(self) -> None:
-        """Refuses a run whose stored outcomes were measured under other conditions."""
-        other = ""
-        for event in self.run.events():
-            if event["event"] == "start" and event["version"] != self.problem.version:
-                other = f"another version of the problem {self.problem.name}"
-            elif event["event"] == "start" and event["seed"] != self.seed:
-                other = f"the seed {event['seed']}"
-            elif event["event"] == "start" and not meets(event.get("sandbox", ""), self._asked):
-                other = f"a weaker sandbox ({event.get('sandbox', 'none')})"
-        if other:
-            raise StoreError(f"the run {self.run.name} belongs to {other}; choose another run name")
 
     # ---- ideas in, outcomes out
 
@@ -332,6 +315,7 @@ class Executor:
         self._thread.join()
         self._loop.close()
         try:
+            self._session.keep()
             self.run.record("stop")
             self.run.flush()
         finally:
@@ -362,6 +346,7 @@ class Executor:
     # ---- work that another process left in the store
 
     async def _adopt(self) -> None:
+        await in_thread(self._session.keep_at_times)
         await in_thread(self.run.flush)
         for key in set(await in_thread(self.run.trials)) - self._seen:
             # One by one: what was left can wait for what is asked for.

@@ -1,6 +1,6 @@
 """An idea's way through the executor: found in the store, or implemented, measured and kept.
 
-    way = Pipeline(problem, store, run, budget, implementer, scheduler, seed=0, sandbox="strict")
+    way = Pipeline(problem, store, run, budget, session, implementer, scheduler, seed=0, sandbox=…)
     outcome = await way.outcome(idea, seed=0, priority=0)
 
 Whatever an earlier session, another idea or another run on the same store has finished is not done
@@ -23,6 +23,7 @@ from executor.implementer.implementer import Implementer
 from executor.outcomes import cancelled, outcome_of, trial_spec
 from executor.problem import IMPLAUSIBLE, Problem
 from executor.records import Idea, Implementation, Job, Outcome, Trial
+from executor.run_records import SessionClock
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
 from executor.store.runs import RunFolder, Store, trial_key
@@ -41,6 +42,7 @@ class Pipeline:
         store: Store,
         run: RunFolder,
         budget: RunBudget,
+        session: SessionClock,
         implementer: Implementer,
         scheduler: Scheduler,
         *,
@@ -48,7 +50,8 @@ class Pipeline:
         sandbox: Level,
     ) -> None:
         self._problem, self._data = problem, problem.data()
-        self._store, self._run, self._budget = store, run, budget
+        self._store, self._run = store, run
+        self._budget, self._session = budget, session
         self._implementer, self._scheduler = implementer, scheduler
         self._seed, self._sandbox = seed, sandbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -220,6 +223,7 @@ class Pipeline:
     def _keep_outcome(self, way: _Way, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
         self._run.write_outcome(way.key, outcome)
+        self._session.keep_at_times()
         self._run.record("finished", key=way.key, status=outcome.status, reward=outcome.reward)
         if outcome.detail.startswith(IMPLAUSIBLE):
             self._run.record("implausible", key=way.key, detail=outcome.detail)

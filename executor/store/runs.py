@@ -1,6 +1,7 @@
 """The layout of a store: one folder for each trial, immutable files, `outcome.json` written last.
 
-    <store>/runs/<run>/recipe.yaml  events.jsonl  errors.log
+    <store>/runs/<run>/recipe.yaml  start.json  sessions/  epochs/  …  (records: `decisions.py`)
+                       events.jsonl  errors.log                          (for people and reports)
                        ideas/<key>/{idea.json,exchange.json,edits.diff,codebase.zip,
                                     repair.diff,repair.zip,repair_log.txt,job.json,
                                     log.txt,outcome.json}
@@ -25,6 +26,14 @@ from executor.clock import now
 from executor.errors import RunInUse, StoreError
 from executor.records import Idea, Implementation, Job, Outcome, Record, Turn
 from executor.settings import convert
+from executor.store.decisions import (
+    S,
+    StrictRecord,
+    numbered,
+    read_numbered,
+    read_record,
+    write_record,
+)
 from executor.store.open import open_storage
 from executor.store.storage import Lock, Storage
 from executor.store.threads import in_threads
@@ -203,8 +212,22 @@ class RunFolder:
     def write_recipe(self, text: str) -> None:
         self._storage.write(f"{self._path}/recipe.yaml", text.rstrip("\n").encode() + _YAML_END)
 
+    def kept(self, name: str, kind: type[S]) -> S | None:
+        """A record that decides how the run goes on, see `decisions.py`. Raises DamagedRecord."""
+        return read_record(self._storage, f"{self._path}/{name}", kind)
+
+    def keep(self, name: str, record: StrictRecord) -> None:
+        write_record(self._storage, f"{self._path}/{name}", record)
+
+    def kept_numbered(self, folder: str, kind: type[S]) -> dict[int, S]:
+        """The records of a folder by number. Raises DamagedRecord."""
+        return read_numbered(self._storage, f"{self._path}/{folder}", kind)
+
+    def keep_numbered(self, folder: str, number: int, record: StrictRecord) -> None:
+        self.keep(numbered(folder, number), record)
+
     def record(self, event: str, **fields: Any) -> None:
-        """Adds a line to events.jsonl, which nothing but reports and the clock read."""
+        """Adds a line to events.jsonl, which only people and reports read."""
         line = json.dumps({"time": round(now(), 4), "event": event, **fields})
         self._storage.append(f"{self._path}/events.jsonl", line.encode() + b"\n")
 

@@ -14,13 +14,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Protocol
 
 from executor.budget import BASELINE
 from executor.records import Status
+from executor.store.decisions import StrictRecord
+from executor.store.runs import RunFolder
 from ideator_rl.analysis.gain import Gain, welch
 
-EVENT = "confirmation"
+FOLDER = "confirmations"
 VERDICTS = {True: "survives", False: "does not survive", None: "undecided"}
 
 
@@ -36,17 +38,12 @@ class Ended(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(StrictRecord):
     """Which ideas, the best first, run again on which seeds; `executed` is of how many."""
 
     ideas: tuple[str, ...]
     seeds: tuple[int, ...]
     executed: int = 0
-
-    @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """The plan that a run recorded as an event of the kind EVENT."""
-        return cls(tuple(event["ideas"]), tuple(event["seeds"]), event["executed"])
 
     def order(self) -> Iterator[tuple[str, int]]:
         """Seed by seed, the baseline and the ideas side by side.
@@ -163,6 +160,19 @@ class Confirmation:
         text = "; on held-out data that no search has touched the best one gains "
         text += f"{best.final_gain.value:+.4f}, so {best.overfit.value:+.4f} is overfitting of the "
         return text + "examination" + _interval(best.overfit)
+
+
+def read_plans(run: RunFolder) -> list[Plan]:
+    """Those of the confirmations that began, the last one last. Raises StoreError."""
+    return list(run.kept_numbered(FOLDER, Plan).values())
+
+
+def keep_plan(run: RunFolder, plan: Plan) -> None:
+    """Makes a plan the run's last one."""
+    kept = run.kept_numbered(FOLDER, Plan)
+    last = max(kept, default=-1)
+    if kept.get(last) != plan:
+        run.keep_numbered(FOLDER, last + 1, plan)
 
 
 def judge(

@@ -23,10 +23,11 @@ from executor.errors import UserError
 from executor.llm.journal import Entry, Journal
 from executor.llm.records import Purpose
 from executor.records import Idea, Outcome, Stage, Status
+from executor.run_records import RunSession, RunStart, read_sessions, read_start
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from executor.store.threads import in_threads
-from ideator_rl.analysis.confirmed import EVENT, Confirmation, Ended, Plan, judge
+from ideator_rl.analysis.confirmed import Confirmation, Ended, Plan, judge, read_plans
 from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.analysis.metrics_file import METRICS, parse_steps
 from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean, idea_title, tail
@@ -91,11 +92,15 @@ class AskedData:
 class RunData:
     """A run. `trials` are in the order in which they finished, `baseline` is by seed, `steps` are
     the figures of a training run by step, `requests` those to language models, `gpus` a slot's.
-    `baseline_s` are seconds of a slot by seed."""
+    `baseline_s` are seconds of a slot by seed, `plans` the confirmations that began; `start` is
+    None where no executor has begun the run."""
 
     name: str
     url: str
     recipe: str
+    start: RunStart | None
+    sessions: tuple[RunSession, ...]
+    plans: tuple[Plan, ...]
     trials: tuple[TrialData, ...]
     baseline: Mapping[int, Outcome]
     baseline_s: Mapping[int, float]
@@ -128,8 +133,7 @@ class RunData:
     @cached_property
     def confirmation_seeds(self) -> frozenset[int]:
         """The fresh seeds of every confirmation that began."""
-        begun = (event for event in self.events if event.get("event") == EVENT)
-        return frozenset(seed for event in begun for seed in event.get("seeds", ()))
+        return frozenset(seed for plan in self.plans for seed in plan.seeds)
 
     @cached_property
     def search_baseline(self) -> tuple[float, ...]:
@@ -144,34 +148,32 @@ class RunData:
     @cached_property
     def confirmation(self) -> Confirmation | None:
         """What the confirmation that began last found; None where none began."""
-        begun = [event for event in self.events if event.get("event") == EVENT]
-        if not begun:
+        if not self.plans:
             return None
         trials: dict[tuple[str, int], Ended] = {(t.idea_id, t.seed): t for t in self.trials}
         trials |= {(BASELINE, seed): outcome for seed, outcome in self.baseline.items()}
         first = {trial.idea_id: trial.reward for trial in self.ideas}
-        return judge(Plan.from_event(begun[-1]), first, trials)
+        return judge(self.plans[-1], first, trials)
 
     @property
     def problem(self) -> str:
         """The problem's name; empty when no executor has recorded one."""
-        return str(self._newest_start.get("problem", ""))
+        return clean(self.start.problem) if self.start else ""
 
     @property
     def metric(self) -> str:
         """The metric from which rewards are made; empty when no executor has recorded one."""
-        return clean(str(self._newest_start.get("metric", "")))
+        return clean(self.start.reward.metric) if self.start else ""
 
-    @cached_property
-    def _newest_start(self) -> Mapping[str, Any]:
-        starts = [event for event in self.events if event.get("event") == "start"]
-        return starts[-1] if starts else {}
+    @property
+    def reward(self) -> str:
+        """How that metric makes the reward, in words; empty when no executor has recorded it."""
+        return clean(self.start.reward.in_words()) if self.start else ""
 
     @cached_property
     def sandboxes(self) -> tuple[str, ...]:
         """How code was locked in, in the order of the sessions; each way once."""
-        starts = [event for event in self.events if event.get("event") == "start"]
-        return tuple(dict.fromkeys(clean(str(event.get("sandbox", "none"))) for event in starts))
+        return tuple(dict.fromkeys(clean(session.sandbox) for session in self.sessions))
 
     @cached_property
     def idea_budget(self) -> int | None:
@@ -185,17 +187,17 @@ class RunData:
 
 def load_run(run: RunFolder) -> RunData:
     """Reads a run, finished or not. Raises UserError when the folder holds none."""
-    keys, events = run.trials(), run.events()
-    if not keys and not events:
+    keys, start = run.trials(), read_start(run)
+    if not keys and start is None:
         raise UserError(f"{run.url} holds no run; check the store and the run's name")
     with ThreadPoolExecutor() as threads:
         reading = [threads.submit(read_requests, run, asker) for asker in ASKERS]
-        recipe = threads.submit(run.recipe)
+        recipe, logged = threads.submit(run.recipe), threads.submit(run.events)
         steps = threads.submit(open_storage(run.url).read, METRICS)
         # A run has one problem, and its trials need the same of a machine.
         gpus = threads.submit(lambda: next((job.gpus for job in map(run.job, keys) if job), 0))
     requests = [asked for read in reading for asked in read.result()]
-    ended = run.outcomes(keys)
+    ended, events = run.outcomes(keys), logged.result()
     baseline: dict[int, Outcome] = {}
     baseline_s: dict[int, float] = {}
     slot_s = trial_seconds(events)
@@ -213,6 +215,9 @@ def load_run(run: RunFolder) -> RunData:
         name=run.name,
         url=run.url,
         recipe=clean(recipe.result() or "", MAX_TEXT_CHARS),
+        start=start,
+        sessions=tuple(read_sessions(run)),
+        plans=tuple(read_plans(run)),
         trials=tuple(trials),
         baseline=dict(sorted(baseline.items())),
         baseline_s=baseline_s,

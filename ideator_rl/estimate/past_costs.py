@@ -21,10 +21,11 @@ from typing import Any
 import yaml
 
 from executor.budget import BASELINE
-from executor.errors import StoreError
+from executor.errors import DamagedRecord, StoreError
 from executor.implementer.llm import problem_text, question_text, system_text
 from executor.llm.settings import LLMSettings
 from executor.problem import Problem
+from executor.run_records import read_sessions, read_start
 from executor.settings import to_dict
 from executor.store.runs import RunFolder, Store
 from ideator_rl.analysis.run_data import read_requests
@@ -133,10 +134,8 @@ def _read(store: Store, recipe: SearchRecipe, problem: Problem) -> Past:
     found, asked = [], to_dict(recipe)
     for run in map(store.run, store.runs()):
         kept = _kept(run)
-        starts = [event for event in run.events() if event.get("event") == "start"]
-        same = kept.get("problem", {}) == recipe.problem
-        if same and starts and starts[-1].get("problem") == problem.name:
-            found.append((starts[-1]["time"], run, kept))
+        if kept.get("problem", {}) == recipe.problem and (began := _began(run, problem)):
+            found.append((began, run, kept))
     latest = sorted(found, key=lambda known: known[0])[-MOST_RUNS:]
     samples: dict[str, list[float]] = defaultdict(list)
     for _, run, kept in latest:
@@ -179,6 +178,16 @@ def _thinking(llm: LLMSettings | None) -> float:
         return 0.0
     most = llm.thinking_tokens
     return min(most, THINKING_TOKENS) if isinstance(most, int) else THINKING_TOKENS
+
+
+def _began(run: RunFolder, problem: Problem) -> float | None:
+    """The Unix time of a run's last session; None for one about something else."""
+    try:
+        start, sessions = read_start(run), read_sessions(run)
+    except DamagedRecord:
+        return None
+    same = start is not None and start.problem == problem.name
+    return sessions[-1].began if same and sessions else None
 
 
 def _kept(run: RunFolder) -> dict[str, Any]:

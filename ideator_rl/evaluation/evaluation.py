@@ -30,10 +30,10 @@ from ideator_rl.ideators.checkpoint import CheckpointIdeator
 from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
+from ideator_rl.kept_weights import keep_weights
 from ideator_rl.progress import counting, progress
 from ideator_rl.search.loop import execute, run_baselines
 
-EVENT = "evaluation"
 RECIPE = "recipe.yaml"
 
 
@@ -86,7 +86,7 @@ def open_executor(ready: Prepared) -> Executor:
         period_s=recipe.executor.period_s,
     )
     try:
-        _check_weights(executor, ready.weights)
+        keep_weights(executor.run, ready.weights, "--out")
         keep_recipe(executor.run, recipe)
         if ready.out.url != executor.run.url:
             ready.out.write(RECIPE, recipe.to_yaml().encode())
@@ -183,16 +183,3 @@ def _written(sample: Sample) -> Written:
         sample.idea_tokens,
         sample.seconds,
     )
-
-
-def _check_weights(executor: Executor, weights: Mapping[str, str]) -> None:
-    """What was sampled from other weights may not be told as these ones'."""
-    for event in executor.run.events():
-        before = event["weights"] if event.get("event") == EVENT else {}
-        for name, now in weights.items():
-            if before.get(name, now) != now:
-                raise UserError(
-                    f"{name} has other weights than when the run {executor.run.name} was begun; "
-                    "evaluate it into another --out"
-                )
-    executor.run.record(EVENT, weights=dict(weights))

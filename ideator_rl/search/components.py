@@ -15,6 +15,7 @@ from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.store.runs import RunFolder
 from ideator_rl.ideators.ideator import Ideator
+from ideator_rl.ideators.language_model.model_folder import fingerprint
 from ideator_rl.recipe import (
     ApiIdeatorSettings,
     CheckpointIdeatorSettings,
@@ -23,12 +24,10 @@ from ideator_rl.recipe import (
     LLMImplementerSettings,
 )
 
+IdeatorSettings = LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings
 
-def open_ideator(
-    settings: LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings,
-    problem: Problem,
-    run: RunFolder,
-) -> Ideator:
+
+def open_ideator(settings: IdeatorSettings, problem: Problem, run: RunFolder) -> Ideator:
     """Raises UserError for a library, a model or a key that is missing."""
     # Imported here because some kinds have heavy imports.
     if isinstance(settings, LibraryIdeatorSettings):
@@ -49,6 +48,16 @@ def open_ideator(
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
     )
+
+
+def asked_models(ideator: Ideator, settings: IdeatorSettings) -> dict[str, str]:
+    """The fingerprints of the models on disk that an ideator asks, by the names in the recipe."""
+    if not isinstance(settings, CheckpointIdeatorSettings):
+        return {}
+    from ideator_rl.ideators.checkpoint import CheckpointIdeator
+
+    assert isinstance(ideator, CheckpointIdeator)
+    return {settings.model: fingerprint(ideator.model.folder)}
 
 
 def open_implementer(

@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from dataclasses import asdict
 from random import Random
 
 from executor import Executor, Idea, Outcome
 from executor.budget import BASELINE
 from executor.store.threads import in_thread
-from ideator_rl.analysis.confirmed import EVENT, Confirmation, Plan, judge
+from ideator_rl.analysis.confirmed import Confirmation, Plan, judge, keep_plan
 from ideator_rl.ideators.ideator import Executed
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.loop import SearchResult
@@ -71,7 +70,7 @@ async def confirm(
 
     Cancelled trials (the run's budget of seconds is used up) leave the confirmation incomplete.
     """
-    await in_thread(executor.run.record, EVENT, **asdict(plan))
+    await in_thread(keep_plan, executor.run, plan)
     ideas = {entry.idea.id: entry for entry in result.executed}
     # Not all at once: trials start in the plan's order, however long implementing an idea takes.
     turns = asyncio.Semaphore(executor.slots)

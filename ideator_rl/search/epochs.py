@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from random import Random
 
 from executor.records import Idea
+from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from executor.store.threads import in_thread
 from executor.task_group import task_group
@@ -25,11 +26,11 @@ from ideator_rl.ideators.ideator import Executed, Ideator, Request
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.methods import METHODS
 
-EVENT = "epoch"
+FOLDER = "epochs"
 
 
 @dataclass(frozen=True)
-class Shown:
+class Shown(StrictRecord):
     """The inputs of an epoch: the ids of the executed ideas, and whether the baseline's reward was
     known."""
 
@@ -43,11 +44,7 @@ class Epochs:
 
     def __init__(self, recipe: SearchRecipe, run: RunFolder, begun: Collection[str]) -> None:
         self._recipe, self._run, self._begun = recipe, run, begun
-        self._recorded = {
-            event["epoch"]: Shown(tuple(event["shown"]), event["baseline"])
-            for event in run.events()
-            if event["event"] == EVENT
-        }
+        self._recorded = run.kept_numbered(FOLDER, Shown)
         self._seen: list[Idea] = []
         self.number = 0
 
@@ -108,7 +105,4 @@ class Epochs:
 
     async def _record(self, number: int, shown: Shown) -> None:
         self._recorded[number] = shown
-        values = {"shown": list(shown.ideas), "baseline": shown.baseline}
-        await in_thread(self._run.record, EVENT, epoch=number, **values)
-        # A bucket keeps events back for a while; the questions that follow are paid for.
-        await in_thread(self._run.flush)
+        await in_thread(self._run.keep_numbered, FOLDER, number, shown)

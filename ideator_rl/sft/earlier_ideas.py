@@ -14,6 +14,7 @@ import yaml
 from executor.budget import BASELINE
 from executor.problem import Problem
 from executor.records import Idea, Outcome
+from executor.run_records import read_start
 from executor.store.runs import RunFolder, Store
 
 
@@ -39,12 +40,9 @@ def _searched(run: RunFolder, problem: Problem) -> bool:
     kept = yaml.safe_load(run.recipe() or "")
     if not isinstance(kept, dict) or "search" not in kept:
         return False
-    starts = [event for event in run.events() if event.get("event") == "start"]
+    start = read_start(run)
     # The version takes the prepared data: it is asked for only where the name fits.
-    return any(
-        start.get("problem") == problem.name and start.get("version") == problem.version
-        for start in starts
-    )
+    return start is not None and start.problem == problem.name and start.version == problem.version
 
 
 def _measured(run: RunFolder) -> Iterator[tuple[Idea, Outcome]]:

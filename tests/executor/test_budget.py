@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 from executor import Executor, Problem, Store
-from executor.budget import RunBudget, seconds_used
+from executor.budget import RunBudget
+from executor.run_records import SESSIONS, RunSession, seconds_used
 from tests.executor.runs import examined, idea, outcome_files, wait_until
 
 
@@ -97,14 +97,11 @@ def test_what_is_unfinished_when_the_seconds_are_over_is_cancelled(
         assert executor.execute([idea("late", 33)])[0].completed
 
 
-def test_seconds_count_from_the_start_to_the_last_event_of_every_session(tmp_path: Path) -> None:
+def test_the_seconds_of_every_session_count(tmp_path: Path) -> None:
     run = Store(tmp_path).run("first")
     assert seconds_used(run) == 0
-    times = [("start", 100), ("trial", 103), ("finished", 110), ("start", 200), ("trial", 205)]
-    times += [("start", 300), ("start", 400), ("stop", 401.5)]
-    lines = [json.dumps({"event": event, "time": seconds}) for event, seconds in times]
-    (tmp_path / "runs/first").mkdir(parents=True)
-    (tmp_path / "runs/first/events.jsonl").write_text("\n".join(lines) + "\n")
+    for number, seconds in enumerate((10.0, 5.0, 0.0, 1.5)):
+        run.keep_numbered(SESSIONS, number, RunSession(100.0 * number, 2, "none", seconds))
     assert seconds_used(run) == 10 + 5 + 0 + 1.5
     assert 3.0 < RunBudget(run, None, 20.0).seconds_left() <= 3.5
     assert RunBudget(run, None, 10.0).seconds_left() == 0

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from executor import Executor, Store
-from executor.budget import RunBudget, seconds_used
+from executor.budget import RunBudget
+from executor.run_records import SessionClock, seconds_used
 from tests.executor.runs import idea, tiny, wait_until
 from tests.faults.instant_workers import InstantWorkers
 from tests.faults.searches import ROOT, check_complete, make_slow_workplace, outcomes, start
@@ -31,18 +32,15 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, ahead: float) -> None:
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
-def test_a_jump_between_events_neither_eats_nor_grants_seconds(
+def test_a_jump_in_a_session_neither_eats_nor_grants_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
     run = Store(tmp_path).run("first")
-    run.record("start")
-    time.sleep(0.2)
-    set_clock(monkeypatch, ahead)
-    run.record("finished")
-    set_clock(monkeypatch, -ahead)
-    run.record("start")
-    time.sleep(0.2)
-    run.record("stop")
+    for jump in (ahead, -ahead):
+        session = SessionClock(run, 1, "none")
+        time.sleep(0.2)
+        set_clock(monkeypatch, jump)
+        session.keep()
     assert 0.39 < seconds_used(run) < 5
     assert 5 < RunBudget(run, None, 10.0).seconds_left() < 9.7
 

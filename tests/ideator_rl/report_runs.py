@@ -10,12 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from executor import run_records as records
 from executor.llm.journal import Journal
 from executor.llm.meter import Charge
 from executor.llm.records import Purpose, Request, Response, Usage
+from executor.problem_file import RewardRule
 from executor.records import Idea, Implementation, Job, Outcome, Stage, Status, Turn
+from executor.run_records import RunSession, RunStart, read_sessions
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder, Store, trial_key
+from ideator_rl.analysis.confirmed import Plan, keep_plan
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
 
 START = 1_790_000_000.0
@@ -59,6 +63,16 @@ def write_trial(
     return key
 
 
+def begin(
+    run: RunFolder, problem: str = "digits", slots: int = 2, sandbox: str = SANDBOX, at: float = 0.0
+) -> None:
+    """What an executor writes at a start, `at` seconds after START."""
+    run.keep(records.START, RunStart(problem, "0123", 0, RewardRule("accuracy")))
+    number = len(read_sessions(run))
+    run.keep_numbered(records.SESSIONS, number, RunSession(START + at, slots, sandbox, 1.0))
+    run.record("start", slots=slots, problem=problem, sandbox=sandbox, time=START + at)
+
+
 def completed(idea_id: str, reward: float, seed: int = 0, at: float = 1.0) -> Outcome:
     """A completed trial that finished `at` seconds after START."""
     return Outcome(
@@ -81,8 +95,8 @@ def sample_run(
     """A search like the real ones: epochs of 8, lineage, every status, three baseline seeds."""
     run, rng = Store(store).run(name), random.Random(0)
     run.write_recipe(f"env: digits\nrun: {name}\nbudget:\n  ideas: {ideas}\n")
-    begin = {"time": START, "event": "start", "slots": SLOTS}
-    events = [begin | {"problem": "digits", "metric": "accuracy", "sandbox": SANDBOX}]
+    begin(run, slots=SLOTS)
+    events: list[dict[str, object]] = []
     for seed, reward in enumerate((0.8962, 0.9041, 0.8991)):
         write_trial(
             run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)
@@ -136,7 +150,7 @@ def sample_run(
 def write_confirmation(
     run: RunFolder, fresh: Mapping[str, Sequence[float | None]], first_seed: int = 700_000
 ) -> None:
-    """The trials and the event of a confirmation; `fresh` are rewards by seed, None a crash."""
+    """The trials and the plan of a confirmation; `fresh` are rewards by seed, None a crash."""
     seeds = range(first_seed, first_seed + len(fresh["baseline"]))
     for name, rewards in fresh.items():
         for seed, reward in zip(seeds, rewards, strict=True):
@@ -147,8 +161,7 @@ def write_confirmation(
             run.record("trial", key=key, started=0.0, ended=outcome.duration_s, time=START + 99)
     executed = sum("." not in key and run.outcome(key) is not None for key in run.trials()) - 1
     ideas = [name for name in fresh if name != "baseline"]
-    plan = {"ideas": ideas, "seeds": list(seeds), "executed": executed}
-    run.record("confirmation", **plan, time=START + 99)
+    keep_plan(run, Plan(tuple(ideas), tuple(seeds), executed))
 
 
 def confirmed_run(store: Path | str, ideas: int = 60) -> RunFolder:
@@ -172,9 +185,7 @@ def training_run(
     """A GRPO run whose policy narrows on what pays: the same texts come ever more often."""
     run, rng = Store(store).run(name), random.Random(0)
     run.write_recipe(f"env: digits\nrun: {name}\nsteps: {steps}\n")
-    run.record(
-        "start", slots=SLOTS, problem="digits", metric="accuracy", sandbox=SANDBOX, time=START
-    )
+    begin(run, slots=SLOTS)
     for seed, reward in enumerate((0.8962, 0.9041, 0.8991)):
         write_trial(
             run, Idea("baseline", "", origin="baseline"), completed("baseline", reward, seed)
@@ -225,7 +236,7 @@ def paid_run(store: Path | str, name: str = "tiny-claude-seed0") -> RunFolder:
     """A search by language models: three ideas of one reply, of which one had to be revised and one
     was not implemented; a sample was cancelled, and a fourth idea's reply is still under way."""
     run = Store(store).run(name)
-    run.record("start", slots=2, problem="digits", metric="accuracy", sandbox=SANDBOX, time=START)
+    begin(run)
     ideator, implementer = (Journal(f"{run.url}/llm/{who}") for who in ("ideator", "implementer"))
     _ask(ideator, "ideate", Usage(1000, 900), 0.03)
     baseline = write_trial(run, Idea("baseline", ""), completed("baseline", 0.90))

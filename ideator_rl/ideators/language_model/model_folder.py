@@ -1,7 +1,7 @@
 """A language model on disk: whether a folder is one, which weights it holds, how to ask it.
 
     folder = find_model("store/runs/digits-grpo-qwen3_tiny-seed0/model")   # or org/name of the hub
-    fingerprint(folder)                # "9f2c…"; other weights, another fingerprint
+    fingerprint(folder)                # "9f2c…"; another model, another fingerprint
     read_answer_defaults(folder)       # AnswerDefaults(prompt="brief", max_tokens=448)
 
 Only files are looked at: nothing here imports torch or transformers.
@@ -28,7 +28,19 @@ EXTRA = "needs the extra rl-cpu (no GPU) or rl (GPU): pip install 'ideator-rl[rl
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-_SAMPLED_BYTES = 2**20
+# What else decides what a model writes: its configuration, and how text becomes tokens.
+_BESIDE_WEIGHTS = (
+    *_TOKENIZERS,
+    DEFAULTS,
+    "config.json",
+    "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
 
 
 class AnswerDefaults(Settings, frozen=True):
@@ -120,15 +132,13 @@ def count_weights(file: Path) -> Tensors:
 
 
 def fingerprint(folder: Path) -> str:
-    """16 hex digits that change with the weights: of each file its size, first and last MiB."""
+    """16 hex digits that change with any byte of weights, tokenizer and configuration."""
+    beside = [folder / name for name in sorted(_BESIDE_WEIGHTS) if (folder / name).is_file()]
     digest = hashlib.sha256()
-    for file in weight_files(folder):
-        size = file.stat().st_size
-        digest.update(f"{file.name} {size}".encode())
+    for file in [*weight_files(folder), *beside]:
         with file.open("rb") as opened:
-            digest.update(opened.read(_SAMPLED_BYTES))
-            opened.seek(max(0, size - _SAMPLED_BYTES))
-            digest.update(opened.read())
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
     return digest.hexdigest()[:16]
 
 

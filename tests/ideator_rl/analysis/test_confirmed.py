@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor.records import Outcome, Status
-from ideator_rl.analysis.confirmed import Confirmation, Plan, judge
+from executor.store.runs import Store
+from ideator_rl.analysis.confirmed import Confirmation, Plan, judge, keep_plan, read_plans
 from ideator_rl.report.forest import forest
 
 BASELINE = (1.00, 1.01, 0.99)
@@ -100,7 +101,14 @@ def test_the_plan_interleaves_and_nobody_is_always_first() -> None:
         ("a", 8), ("b", 8), ("baseline", 8),
         ("b", 9), ("baseline", 9), ("a", 9),
     ]  # fmt: skip
-    assert Plan.from_event({"event": "confirmation", **asdict(plan)}) == plan
+
+
+def test_plans_are_kept_in_their_order_and_none_twice_in_a_row(tmp_path) -> None:
+    run = Store(tmp_path).run("first")
+    first, second = Plan(("a",), (7, 8), 3), Plan(("b",), (9,), 6)
+    for plan in (first, first, second, first):
+        keep_plan(run, plan)
+    assert read_plans(run) == [first, second, first]
 
 
 rewards = st.floats(-1e6, 1e6)

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 
 import pytest
-from report_runs import completed, confirmed_run, paid_run, sample_run, write_trial
+from report_runs import begin, completed, confirmed_run, paid_run, sample_run, write_trial
 
 from executor.llm.journal import Journal
 from executor.records import Idea
@@ -67,7 +67,7 @@ def test_trials_on_fresh_seeds_are_the_confirmation(tmp_path):
 
 def test_what_was_known_before_takes_no_slot(tmp_path):
     run = Store(tmp_path).run("cached")
-    run.record("start", slots=1, problem="digits")
+    begin(run)
     write_trial(run, Idea("a", "An idea."), completed("a", 0.5))
     assert run_cost(load_run(run)) is None
     assert "<h2>Cost" not in render_report(load_run(run))

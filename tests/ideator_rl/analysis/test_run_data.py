@@ -1,13 +1,18 @@
 """What is read of a run."""
 
+from dataclasses import replace
+
 import pytest
-from report_runs import completed, sample_run, training_run, write_trial
+from report_runs import begin, completed, sample_run, training_run, write_trial
 
 from executor.errors import UserError
+from executor.problem_file import RewardRule
 from executor.records import Idea
+from executor.run_records import START, RunStart
 from executor.store.runs import Store
 from ideator_rl.analysis import load_run
 from ideator_rl.analysis.shown_text import MAX_LOG_BYTES, MAX_LOG_LINES, MAX_TEXT_CHARS, tail
+from ideator_rl.report.report import render_report
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path):
@@ -37,15 +42,29 @@ def test_an_empty_run_is_a_one_line_error(tmp_path):
 
 def test_a_run_that_has_only_begun_is_no_error(tmp_path):
     run = Store(tmp_path).run("begun")
-    run.record("start", slots=2, problem="digits")
+    begin(run)
     assert load_run(run).ideas == ()
 
 
-def test_the_metric_of_the_reward_is_that_of_the_newest_session(tmp_path):
-    run = Store(tmp_path).run("sessions")
-    run.record("start", slots=2, problem="digits", metric="loss")
-    run.record("start", slots=2, problem="digits", metric="accuracy")
-    assert load_run(run).metric == "accuracy"
+def test_what_makes_the_reward_is_what_the_start_recorded(tmp_path):
+    run = Store(tmp_path).run("first")
+    rule = RewardRule("charged_s", "inverse", {"loss": 3.28})
+    run.keep(START, RunStart("nanogpt", "0123", 0, rule))
+    # No number tells which of these makes the reward.
+    run.write_outcome("a", replace(completed("a", 0.5), metrics={"loss": 2.0, "charged_s": 2.0}))
+    data = load_run(run)
+    assert (data.problem, data.metric) == ("nanogpt", "charged_s")
+    assert data.reward == "1 / charged_s where loss is at most 3.28"
+    assert "1 / charged_s where loss is at most 3.28" in render_report(data)
+    assert "(charged s 2.0000)" in " ".join(render_report(data).split())
+
+
+def test_a_damaged_start_is_a_one_line_error(tmp_path):
+    run = sample_run(tmp_path, ideas=2)
+    (tmp_path / "runs" / run.name / START).write_text('{"problem": "digits"}')
+    with pytest.raises(UserError, match=r"start.json is damaged, .* \(reward: missing\)") as error:
+        load_run(run)
+    assert "\n" not in str(error.value)
 
 
 def test_an_outcome_without_its_idea_is_kept(tmp_path):
@@ -58,7 +77,7 @@ def test_an_outcome_without_its_idea_is_kept(tmp_path):
 def test_a_recipe_without_a_budget_gives_none(tmp_path, recipe):
     run = Store(tmp_path).run("odd")
     run.write_recipe(recipe)
-    run.record("start", slots=1)
+    begin(run)
     assert load_run(run).idea_budget is None
 
 

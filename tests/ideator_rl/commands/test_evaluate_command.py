@@ -104,6 +104,9 @@ def test_a_run_folder_holds_everything(workplace: Path) -> None:
     assert {path.name for path in folder.iterdir() if path.name[0] != "."} == FILES | {
         "ideas",
         "events.jsonl",
+        "start.json",
+        "sessions",
+        "weights.json",
     }
     page = folder / "report.html"
     before = page.read_bytes()
@@ -114,7 +117,7 @@ def test_a_run_folder_holds_everything(workplace: Path) -> None:
         mistake(workplace, *ASK, "-n", "3", "--max-tokens", "4", "--out", "here/runs/mine")
     )
     change_weights(workplace / "runs/one/model")
-    assert "runs/one/model has other weights than when the run mine was begun" in (
+    assert "runs/one/model has other weights, another tokenizer" in (
         mistake(workplace, *ASK, "-n", "2", "--max-tokens", "4", "--out", "here/runs/mine")
     )
 

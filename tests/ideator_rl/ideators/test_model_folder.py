@@ -90,15 +90,20 @@ def test_a_hub_that_does_not_answer_is_said(tmp_path: Path, monkeypatch) -> None
         find_model("someone/model")
 
 
-def test_a_fingerprint_tells_weights_apart(model: Path, tiny_model: Path) -> None:
-    assert fingerprint(model) == fingerprint(tiny_model)
-    (model / "README.md").write_text("Not a weight.")
-    assert fingerprint(model) == fingerprint(tiny_model)
-    weights = model / "model.safetensors"
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1
-    weights.write_bytes(data)
-    assert fingerprint(model) != fingerprint(tiny_model)
+def test_a_fingerprint_tells_models_apart_by_every_byte(model: Path, tiny_model: Path) -> None:
+    same = fingerprint(tiny_model)
+    assert fingerprint(model) == same
+    (model / "README.md").write_text("No part of the model.")
+    assert fingerprint(model) == same
+    for name in ("model.safetensors", "tokenizer.json", "config.json", "chat_template.jinja"):
+        whole = (model / name).read_bytes()
+        changed = bytearray(whole)
+        changed[len(whole) // 2] ^= 1
+        (model / name).write_bytes(changed)
+        assert fingerprint(model) != same
+        (model / name).write_bytes(whole)
+    write_answer_defaults(model, AnswerDefaults("brief", 448))
+    assert fingerprint(model) != same
 
 
 def test_a_model_says_how_it_is_asked(model: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_runs import (
+    begin,
     completed,
     confirmed_run,
     sample_run,
@@ -21,6 +22,7 @@ from executor.outside_text import clean_text
 from executor.records import Idea
 from executor.store.runs import Store
 from ideator_rl.analysis import load_run
+from ideator_rl.analysis.confirmed import Plan, keep_plan
 from ideator_rl.report import render_report, write_report
 from ideator_rl.report.formats import duration
 from ideator_rl.report.report import cut, fair_cap
@@ -43,7 +45,7 @@ def embedded(page: str) -> dict:
 def hostile_run(store, text: str):
     run = Store(store).run("hostile")
     run.write_recipe(text)
-    run.record("start", slots=1, problem=text)
+    begin(run, text)
     idea = Idea("a", f"[Experiment] {text}", origin=text, parents=(text,), meta={"thinking": text})
     outcome = completed("a", 0.5)
     outcome.metrics[text] = 1.0
@@ -90,7 +92,7 @@ def test_the_report_says_how_code_was_locked_in(tmp_path):
     run = sample_run(tmp_path, ideas=3)
     page = render_report(load_run(run))
     assert "sandbox strict: bubblewrap 0.11.0" in page and "without isolation" not in page
-    run.record("start", slots=1, problem="digits", sandbox="best-effort: process")
+    begin(run, sandbox="best-effort: process")
     assert "Measured without isolation" in render_report(load_run(run))
 
 
@@ -112,11 +114,11 @@ def test_without_a_confirmation_there_is_no_section(tmp_path):
 
 def test_an_unfinished_or_empty_confirmation_is_said(tmp_path):
     run = sample_run(tmp_path, ideas=8)
-    run.record("confirmation", ideas=["00-000"], seeds=[7, 8], executed=3)
+    keep_plan(run, Plan(("00-000",), (7, 8), 3))
     words = section(render_report(load_run(run)), "confirmed")
     assert "Not confirmed: 4 of 4 trials" in words
     assert "The run has gone on since, from 3 ideas to 8." in words
-    run.record("confirmation", ideas=[], seeds=[], executed=8)
+    keep_plan(run, Plan((), (), 8))
     words = section(render_report(load_run(run)), "confirmed")
     assert (
         words == "What fresh seeds confirm Nothing to confirm: no idea was measured above the "
@@ -227,7 +229,7 @@ def test_any_text_comes_back_cleaned_from_the_page(text):
 
 def test_a_run_without_a_finished_idea_has_a_report(tmp_path):
     run = Store(tmp_path).run("begun")
-    run.record("start", slots=2, problem="digits")
+    begin(run)
     assert "No idea has completed so far" in render_report(load_run(run))
 
 

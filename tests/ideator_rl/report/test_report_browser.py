@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from report_runs import (
+    begin,
     completed,
     confirmed_run,
     paid_run,
@@ -285,7 +286,7 @@ def test_each_codebase_is_listed_once_until_all_are_asked_for(show, trained):
 def test_hostile_texts_are_only_ever_text(show, tmp_path):
     run = Store(tmp_path).run("hostile")
     run.write_recipe("\n".join(HOSTILE))
-    run.record("start", slots=1, problem=HOSTILE[0])
+    begin(run, HOSTILE[0])
     for number, text in enumerate(HOSTILE):
         meta = {"thinking": text}
         idea = Idea(f"i{number}", text, origin=text, parents=(text, "i0"), meta=meta)
@@ -307,7 +308,7 @@ def test_hostile_texts_are_only_ever_text(show, tmp_path):
 
 def test_an_empty_run_is_shown(show, tmp_path):
     run = Store(tmp_path).run("begun")
-    run.record("start", slots=2, problem="digits")
+    begin(run)
     assert "No idea has completed" in show(run).locator("body").inner_text()
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from executor import Idea, Outcome, Store, load_problem
 from executor.implementer.implementer import apply_idea
+from executor.run_records import begin
 from gym_envs import find_problem
 from ideator_rl.ideators.language_model.chat import read_answer
 from ideator_rl.ideators.library import load_library
@@ -100,7 +101,7 @@ def test_ideas_of_training_runs_are_left_alone(tmp_path: Path) -> None:
     for name, section in (("train", "grpo"), ("search", "search")):
         run = store.run(name)
         run.write_recipe(f"env: tiny\n{section}: {{}}\n")
-        run.record("start", problem=problem.name, version=problem.version)
+        begin(run, problem, 0, "strict")
         run.write_idea("0", Idea("0", f"[Experiment] {name}."))
         run.write_outcome("0", Outcome(idea_id="0", status="completed", stage="done", reward=1.0))
     found = earlier_ideas(store, problem, "*", 1.0)

@@ -1,0 +1,111 @@
+"""What a run was begun with, and how long each of its sessions has lasted.
+
+<run>/start.json           the problem, its version, the seed, what makes the reward
+<run>/sessions/000.json    one a session: slots, sandbox, seconds so far
+
+begin(run, problem, seed=0, sandbox="strict")     # refuses a run of other conditions
+session = SessionClock(run, slots=4, sandbox=str(lock))
+session.keep_at_times()                           # and keep() at the end
+read_start(run).reward.in_words()                 # "the accuracy"
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from executor.clock import now
+from executor.errors import StoreError
+from executor.problem import Problem
+from executor.problem_file import RewardRule
+from executor.sandbox import Level, meets
+from executor.store.decisions import StrictRecord
+from executor.store.runs import RunFolder
+
+START, SESSIONS = "start.json", "sessions"
+_OFTEN_S = 1.0
+
+
+@dataclass(frozen=True)
+class RunStart(StrictRecord):
+    """What is the same in all sessions of a run."""
+
+    problem: str
+    version: str
+    seed: int
+    reward: RewardRule
+
+
+@dataclass(frozen=True)
+class RunSession(StrictRecord):
+    """One life of the executor: the Unix time of its begin, trials at a time, how their code is
+    locked in, and wall seconds up to the last time that somebody looked."""
+
+    began: float
+    slots: int
+    sandbox: str
+    seconds: float
+
+
+def begin(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> None:
+    """Keeps what a new run is about. Raises StoreError for one whose stored outcomes were measured
+    under other conditions."""
+    here = RunStart(problem.name, problem.version, seed, problem.file.reward)
+    kept = read_start(run)
+    if kept is None:
+        if any(run.outcome(key) is not None for key in run.trials()):
+            raise StoreError(
+                f"the run {run.name} has outcomes and no {START}: it was begun by another version "
+                "of this program, or the file was lost; choose another run name"
+            )
+        run.keep(START, here)
+        return
+    other = ""
+    if (kept.problem, kept.version) != (here.problem, here.version):
+        other = f"another version of the problem {problem.name}"
+    elif kept.seed != seed:
+        other = f"the seed {kept.seed}"
+    else:
+        weaker = [s.sandbox for s in read_sessions(run) if not meets(s.sandbox, sandbox)]
+        other = f"a weaker sandbox ({weaker[0]})" if weaker else ""
+    if other:
+        raise StoreError(f"the run {run.name} belongs to {other}; choose another run name")
+
+
+def read_start(run: RunFolder) -> RunStart | None:
+    """None where no executor has begun the run. Raises StoreError."""
+    return run.kept(START, RunStart)
+
+
+def read_sessions(run: RunFolder) -> list[RunSession]:
+    """In their order. Raises StoreError."""
+    return list(run.kept_numbered(SESSIONS, RunSession).values())
+
+
+def seconds_used(run: RunFolder) -> float:
+    """Wall seconds of a run's sessions so far."""
+    return sum(session.seconds for session in read_sessions(run))
+
+
+class SessionClock:
+    """Keeps how long this session has lasted. Threads may share it."""
+
+    def __init__(self, run: RunFolder, slots: int, sandbox: str) -> None:
+        self._run, self._begun = run, time.monotonic()
+        self._number = max(run.kept_numbered(SESSIONS, RunSession), default=-1) + 1
+        self._session = RunSession(now(), slots, sandbox, 0.0)
+        self._turn = threading.Lock()
+        self.keep()
+
+    def keep(self) -> None:
+        # A shorter time must not be put over a longer one.
+        with self._turn:
+            seconds = round(time.monotonic() - self._begun, 3)
+            self._session = replace(self._session, seconds=seconds)
+            self._run.keep_numbered(SESSIONS, self._number, self._session)
+
+    def keep_at_times(self) -> None:
+        """For those who come often: what was kept just now is good enough."""
+        if time.monotonic() - self._begun - self._session.seconds > _OFTEN_S:
+            self.keep()
