@@ -40,7 +40,7 @@ def test_a_search_asks_its_store_in_threads(
         words = ["search", "--config", "config.yaml", "--json", "--search.pipeline", pipeline]
         # The second time everything is found in the store.
         for _ in range(2):
-            with pytest.raises(SystemExit, match="^0$"):
+            with pytest.raises(SystemExit, match=r"^0$"):
                 main([*words, "--store", url])
     assert calls.blocking == []
     assert calls.made["write"] > 12 * 5
