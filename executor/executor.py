@@ -325,7 +325,6 @@ class Executor:
         for task in set(self._tasks):
             task.cancel()
         await asyncio.gather(*set(self._tasks), return_exceptions=True)
-        await self._pipeline.close()
         await self._workers.close()
         await self._implementer.close()
         await self._loop.shutdown_default_executor()

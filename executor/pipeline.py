@@ -55,7 +55,6 @@ class Pipeline:
         self._implementer, self._scheduler = implementer, scheduler
         self._seed, self._sandbox = seed, sandbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._releases: set[asyncio.Task[None]] = set()
 
     async def outcome(
         self,
@@ -91,10 +90,6 @@ class Pipeline:
                 return cancelled(self._problem, idea, seed, str(self._budget))
             async with task_group() as writes:
                 return await self._new_outcome(_Way(key, idea, job, kept is not None, writes), made)
-
-    async def close(self) -> None:
-        """Waits until every lock is released."""
-        await asyncio.gather(*self._releases)
 
     async def _new_outcome(self, way: _Way, made: Implementation | None) -> Outcome:
         try:
@@ -180,8 +175,7 @@ class Pipeline:
 
     @asynccontextmanager
     async def _only_one(self, content: str) -> AsyncIterator[None]:
-        """Held by one idea at a time, in this process and in others on the same store. Nobody waits
-        until it is released, but the next who wants it."""
+        """Held by one idea at a time, in this process and in others on the same store."""
         turn = self._turns.setdefault(content, asyncio.Lock())
         held = ExitStack()
 
@@ -191,21 +185,14 @@ class Pipeline:
                 held.callback(lock.release)
             return lock is not None
 
-        async def let_go() -> None:
+        async with turn:
             try:
-                await in_thread(held.close)
+                while not await in_thread(take):
+                    await asyncio.sleep(_LOCK_POLL_S)
+                yield
             finally:
-                turn.release()
-
-        await turn.acquire()
-        try:
-            while not await in_thread(take):
-                await asyncio.sleep(_LOCK_POLL_S)
-            yield
-        finally:
-            release = asyncio.create_task(let_go())
-            self._releases.add(release)
-            release.add_done_callback(self._releases.discard)
+                # Before the outcome: what has one leaves no lock behind, not even at a kill.
+                await in_thread(held.close)
 
     # ---- in threads
 

@@ -23,17 +23,17 @@ _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What a call returns or raises. Who is cancelled meanwhile waits for its end all the same:
-    nothing is written any more when a task is over."""
-    asked = _pool.submit(partial(call, *args, **kwargs))
-    answer = asyncio.wrap_future(asked)
+    """What a call returns or raises. It is made in any case, and who is cancelled meanwhile waits
+    for its end: a lock is released, and nothing is written any more when a task is over."""
+    answer = asyncio.get_running_loop().run_in_executor(_pool, partial(call, *args, **kwargs))
     try:
         return await asyncio.shield(answer)
     except asyncio.CancelledError:
-        if not asked.cancel():
-            while not answer.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([answer])
+        while not answer.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([answer])
+        # Looked at, so that asyncio does not print what concerns nobody any more.
+        answer.exception()
         raise
 
 

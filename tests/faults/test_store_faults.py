@@ -55,7 +55,7 @@ def test_a_store_that_fails_now_and_then_changes_nothing(
     problem: Problem, faulty: str, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bucket, "_FIRST_PAUSE_S", 0.001)
-    fault = Fault(kind, times=1e9, chance=0.2)
+    fault = Fault(kind, times=1e9, chance=0.3)
     fail(fault)
     workers = InstantWorkers()
     outcomes = execute(problem, faulty, workers)

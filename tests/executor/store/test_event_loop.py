@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -135,3 +136,26 @@ def test_an_error_in_a_thread_is_raised_where_it_was_asked() -> None:
         with pytest.raises(StoreError, match="away"):
             asked()
     assert in_threads(str, range(100)) == [str(n) for n in range(100)]
+
+
+def test_an_error_that_concerns_nobody_any_more_is_not_printed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun = threading.Event()
+
+    def fail() -> None:
+        begun.set()
+        time.sleep(0.1)
+        raise StoreError("away")
+
+    async def main() -> None:
+        task = asyncio.create_task(in_thread(fail))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        gc.collect()
+
+    asyncio.run(main())
+    assert caplog.records == []
