@@ -121,7 +121,7 @@ def test_a_resumed_epoch_is_shown_what_it_was_shown_before(tmp_path: Path) -> No
         number = len(request.seen)
         if number == 3 and broken:
             raise LLMError("the key is wrong")
-        texts = [SLOW if number == 0 else larger(20 + number), larger(40 + number)]
+        texts = [slower(6) if number == 0 else larger(20 + number), larger(40 + number)]
         yield texts[: request.count]
 
     broken = True
