@@ -60,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _price(recipe, problem, as_json=args.json)
     store = Store(recipe.store)
-    kept = store.run(recipe.run)
-    is_new = not kept.events()
+    kept, is_new = store.run(recipe.run), recipe.run not in store.runs()
     try:
         return _run(recipe, problem, kept, as_json=args.json)
     except Exception:

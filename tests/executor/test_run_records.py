@@ -21,7 +21,7 @@ def test_a_start_says_what_a_run_is_about(problem: Problem) -> None:
     assert read_start(run) == RunStart("tiny", problem.version, 3, problem.file.reward)
     first, second = read_sessions(run)
     assert (first.slots, second.slots) == (1, 2) and first.began < second.began
-    assert first.sandbox == str(executor.lock)
+    assert first.sandbox == str(executor.sandbox)
     assert seconds_used(run) == first.seconds + second.seconds > 0
 
 

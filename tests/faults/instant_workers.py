@@ -31,7 +31,7 @@ class InstantWorkers:
         value = int(spec.files["settings.py"].split()[2])
         self.examined.append(value)
         metrics = {"value": float(value)}
-        return Trial("completed", "done", metrics, started=started, ended=time.monotonic())
+        return Trial("completed", "done", metrics=metrics, started=started, ended=time.monotonic())
 
     async def close(self) -> None:
         pass

@@ -121,8 +121,11 @@ def test_a_resumed_epoch_is_shown_what_it_was_shown_before(tmp_path: Path) -> No
         number = len(request.seen)
         if number == 3 and broken:
             raise LLMError("the key is wrong")
-        texts = [slower(6) if number == 0 else larger(20 + number), larger(40 + number)]
-        yield texts[: request.count]
+        if number == 0:
+            # The second ends after the baseline, so that the next epoch exploits and explores.
+            yield [slower(6), larger(40) + slower(1.5).partition("[Code Changes]\n")[2]]
+            return
+        yield [larger(20 + number), larger(40 + number)][: request.count]
 
     broken = True
     first, second = Author(script), Author(script)
