@@ -239,6 +239,11 @@ class Executor:
             self._tasks.add(task)
             try:
                 return await coroutine
+            except Exception:
+                if task.cancelling():
+                    # Nobody asks for its error any more: asyncio would print it.
+                    raise asyncio.CancelledError from None
+                raise
             finally:
                 self._tasks.discard(task)
 

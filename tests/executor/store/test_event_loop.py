@@ -159,3 +159,32 @@ def test_an_error_that_concerns_nobody_any_more_is_not_printed(
 
     asyncio.run(main())
     assert caplog.records == []
+
+
+def test_an_idea_that_is_cancelled_and_cannot_be_kept_prints_nothing(
+    problem: Problem,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun, url = threading.Event(), str(tmp_path / "store")
+    with Executor(problem, store=url, workers=InstantWorkers(), sandbox="none") as executor:
+
+        def fail_late(*_: object) -> None:
+            assert begun.wait(10)
+            time.sleep(0.2)
+            raise StoreError("away")
+
+        def lock_later(_: str) -> None:
+            begun.set()
+            time.sleep(0.4)
+
+        monkeypatch.setattr(executor.run, "write_idea", fail_late)
+        monkeypatch.setattr(executor.store, "lock_result", lock_later)
+        future = executor.submit(idea("a", 30))
+        assert begun.wait(10)
+        future.cancel()
+        # Closing looks at the errors of what is still under way.
+        time.sleep(0.8)
+        gc.collect()
+    assert [record.getMessage() for record in caplog.records] == []
