@@ -167,6 +167,19 @@ def test_a_search_that_fails_takes_no_run_away_that_was_there(workplace: Path) -
     assert model.is_dir()
 
 
+@pytest.mark.slow
+def test_a_run_without_outcomes_survives_a_mistake(workplace: Path) -> None:
+    """As a kill before the first end of a trial leaves it, its log of events lost besides."""
+    assert ideator_rl(workplace, "search", "--config", "config.yaml").code == 0
+    folder = workplace / "store/runs/first"
+    for path in folder.glob("ideas/*/outcome.json"):
+        path.unlink()
+    (folder / "events.jsonl").unlink()
+    words = ("search", "--config", "config.yaml", "--search.epoch_size", "3")
+    assert ideator_rl(workplace, *words).code == 2
+    assert folder.is_dir()
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
