@@ -67,7 +67,7 @@ class Executor:
         slots: trials at a time; by default as many as this machine's cores allow.
         implementer: turns ideas into code; by default ideas carry their own edits.
         workers: where trials run; by default processes on this machine.
-        sandbox: how trials are sandboxed: a level, or a lock from `sandbox.choose`.
+        sandbox: how trials are sandboxed: a level, or what `sandbox.choose` returned.
         seed: the seed that trials get unless `submit` is told another.
         period_s: how often the store is searched for codebases that another process left there.
         max_ideas: ideas the run may hold, resumed ones included; more are `cancelled`.
@@ -76,7 +76,7 @@ class Executor:
 
     Attributes:
         problem, seed: as they were given.
-        lock: how trials are sandboxed.
+        sandbox: how trials are sandboxed.
         slots: trials at a time.
         store, run: where everything is kept.
 
