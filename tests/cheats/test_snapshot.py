@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.sandbox import cgroup, lock, syscalls
+from executor.sandbox import cgroup, sandbox, syscalls
 from gym_envs.cheats.traps import Traps
 from tests.cheats.snapshot import Workers, left_behind, take_snapshot
 from tests.executor.runs import wait_until
@@ -149,7 +149,7 @@ def test_what_came_out_of_a_box_is_seen_without_a_mark(traps: Traps) -> None:
 def test_a_file_of_a_boxs_user_is_seen_without_a_mark(traps: Traps) -> None:
     before = take_snapshot(traps, ())
     path = Path("/dev/shm") / f"ideator-test-{os.getpid()}"
-    with _file(path, uid=lock.box_uid()):
+    with _file(path, uid=sandbox.box_uid()):
         assert left_behind(before, take_snapshot(traps, ())) == [f"shared memory: {path}"]
 
 
