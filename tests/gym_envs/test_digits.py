@@ -65,7 +65,8 @@ def test_the_baseline_leaves_room_above_and_is_within_its_budget(
 ) -> None:
     assert baseline.completed, baseline.detail
     assert 0.82 < baseline.reward == baseline.metrics["accuracy"] < 0.91
-    assert baseline.charged_s < problem.file.budget.seconds / 2
+    # About a quarter, on a machine that does nothing else.
+    assert baseline.charged_s < 0.8 * problem.file.budget.seconds
 
 
 def test_the_same_seed_gives_the_same_accuracy(
