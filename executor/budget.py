@@ -6,9 +6,8 @@ import math
 import time
 
 from executor.run_records import seconds_used
-from executor.store.runs import RunFolder, repeat_seed
-
-BASELINE = "baseline"
+from executor.store.runs import RunFolder
+from executor.trial_keys import counts
 
 
 class RunBudget:
@@ -43,8 +42,3 @@ class RunBudget:
         if not self.seconds_left():
             return f"the run's budget of {self._max_seconds:g} seconds is used up"
         return f"the run's budget of {self._max_ideas} ideas is used up"
-
-
-def counts(key: str) -> bool:
-    """Whether a trial is an idea's first: neither the baseline nor a repeat with another seed."""
-    return key != BASELINE and repeat_seed(key) is None

@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import re
-import threading
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
-from executor.budget import BASELINE, RunBudget
+from executor.background import Background
+from executor.budget import RunBudget
 from executor.causes import keep_cause, watched
 from executor.errors import ExecutorClosed, UserError
 from executor.implementer.implementer import DirectImplementer, Implementer, finished
+from executor.left_work import left_in
 from executor.pipeline import Pipeline
 from executor.problem import Problem
 from executor.records import Idea, Implementation, Outcome
@@ -34,27 +34,10 @@ from executor.run_records import SessionClock, begin
 from executor.sandbox import Level, Sandbox, choose
 from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
-from executor.store.runs import Store, repeat_seed, trial_key
+from executor.store.runs import Store
 from executor.store.threads import in_thread
+from executor.trial_keys import BASELINE, check_idea_id, repeat_seed, trial_key
 from executor.workers.local import LocalWorkers, local_slots
-
-T = TypeVar("T")
-
-_IDEA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-
-
-class IdeaExecutor(Protocol):
-    """What an environment needs: an `Executor`, or the handle of one in another process."""
-
-    problem: Problem
-
-    def submit(
-        self, idea: Idea, *, seed: int | None = None, priority: int = 0
-    ) -> concurrent.futures.Future[Outcome]:
-        """Starts one idea, see `Executor.submit`; cancelling the future ends its trial."""
-
-    def close(self) -> None:
-        """Ends all trials."""
 
 
 class Executor:
@@ -108,8 +91,7 @@ class Executor:
             sandbox = workers.sandbox
         self.sandbox = sandbox if isinstance(sandbox, Sandbox) else choose(sandbox)
         self._asked: Level = sandbox.level if isinstance(sandbox, Sandbox) else sandbox
-        self.problem = problem
-        self.seed = seed
+        self.problem, self.seed = problem, seed
         resources = problem.file.resources
         self.slots = (
             workers.slots if workers else local_slots(slots, resources.cpus, resources.gpus)
@@ -143,13 +125,9 @@ class Executor:
             sandbox=self._asked,
         )
         self._seen: set[str] = set()
-        self._tasks: set[asyncio.Task] = set()
-        self._closed = False
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="executor", daemon=True)
-        self._thread.start()
-        self._start(watched(self._workers.start, self.run))
-        self._start(watched(self._scheduler.tick_forever, self.run))
+        self._background = Background("executor")
+        for work in (self._workers.start, self._scheduler.tick_forever):
+            self._background.start(watched(work, self.run))
 
     # ---- ideas in, outcomes out
 
@@ -174,14 +152,9 @@ class Executor:
             UserError: the id is not valid.
             ExecutorClosed: the executor is closed.
         """
-        if self._closed:
+        if self._background.closed:
             raise ExecutorClosed("this executor is closed")
-        if not _IDEA_ID.fullmatch(idea.id):
-            raise UserError(f"idea id {idea.id!r}: use up to 128 letters, digits, `.`, `-` and `_`")
-        if idea.id == BASELINE or repeat_seed(idea.id) is not None:
-            raise UserError(
-                f"idea id {idea.id!r}: this name is kept for trials of the executor's own"
-            )
+        check_idea_id(idea.id)
         return self._submit(idea, seed, priority, None, final=final)
 
     def submit_baseline(
@@ -224,30 +197,9 @@ class Executor:
     ) -> concurrent.futures.Future[Outcome]:
         seed = self.seed if seed is None else seed
         self._seen.add(trial_key(idea.id, seed, self.seed))
-        return self._start(self._pipeline.outcome(idea, seed, priority, made, final=final))
-
-    def _start(self, coroutine: Coroutine[None, None, T]) -> concurrent.futures.Future[T]:
-        """Runs a coroutine on the executor's own loop until it ends or the executor closes."""
-
-        async def tracked() -> T:
-            if self._closed:
-                # A task that starts after all were cancelled would go on during the shutdown.
-                coroutine.close()
-                raise asyncio.CancelledError
-            task = asyncio.current_task()
-            assert task is not None
-            self._tasks.add(task)
-            try:
-                return await coroutine
-            except Exception:
-                if task.cancelling():
-                    # Nobody asks for its error any more: asyncio would print it.
-                    raise asyncio.CancelledError from None
-                raise
-            finally:
-                self._tasks.discard(task)
-
-        return asyncio.run_coroutine_threadsafe(tracked(), self._loop)
+        return self._background.start(
+            self._pipeline.outcome(idea, seed, priority, made, final=final)
+        )
 
     def execute(self, ideas: Iterable[Idea]) -> list[Outcome]:
         """Runs a batch.
@@ -312,13 +264,9 @@ class Executor:
         Raises:
             StoreError: the end of the run cannot be recorded; the run is free all the same.
         """
-        if self._closed:
+        if self._background.closed:
             return
-        self._closed = True
-        asyncio.run_coroutine_threadsafe(self._shut_down(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._background.close(self._close_parts)
         try:
             self._session.keep()
             self.run.record("stop")
@@ -326,13 +274,9 @@ class Executor:
         finally:
             self._lock.release()
 
-    async def _shut_down(self) -> None:
-        for task in set(self._tasks):
-            task.cancel()
-        await asyncio.gather(*set(self._tasks), return_exceptions=True)
+    async def _close_parts(self) -> None:
         await self._workers.close()
         await self._implementer.close()
-        await self._loop.shutdown_default_executor()
 
     def __enter__(self) -> Self:
         return self
@@ -347,24 +291,10 @@ class Executor:
             keep_cause(error, self.run)
         self.close()
 
-    # ---- work that another process left in the store
-
     async def _adopt(self) -> None:
+        """Starts what another process left in the store."""
         await in_thread(self._session.keep_at_times)
         await in_thread(self.run.flush)
-        for key in set(await in_thread(self.run.trials)) - self._seen:
-            # One by one: what was left can wait for what is asked for.
-            if await in_thread(self.run.outcome, key) is not None:
-                self._seen.add(key)
-            elif (left := await in_thread(self._left, key)) and key not in self._seen:
-                idea, final = left
-                outcome = self._submit(idea, repeat_seed(key), 0, None, final=final)
-                self._start(watched(partial(asyncio.wrap_future, outcome), self.run))
-
-    def _left(self, key: str) -> tuple[Idea, bool] | None:
-        """An idea that has a codebase, and whether it is for the final part."""
-        idea = self.run.idea(key)
-        if idea is None or self.run.codebase(key) is None:
-            return None
-        job = self.run.job(key)
-        return idea, job is not None and job.final
+        async for key, idea, final in left_in(self.run, self._seen):
+            outcome = self._submit(idea, repeat_seed(key), 0, None, final=final)
+            self._background.start(watched(partial(asyncio.wrap_future, outcome), self.run))

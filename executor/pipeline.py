@@ -26,9 +26,10 @@ from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.run_records import SessionClock
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
-from executor.store.runs import RunFolder, Store, trial_key
+from executor.store.runs import RunFolder, Store
 from executor.store.threads import in_thread
 from executor.task_group import task_group
+from executor.trial_keys import trial_key
 
 _LOCK_POLL_S = 0.1
 

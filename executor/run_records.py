@@ -4,7 +4,7 @@
 <run>/sessions/000.json    one a session: slots, sandbox, seconds so far
 
 begin(run, problem, seed=0, sandbox="strict")     # refuses a run of other conditions
-session = SessionClock(run, slots=4, sandbox=str(lock))
+session = SessionClock(run, slots=4, sandbox=str(sandbox))
 session.keep_at_times()                           # and keep() at the end
 read_start(run).reward.in_words()                 # "the accuracy"
 """

@@ -13,17 +13,17 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import hashlib
 import secrets
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 
 from executor import Executor, Idea, Outcome, Problem
-from executor.executor import IdeaExecutor
 from executor.sandbox import Level
 from gym_envs.prompt import history_prompt, problem_prompt, summary
 from gym_envs.registration import find_problem
@@ -31,6 +31,20 @@ from gym_envs.text_space import UnicodeText
 
 MAX_IDEA_CHARACTERS = 20_000_000
 MAX_PROMPT_CHARACTERS = 100_000_000
+
+
+class IdeaExecutor(Protocol):
+    """What an environment needs: an `Executor`, or the handle of one in another process."""
+
+    problem: Problem
+
+    def submit(
+        self, idea: Idea, *, seed: int | None = None, priority: int = 0
+    ) -> concurrent.futures.Future[Outcome]:
+        """Starts one idea, see `Executor.submit`; cancelling the future ends its trial."""
+
+    def close(self) -> None:
+        """Ends all trials."""
 
 
 class ResearchEnv(gymnasium.Env[str, str | Idea]):

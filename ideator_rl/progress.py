@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from executor.budget import BASELINE
 from executor.outside_text import clean_line
 from executor.records import Idea, Outcome
+from executor.trial_keys import BASELINE
 from ideator_rl.terminal import console, warn
 
 if TYPE_CHECKING:

@@ -10,11 +10,9 @@ sees its standard input close and ends the trial and itself.
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import os
 import signal
-import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,6 +21,7 @@ from typing import Any, TypeVar
 
 import ray
 
+from executor.background import Background
 from executor.data.prepared import prepared_data
 from executor.errors import ProblemError, UserError
 from executor.problem import Problem
@@ -128,8 +127,7 @@ class _Slot:
         self._folder = new_folder() / "slot-0"
         self._process: SlotProcess | None = None
         self._made_for: tuple[Sandbox, str | None] | None = None
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="slot", daemon=True).start()
+        self._background = Background("slot")
 
     def start(self, sandbox: Sandbox) -> SlotProcess:
         # Ray gives each task its own GPUs; a slot has those that it was started with.
@@ -151,8 +149,8 @@ class _Slot:
             raise
 
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """What a coroutine returns on the slot's own loop; an interrupt cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """What a coroutine returns in the slot's own thread; an interrupt cancels it."""
+        future = self._background.start(coroutine)
         try:
             # An interrupt reaches running Python code only, so there is no single long wait.
             while not concurrent.futures.wait([future], _POLL_S).done:

@@ -1,12 +1,12 @@
 """Control groups: limits and accounts for a whole process tree, kept by the kernel (v1 and v2).
 
-    group = create("123-0", memory_mib=1024, processes=256)     # None where none can be made
+    group = create(owned_name("0"), memory_mib=1024, processes=256)  # None where none can be made
     os.fork() -> group.enter()
     group.cpu_seconds(), group.peak_mib(), group.ran_out_of_memory()
     group.remove()
 
-Groups are named after the process that makes them: `remove_own()` removes what this process could
-not remove at once, `remove_stale()` what a killed one left, wherever in the tree it ran.
+Groups have the names of `executor.owned_names`: `remove_own()` removes what this process could not
+remove at once, `remove_stale()` what a killed one left, wherever in the tree it ran.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from executor.owned_names import PREFIX, has_no_owner, owned_name
+
 ROOT = Path("/sys/fs/cgroup")
-PREFIX = "ideator-rl-"
 _MIB = 2**20
 # How often, and after how long, a group that is still in use is tried again.
 _TRIES, _PAUSE_S = 200, 0.005
@@ -69,12 +70,16 @@ class Group:
 
 
 def create(name: str, *, memory_mib: int, processes: int) -> Group | None:
-    """A fresh group with these limits; None where this machine lets us make none."""
+    """A fresh group with these limits; None where this machine lets us make none.
+
+    Args:
+        name: from `owned_name`.
+    """
     found = _parents()
     if found is None:
         return None
     version, parents = found
-    folders = {controller: parent / f"{PREFIX}{name}" for controller, parent in parents.items()}
+    folders = {controller: parent / name for controller, parent in parents.items()}
     group = Group(version, folders)
     limit = str(memory_mib * _MIB)
     try:
@@ -100,7 +105,7 @@ def remove_own() -> None:
     """Removes the groups of this process that were still in use when it was done with them."""
     found = _parents()
     for parent in set(found[1].values()) if found else ():
-        for folder in parent.glob(f"{PREFIX}{os.getpid()}-*"):
+        for folder in parent.glob(owned_name("*")):
             _remove(folder)
 
 
@@ -114,8 +119,7 @@ def remove_stale() -> None:
         for path, names, _ in os.walk(root):
             for name in [name for name in names if name.startswith(PREFIX)]:
                 names.remove(name)
-                pid = name.removeprefix(PREFIX).split("-")[0]
-                if pid.isdigit() and _has_ended(pid):
+                if has_no_owner(name):
                     _remove(Path(path, name))
 
 
@@ -161,14 +165,6 @@ def _own_paths() -> dict[str, str]:
     return paths
 
 
-def _has_ended(pid: str) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state in "ZX"
-
-
 def _remove(folder: Path) -> None:
     for _ in range(_TRIES):
         try:
@@ -178,13 +174,20 @@ def _remove(folder: Path) -> None:
             return
         except OSError:
             # Still in use: end what is in it and give it a moment.
-            with suppress(OSError):
-                for pid in (folder / "cgroup.procs").read_text().split():
-                    # 0 stands for a process that this PID namespace does not see.
-                    if pid != "0":
-                        with suppress(ProcessLookupError):
-                            os.kill(int(pid), signal.SIGKILL)
+            pids = _processes(folder)
+            if 0 in pids:
+                # Of a PID namespace that this process does not see: the group is not ours.
+                return
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(_PAUSE_S)
+
+
+def _processes(folder: Path) -> list[int]:
+    with suppress(OSError):
+        return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+    return []
 
 
 def _field(path: Path, name: str) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from executor import processes
+from executor.owned_names import owned_name
 from executor.records import Record
 from executor.sandbox import bubblewrap, cgroup, namespaces, seccomp, syscalls
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
@@ -67,7 +68,7 @@ def open_group(sandbox: Sandbox, box: Box) -> cgroup.Group | None:
     if not sandbox.grouped:
         return None
     group = cgroup.create(
-        f"{os.getpid()}-{next(_numbers)}",
+        owned_name(str(next(_numbers))),
         memory_mib=box.limits.memory_mib,
         processes=box.limits.processes,
     )

@@ -41,7 +41,6 @@ from executor.store.tree import unzip, zip_tree
 
 R = TypeVar("R", bound=Record)
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_REPEAT = re.compile(r".+\.seed(-?[0-9]+)")
 # A part of a YAML text is valid YAML: this line tells that it is whole.
 _YAML_END = b"\n...\n"
 
@@ -275,17 +274,6 @@ class RunFolder:
             return kind.from_json(data) if data else None
         except ValueError:
             return None
-
-
-def trial_key(idea_id: str, seed: int, run_seed: int) -> str:
-    """The name of a trial's folder; `run_seed` is the seed that the run's ideas get."""
-    return idea_id if seed == run_seed else f"{idea_id}.seed{seed}"
-
-
-def repeat_seed(key: str) -> int | None:
-    """The seed of a repeat; None for a trial that has the seed of its run."""
-    match = _REPEAT.fullmatch(key)
-    return int(match[1]) if match else None
 
 
 class _Kept(msgspec.Struct):

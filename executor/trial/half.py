@@ -53,7 +53,7 @@ class Half:
         return environment(self.sandbox, self.box, cpus=self.spec.cpus, extra=self.spec.env)
 
     def server(self, command: Command) -> Server | None:
-        """The server of which the command is a fork; None where it starts cold. Raises Interrupted.
+        """The server of which the command is a fork; None where it starts cold.
 
         To fork a process that holds a GPU is not safe.
         """

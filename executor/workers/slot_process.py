@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from executor import processes
+from executor.owned_names import PREFIX, has_no_owner, owned_name
 from executor.records import Trial
 from executor.sandbox import Sandbox
 from executor.sandbox.cgroup import remove_stale
@@ -28,7 +29,6 @@ STOP_S = 1.0
 # How often a trial is started at most, if its worker dies.
 TRIES = 3
 LOST = Trial("crashed", "train", detail=f"the worker died {TRIES} times during this trial")
-_PREFIX = "ideator-rl-"
 _LINE_LIMIT = 64 * 2**20
 
 
@@ -107,14 +107,13 @@ def _environment(folder: Path, gpus: str) -> dict[str, str]:
 
 def new_folder() -> Path:
     """Makes a folder for the slots of this process; `sweep` sees by its name whose it is."""
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    return Path(tempfile.mkdtemp(prefix=owned_name()))
 
 
 def sweep() -> None:
     """Removes what killed owners of this user left here: folders, processes, control groups."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        pid = path.name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and not processes.is_alive(int(pid)) and path.stat().st_uid == os.getuid():
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if has_no_owner(path.name) and path.stat().st_uid == os.getuid():
             processes.end_strays(path)
             shutil.rmtree(path, ignore_errors=True)
     remove_stale()

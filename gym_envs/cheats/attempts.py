@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from executor import Executor, Outcome, Problem
 from executor.edits.paths import is_editable
 from executor.outside_text import clean_text
-from executor.store.runs import trial_key
+from executor.trial_keys import trial_key
 from gym_envs.cheats.cheat import (
     ANY,
     SECRET_NUMBER,

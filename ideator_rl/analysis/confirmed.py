@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 
-from executor.budget import BASELINE
 from executor.records import Status
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
+from executor.trial_keys import BASELINE
 from ideator_rl.analysis.gain import Gain, welch
 
 FOLDER = "confirmations"

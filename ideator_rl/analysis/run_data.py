@@ -18,7 +18,6 @@ from typing import Any
 
 import yaml
 
-from executor.budget import BASELINE
 from executor.errors import UserError
 from executor.llm.journal import Entry, Journal
 from executor.llm.records import Purpose
@@ -27,6 +26,7 @@ from executor.run_records import RunSession, RunStart, read_sessions, read_start
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from executor.store.threads import in_threads
+from executor.trial_keys import BASELINE
 from ideator_rl.analysis.confirmed import Confirmation, Ended, Plan, judge, read_plans
 from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.analysis.metrics_file import METRICS, parse_steps

@@ -10,9 +10,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from executor import Executor, Idea, Outcome, Problem, Store
-from executor.budget import BASELINE
 from executor.errors import UserError
 from executor.store.runs import RunFolder
+from executor.trial_keys import BASELINE
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.ideators.ideator import Ideator

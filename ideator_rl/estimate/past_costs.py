@@ -20,7 +20,6 @@ from typing import Any
 
 import yaml
 
-from executor.budget import BASELINE
 from executor.errors import DamagedRecord, StoreError
 from executor.implementer.llm import problem_text, question_text, system_text
 from executor.llm.settings import LLMSettings
@@ -28,6 +27,7 @@ from executor.problem import Problem
 from executor.run_records import read_sessions, read_start
 from executor.settings import to_dict
 from executor.store.runs import RunFolder, Store
+from executor.trial_keys import BASELINE
 from ideator_rl.analysis.run_data import read_requests
 from ideator_rl.recipe import ApiIdeatorSettings, LLMImplementerSettings, SearchRecipe
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from random import Random
 
 from executor import Executor, Idea, Outcome
-from executor.budget import BASELINE
 from executor.store.threads import in_thread
+from executor.trial_keys import BASELINE
 from ideator_rl.analysis.confirmed import Confirmation, Plan, judge, keep_plan
 from ideator_rl.ideators.ideator import Executed
 from ideator_rl.recipe import SearchRecipe

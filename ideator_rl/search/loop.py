@@ -22,11 +22,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from executor import Executor, Idea, Outcome
-from executor.budget import BASELINE
 from executor.errors import UserError
 from executor.llm.records import BudgetSpent
 from executor.store.threads import in_thread
 from executor.task_group import task_group
+from executor.trial_keys import BASELINE
 from gym_envs import ResearchEnv
 from ideator_rl.ideators.ideator import Executed, GaveUp, Ideator
 from ideator_rl.recipe import SearchRecipe

@@ -11,11 +11,11 @@ from fnmatch import fnmatchcase
 
 import yaml
 
-from executor.budget import BASELINE
 from executor.problem import Problem
 from executor.records import Idea, Outcome
 from executor.run_records import read_start
 from executor.store.runs import RunFolder, Store
+from executor.trial_keys import BASELINE
 
 
 def earlier_ideas(store: Store, problem: Problem, searches: str, top: float) -> list[Idea]:

@@ -28,8 +28,9 @@ from typing import Self
 
 from executor import processes
 from executor.data.prepared import data_root
+from executor.owned_names import owned_name
 from executor.sandbox import sandbox
-from executor.sandbox.cgroup import PREFIX, ROOT
+from executor.sandbox.cgroup import ROOT
 from gym_envs.cheats.traps import Traps
 
 # A file that is planted to be run is a small one.
@@ -49,7 +50,7 @@ class Snapshot:
 def take_snapshot(traps: Traps, workers: Collection[int]) -> Snapshot:
     """The host as it is now. `workers` are the numbers of this process's slots, ended ones too."""
     mark = traps.mark
-    folders = f"{PREFIX}{os.getpid()}-"
+    folders = owned_name()
     found = {
         "processes": _strays(mark),
         "temporary files": _files(tempfile.gettempdir(), mark, folders),
@@ -156,7 +157,7 @@ def _stamps(folder: Path) -> Iterator[str]:
 
 
 def _groups(mark: str, workers: Collection[int]) -> Iterator[str]:
-    ours = (mark, *(f"{PREFIX}{pid}-" for pid in workers))
+    ours = (mark, *(owned_name(pid=worker) for worker in workers))
     for folder, folders, _ in os.walk(ROOT):
         yield from (f"{folder}/{name}" for name in folders if name.startswith(ours))
 

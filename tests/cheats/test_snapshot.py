@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from executor.owned_names import owned_name
 from executor.sandbox import cgroup, sandbox, syscalls
 from gym_envs.cheats.traps import Traps
 from tests.cheats.snapshot import Workers, left_behind, take_snapshot
@@ -100,11 +101,11 @@ def _listening(name: str) -> Iterator[None]:
         yield
 
 
-def _group(name: str) -> Path:
+def _group(worker: int) -> Path:
     found = cgroup._parents()
     if found is None:
         pytest.skip("no control groups can be made here")
-    return found[1]["pids"] / f"{cgroup.PREFIX}{name}"
+    return found[1]["pids"] / owned_name("0", worker)
 
 
 _WORKER = 2**22 + 1  # no process has such a number
@@ -118,7 +119,7 @@ _TRACES: dict[str, Callable[[str, int, int], AbstractContextManager[None]]] = {
         Path("/var/tmp") / "ideator-test-sitecustomize.py", f"import os  # {mark}"
     ),
     "a mount": lambda mark, key, worker: _mount(Path("/var/tmp") / mark),
-    "a control group": lambda mark, key, worker: _folder(_group(f"{worker}-0")),
+    "a control group": lambda mark, key, worker: _folder(_group(worker)),
     "System V": lambda mark, key, worker: _shared_memory(key),
     "a socket": lambda mark, key, worker: _listening(mark),
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from executor import Problem, Store
+from executor.owned_names import PREFIX, has_no_owner
 from executor.processes import descendants
 from tests.executor.runs import examined, idea, outcome_files, tiny, wait_until
 from tests.executor.trials import all_gone
@@ -184,7 +185,8 @@ def test_locked_in_training_does_not_survive_its_controller_and_slots(
     assert following.returncode == 0, err
     assert all_gone(tmp_path / "tmp")
     assert list((tmp_path / "tmp").iterdir()) == []
-    assert not [path for path in Path("/sys/fs/cgroup").rglob("ideator-rl-*") if is_stale(path)]
+    groups = Path("/sys/fs/cgroup").rglob(f"{PREFIX}*")
+    assert not [group for group in groups if has_no_owner(group.name)]
 
 
 def test_open_training_that_survives_ends_with_the_next_run(
@@ -204,10 +206,6 @@ def sleeps() -> int:
         with suppress(OSError):
             count += path.read_bytes() == f"sleep\0{LONG}\0".encode()
     return count
-
-
-def is_stale(group: Path) -> bool:
-    return not Path(f"/proc/{group.name.split('-')[2]}").exists()
 
 
 def test_ideas_have_different_values() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from executor import Store
-from executor.budget import counts
 from executor.records import Outcome
+from executor.trial_keys import counts
 from tests.ideator_rl.command_line import make_workplace
 
 IDEAS = 12

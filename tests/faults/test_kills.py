@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from executor import Executor, Problem, Store, UserError, load_problem
-from executor.budget import counts
 from executor.records import Outcome
 from executor.sandbox import choose
+from executor.trial_keys import counts
 from tests.executor.runs import idea, wait_until
 from tests.executor.trials import all_gone
 from tests.faults.searches import IDEAS, check_complete, outcomes, start, was_killed

@@ -59,14 +59,19 @@ def library_changes(problem: Problem, *idea_ids: str) -> str:
     return "\n".join(texts)
 
 
-@pytest.mark.alone  # a busy neighbour makes CPU seconds of other processes longer
-def test_the_baseline_leaves_room_above_and_is_within_its_budget(
-    baseline: Outcome, problem: Problem
-) -> None:
+def test_the_baseline_leaves_room_above(baseline: Outcome) -> None:
     assert baseline.completed, baseline.detail
     assert 0.82 < baseline.reward == baseline.metrics["accuracy"] < 0.91
-    # About a quarter, on a machine that does nothing else.
-    assert baseline.charged_s < 0.8 * problem.file.budget.seconds
+
+
+@pytest.mark.alone  # a busy neighbour makes CPU seconds of other processes longer
+def test_the_baseline_takes_less_than_half_of_its_budget(
+    executor: Executor, baseline: Outcome, problem: Problem
+) -> None:
+    others = [executor.submit_baseline(seed).result() for seed in range(1, 4)]
+    # A slow moment of the machine only ever adds: the quickest of four is what training takes.
+    quickest = min(outcome.charged_s for outcome in (baseline, *others))
+    assert quickest < problem.file.budget.seconds / 2
 
 
 def test_the_same_seed_gives_the_same_accuracy(

@@ -33,7 +33,7 @@ grader = load(FOLDER / "codebase" / "grader.py")
 @pytest.fixture(scope="module")
 def problem() -> Problem:
     """Its training is cut short; the warm-up is made once on a machine, as for everybody."""
-    return load_problem(TINY, {"budget.seconds": 9.0, "hyperparameters.learning_rate": 3e-4})
+    return load_problem(TINY, {"budget.seconds": 12.0, "hyperparameters.learning_rate": 3e-4})
 
 
 @pytest.fixture(scope="module")
@@ -338,8 +338,8 @@ def test_a_short_run_answers_more_problems_than_the_model_it_began_with(
     assert untrained.status == "completed", untrained.detail
     trained = executor.submit_baseline().result()
     assert trained.status == "completed", trained.detail
-    assert trained.reward == trained.metrics["accuracy"] > untrained.reward + 0.03
-    assert trained.charged_s <= 9.0
+    assert trained.reward == trained.metrics["accuracy"] > untrained.reward + 0.06
+    assert trained.charged_s <= 12.0
 
 
 @pytest.mark.slow

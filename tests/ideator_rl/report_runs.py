@@ -18,7 +18,8 @@ from executor.problem_file import RewardRule
 from executor.records import Idea, Implementation, Job, Outcome, Stage, Status, Turn
 from executor.run_records import RunSession, RunStart, read_sessions
 from executor.store.open import open_storage
-from executor.store.runs import RunFolder, Store, trial_key
+from executor.store.runs import RunFolder, Store
+from executor.trial_keys import trial_key
 from ideator_rl.analysis.confirmed import Plan, keep_plan
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
 

@@ -339,8 +339,6 @@ def test_an_executor_runs_ideas_in_plain_words(model: Any, tmp_path: Path) -> No
         with Executor(problem, store=store, slots=1, implementer=implementer) as executor:
             [outcome] = executor.execute([Idea("w", "Write a dozen.")])
             turns = executor.run.exchange("w")
-            # Its connections belong to the executor's event loop.
-            asyncio.run_coroutine_threadsafe(llm.close(), executor._loop).result()
     assert (outcome.status, outcome.reward) == ("completed", 12)
     assert [turn.answer for turn in turns] == ["value: 11 -> 12", "value: 10 -> 12"]
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from executor.owned_names import owned_name
 from executor.sandbox import cgroup
 from executor.sandbox.cgroup import Group, create, remove_own, remove_stale
 
 
 @pytest.fixture
 def group() -> Iterator[Group]:
-    made = create(f"{os.getpid()}-test", memory_mib=64, processes=8)
+    made = create(owned_name("test"), memory_mib=64, processes=8)
     if made is None:
         pytest.skip("control groups cannot be made here")
     yield made
@@ -65,7 +66,7 @@ def test_removing_a_group_ends_what_is_left_in_it(group: Group) -> None:
 def test_the_group_of_a_process_that_is_gone_is_stale(group: Group) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    stale = create(f"{ended.pid}-0", memory_mib=64, processes=8)
+    stale = create(owned_name("0", ended.pid), memory_mib=64, processes=8)
     assert stale
     remove_stale()
     assert not any(folder.exists() for folder in stale.folders.values())
@@ -76,7 +77,7 @@ def test_a_stale_group_is_found_in_the_group_of_another_session(group: Group) ->
     ended = subprocess.Popen(["true"])
     ended.wait()
     session = group.folders["memory"].parent / f"session-{os.getpid()}"
-    stale = session / f"{cgroup.PREFIX}{ended.pid}-0"
+    stale = session / owned_name("0", ended.pid)
     stale.mkdir(parents=True)
     try:
         remove_stale()
@@ -85,6 +86,24 @@ def test_a_stale_group_is_found_in_the_group_of_another_session(group: Group) ->
         if stale.exists():
             stale.rmdir()
         session.rmdir()
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_group_of_another_pid_namespace_is_let_alone(group: Group, in_use: bool) -> None:
+    if in_use:
+        busy = subprocess.Popen(["sleep", "600"], preexec_fn=group.enter)
+    code = "from executor.sandbox.cgroup import remove_stale; remove_stale()"
+    apart = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+    try:
+        # Its own process group, which a signal to process 0 would end.
+        done = subprocess.run(apart, start_new_session=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if "unshare" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    assert all(folder.exists() for folder in group.folders.values())
+    assert not in_use or busy.poll() is None
 
 
 def test_a_group_that_was_in_use_for_too_long_is_removed_later(

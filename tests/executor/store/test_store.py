@@ -16,8 +16,9 @@ from executor.llm.journal import Journal
 from executor.llm.meter import Charge
 from executor.llm.records import Request
 from executor.records import Implementation, Job
-from executor.store.runs import RunFolder, trial_key
+from executor.store.runs import RunFolder
 from executor.store.tree import unzip, zip_tree
+from executor.trial_keys import trial_key
 
 _names = st.text(st.sampled_from("abcü .-_"), min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")

@@ -99,19 +99,23 @@ def test_a_fork_holds_nothing_of_the_trial_before_it(slot: Slot, tmp_path: Path)
     first = "left = 'a word that ' + 'is never said again'\nimport decimal\ndecimal.left = left\n"
     search = """
 import json, decimal
-word, found = "never said".encode() + b" again", 0
+# Backwards, so that what is sought is not found in itself.
+sought = [b"niaga dias reven si taht drow", b"drow nwo ym"]
+own, found = "my own ".strip() + " word", [0, 0]
 with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb") as memory:
     for line in maps:
         span, mode, *_ = line.split()
         if mode.startswith("rw"):
             start, end = (int(part, 16) for part in span.split("-"))
             memory.seek(start)
-            found += memory.read(end - start).count(b"word that is " + word)
-print(json.dumps([found, hasattr(decimal, "left")]))
+            read = memory.read(end - start)[::-1]
+            found = [n + read.count(word) for n, word in zip(found, sought)]
+            del read  # or its words would be found in what is read next
+print(json.dumps([found[0], found[1] > 0, hasattr(decimal, "left")]))
 """
     trial = slot.run(make_spec(tmp_path / "a", first + TRAIN, preload=["decimal"]))
     assert trial.status == "completed"
-    assert printed(slot, tmp_path / "b", search, preload=["decimal"]) == [0, False]
+    assert printed(slot, tmp_path / "b", search, preload=["decimal"]) == [0, True, False]
 
 
 def test_modules_that_cannot_be_imported_are_told_by_a_cold_start(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from executor.owned_names import owned_name
 from executor.processes import descendants
 from executor.records import Job, Trial
 from executor.sandbox import Sandbox
@@ -176,18 +177,20 @@ def test_what_a_killed_run_left_in_the_temporary_folder_is_removed(
     own_temporary_folder: Path,
 ) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
-    stale = own_temporary_folder / f"ideator-rl-{int(ended.stdout)}-abc"
-    used = own_temporary_folder / f"ideator-rl-{os.getppid()}-abc"
-    other = own_temporary_folder / "ideator-rl-again-x"
-    for folder in (stale, used, other):
+    stale = own_temporary_folder / owned_name("abc", int(ended.stdout))
+    used = own_temporary_folder / owned_name("abc", os.getppid())
+    # The same process number in another PID namespace: another container with this folder.
+    other = own_temporary_folder / f"ideator-rl-1-{int(ended.stdout)}-abc"
+    unknown = own_temporary_folder / "ideator-rl-again-x"
+    for folder in (stale, used, other, unknown):
         (folder / "slot-0").mkdir(parents=True)
 
     async def scene() -> None:
         await LocalWorkers(1, OPEN).close()
 
     asyncio.run(scene())
-    assert not stale.exists() and used.exists() and other.exists()
-    for folder in (used, other):
+    assert not stale.exists() and used.exists() and other.exists() and unknown.exists()
+    for folder in (used, other, unknown):
         (folder / "slot-0").rmdir()
         folder.rmdir()
 

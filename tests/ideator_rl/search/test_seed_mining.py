@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from executor import Executor, Idea, load_problem
-from executor.budget import BASELINE
+from executor.trial_keys import BASELINE
 from gym_envs.cheats.cheat import replace_line
 from ideator_rl.analysis.confirmed import Plan, judge
 
