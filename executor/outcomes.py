@@ -85,7 +85,7 @@ def outcome_of(problem: Problem, idea: Idea, seed: int, trial: Trial, content: s
         duration_s=round(trial.ended - trial.started, 4),
         detail=clean_line(trial.detail, LONGEST_DETAIL),
         content_hash=content,
-        **trial.measured(),
+        **trial.measurements(),
     )
 
 

@@ -202,7 +202,7 @@ class Measured(Record):
     sandbox: str = ""
     frozen: Mapping[str, str] = field(default_factory=dict)
 
-    def measured(self) -> dict[str, Any]:
+    def measurements(self) -> dict[str, Any]:
         """These fields by name, numbers rounded to four digits."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(Measured)}
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}

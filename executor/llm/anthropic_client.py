@@ -18,7 +18,7 @@ import msgspec
 
 from executor.llm.client import connect_s, load_sdk, well_formed
 from executor.llm.failures import Failed, failures
-from executor.llm.meter import Meter, believable
+from executor.llm.meter import CallMeter, believable
 from executor.llm.records import LLMError, Request, Response, Usage
 from executor.llm.secrets import one_line
 from executor.llm.settings import LLMSettings
@@ -56,7 +56,7 @@ class AnthropicClient:
             if not (client.api_key or client.auth_token or client.credentials):
                 raise LLMError("llm.api anthropic: no key; set ANTHROPIC_API_KEY")
 
-    async def ask(self, request: Request, meter: Meter) -> Response:
+    async def ask(self, request: Request, meter: CallMeter) -> Response:
         began = time.monotonic()
         answer = _Answer(meter)
         async with failures(self._sdk, meter, self._settings, self._client.base_url):
@@ -137,7 +137,7 @@ class _Event(msgspec.Struct):
 class _Answer:
     """An answer as it grows; keeps the meter at what it can have cost so far."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: CallMeter) -> None:
         self._meter = meter
         self._model, self._usage = "", Usage()
         self._stop: str | None = None

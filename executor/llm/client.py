@@ -1,6 +1,6 @@
 """One attempt at a request: what every client is, and what they share.
 
-response = await client.ask(request, Meter(request, settings))
+response = await client.ask(request, CallMeter(request, settings))
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Protocol
 
 from executor.errors import UserError
-from executor.llm.meter import Meter
+from executor.llm.meter import CallMeter
 from executor.llm.records import Request, Response
 from executor.llm.settings import LLMSettings
 
@@ -20,7 +20,7 @@ _CONNECT_S = 15.0
 
 
 class Client(Protocol):
-    async def ask(self, request: Request, meter: Meter) -> Response:
+    async def ask(self, request: Request, meter: CallMeter) -> Response:
         """Sends the request once and keeps `meter` at what that can have cost; the response's own
         cost is left to others. Cancelling it closes the connection. Raises Failed, LLMError."""
 

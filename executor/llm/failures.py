@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from types import ModuleType
 from typing import Any
 
-from executor.llm.meter import Meter
+from executor.llm.meter import CallMeter
 from executor.llm.records import LLMError
 from executor.llm.secrets import one_line
 from executor.llm.settings import LLMSettings
@@ -59,7 +59,7 @@ class Failed(Exception):
 
 @asynccontextmanager
 async def failures(
-    sdk: ModuleType, meter: Meter, settings: LLMSettings, base_url: object
+    sdk: ModuleType, meter: CallMeter, settings: LLMSettings, base_url: object
 ) -> AsyncIterator[None]:
     """Turns what the SDK raises into Failed and LLMError, and ends after `settings.timeout_s`."""
     import httpx2

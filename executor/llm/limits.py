@@ -1,6 +1,6 @@
 """How fast a provider may be asked: requests at a time, requests and tokens a minute.
 
-limits = Limits(settings)
+limits = RateLimits(settings)
 async with limits.turn(request) as turn:
     turn.usage = …           # what it came to, for the next ones
 """
@@ -50,13 +50,13 @@ class TokenBucket:
 
 
 @dataclass
-class Turn:
+class Permit:
     """`usage` is set once it is known."""
 
     usage: Usage | None = None
 
 
-class Limits:
+class RateLimits:
     """Belongs to one event loop."""
 
     def __init__(self, settings: LLMSettings) -> None:
@@ -66,7 +66,7 @@ class Limits:
         self._tokens = TokenBucket(tokens) if tokens else None
 
     @asynccontextmanager
-    async def turn(self, request: Request) -> AsyncIterator[Turn]:
+    async def turn(self, request: Request) -> AsyncIterator[Permit]:
         """Entered when one more request may be sent."""
         async with self._slots:
             if self._requests:
@@ -74,7 +74,7 @@ class Limits:
             guess = _tokens(request)
             if self._tokens:
                 await self._tokens.take(guess)
-            turn = Turn()
+            turn = Permit()
             yield turn
             if self._tokens and turn.usage:
                 self._tokens.put_right(sum(astuple(turn.usage)) - guess)

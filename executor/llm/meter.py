@@ -1,6 +1,6 @@
 """What requests cost: counted by the provider, and bounded before it has counted.
 
-meter = Meter(request, settings)
+meter = CallMeter(request, settings)
 meter.at_most                # Usage: what the attempt under way can have used up, at most
 charge_of(meter.at_most, settings.prices)    # Charge(calls=1, tokens=…, money=…)
 """
@@ -36,7 +36,7 @@ class Charge(Record):
 NOTHING = Charge()
 
 
-class Meter:
+class CallMeter:
     """One attempt's bound. It begins at the worst case; a client lowers it as it learns more."""
 
     def __init__(self, request: Request, settings: LLMSettings) -> None:

@@ -19,8 +19,8 @@ from executor.llm.budget import Budget
 from executor.llm.client import Client
 from executor.llm.failures import Failed
 from executor.llm.journal import Entry, Journal
-from executor.llm.limits import Limits
-from executor.llm.meter import NOTHING, Charge, Meter, charge_of
+from executor.llm.limits import RateLimits
+from executor.llm.meter import NOTHING, CallMeter, Charge, charge_of
 from executor.llm.openai_client import OpenAIClient
 from executor.llm.records import LLM, LLMError, Request, Response
 from executor.llm.replay import Recording
@@ -50,7 +50,7 @@ class _JournalledLLM:
     ) -> None:
         self._client, self._settings, self._journal = client, settings, journal
         self._section = section
-        self._limits = Limits(settings)
+        self._limits = RateLimits(settings)
         self._retries = Retries(settings.tries)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._counting = asyncio.Lock()
@@ -82,7 +82,7 @@ class _JournalledLLM:
     async def _attempt(self, key: str, request: Request) -> Response:
         """One attempt: its worst case is set aside and on record before it is sent."""
         prices = self._settings.prices
-        meter = Meter(request, self._settings)
+        meter = CallMeter(request, self._settings)
         worst = charge_of(meter.worst, prices)
         async with self._limits.turn(request) as turn:
             self._retries.check()

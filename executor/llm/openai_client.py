@@ -18,7 +18,7 @@ import msgspec
 
 from executor.llm.client import connect_s, load_sdk, well_formed
 from executor.llm.failures import Failed, failures
-from executor.llm.meter import Meter, believable
+from executor.llm.meter import CallMeter, believable
 from executor.llm.records import LLMError, Request, Response, Usage
 from executor.llm.settings import LLMSettings
 from executor.settings import convert
@@ -44,7 +44,7 @@ class OpenAIClient:
             timeout=self._sdk.Timeout(settings.timeout_s, connect=connect_s(settings)),
         )
 
-    async def ask(self, request: Request, meter: Meter) -> Response:
+    async def ask(self, request: Request, meter: CallMeter) -> Response:
         began = time.monotonic()
         answer = _Answer(meter)
         async with failures(self._sdk, meter, self._settings, self._client.base_url):
@@ -120,7 +120,7 @@ class _Chunk(msgspec.Struct):
 class _Answer:
     """An answer as it grows."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: CallMeter) -> None:
         self._meter = meter
         self._model = ""
         self._stop: str | None = None

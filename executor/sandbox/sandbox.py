@@ -22,7 +22,7 @@ from executor.sandbox import bubblewrap, cgroup, namespaces, seccomp, syscalls
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
 from executor.sandbox.rlimits import set_rlimits
 from executor.sandbox.warm import Server, WarmProcess
-from executor.sandbox.warm_fork import STATUS, Job
+from executor.sandbox.warm_fork import STATUS, ForkJob
 
 Level = Literal["strict", "best-effort", "none"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -143,7 +143,7 @@ def start_warm(
     """
     entry = namespaces.entry(box, box_uid(), _root(box), report=STATUS)
     steps = (*_limits(sandbox, box, group), entry)
-    job = Job(steps, dict(env), str(box.work), clock, list(script), tuple(pass_fds))
+    job = ForkJob(steps, dict(env), str(box.work), clock, list(script), tuple(pass_fds))
     return server.start(job, output=output, stdin=stdin, pass_fds=pass_fds)
 
 

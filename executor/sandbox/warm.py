@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from executor import processes
-from executor.sandbox.warm_fork import LOCKED_IN, Job
+from executor.sandbox.warm_fork import LOCKED_IN, ForkJob
 
 _SCRIPT = Path(__file__).with_name("warm_server.py")
 _ROOT = Path(__file__).parents[2]
@@ -112,7 +112,7 @@ class Server:
         return bool(self._channel.recv(16))
 
     def start(
-        self, job: Job, *, output: int, stdin: int = subprocess.DEVNULL, pass_fds: Sequence[int]
+        self, job: ForkJob, *, output: int, stdin: int = subprocess.DEVNULL, pass_fds: Sequence[int]
     ) -> WarmProcess:
         """Forks the server; returns when the fork is locked in. Raises OSError where it is not."""
         # Not all again: what an import has changed stays.

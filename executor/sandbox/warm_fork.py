@@ -29,7 +29,7 @@ _ = cgroup, namespaces, rlimits
 
 
 @dataclass(frozen=True)
-class Job:
+class ForkJob:
     """What a fork becomes.
 
     Args:
@@ -49,7 +49,7 @@ class Job:
     numbers: tuple[int, ...]
 
 
-def serve(descriptor: int) -> Job:
+def serve(descriptor: int) -> ForkJob:
     """Forks at every request on the socket `descriptor`; returns in the fork only."""
     channel = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGCHLD, _reap)
@@ -79,7 +79,7 @@ def _reap(*_: Any) -> None:
         pass
 
 
-def _locked_in(channel: socket.socket, server: int) -> Job:
+def _locked_in(channel: socket.socket, server: int) -> ForkJob:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     processes.die_with_parent(server)
     os.setsid()
@@ -91,7 +91,7 @@ def _locked_in(channel: socket.socket, server: int) -> Job:
     os.closerange(3, STATUS)
     request, stdin, output, *others = range(STATUS + 1, STATUS + len(received))
     with open(request, "rb", closefd=False) as file:
-        job: Job = pickle.load(file)
+        job: ForkJob = pickle.load(file)
     places = zip((stdin, output, output, *others), (0, 1, 2, *job.numbers), strict=True)
     for number, place in places:
         os.dup2(number, place)

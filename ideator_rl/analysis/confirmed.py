@@ -14,9 +14,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from executor.records import Status
+from executor.records import Outcome
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from executor.trial_keys import BASELINE
@@ -24,17 +24,6 @@ from ideator_rl.analysis.gain import Gain, welch
 
 FOLDER = "confirmations"
 VERDICTS = {True: "survives", False: "does not survive", None: "undecided"}
-
-
-class Ended(Protocol):
-    """What is asked of a trial: an `Outcome` has it, and so has a `TrialData`."""
-
-    @property
-    def status(self) -> Status: ...
-    @property
-    def reward(self) -> float: ...
-    @property
-    def final_reward(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -176,7 +165,7 @@ def keep_plan(run: RunFolder, plan: Plan) -> None:
 
 
 def judge(
-    plan: Plan, first: Mapping[str, float], trials: Mapping[tuple[str, int], Ended]
+    plan: Plan, first: Mapping[str, float], trials: Mapping[tuple[str, int], Outcome]
 ) -> Confirmation:
     """The verdicts on a plan's ideas; `first` are the rewards for which they were chosen.
 
@@ -204,8 +193,8 @@ def judge(
 def _judge_one(
     name: str,
     first: float,
-    trials: Sequence[Ended],
-    baseline: Sequence[Ended],
+    trials: Sequence[Outcome],
+    baseline: Sequence[Outcome],
     plan: Plan,
 ) -> ConfirmedIdea:
     rewards = tuple(trial.reward for trial in trials)
@@ -238,7 +227,7 @@ def _judge_one(
     )
 
 
-def _rewards(trials: Sequence[Ended]) -> tuple[list[float], list[float]]:
+def _rewards(trials: Sequence[Outcome]) -> tuple[list[float], list[float]]:
     """The rewards of trials with a final part, and those on it."""
     both = [(t.reward, t.final_reward) for t in trials if t.final_reward is not None]
     return [reward for reward, _ in both], [final for _, final in both]

@@ -15,24 +15,11 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from executor.records import Stage, Status
+from executor.records import Outcome, Stage, Status
 
 STAGES: tuple[Stage, ...] = ("implement", "train", "examine")
-
-
-class Ended(Protocol):
-    """What is asked of a trial here: an `Outcome` has it, and so has a `TrialData`."""
-
-    @property
-    def status(self) -> Status: ...
-    @property
-    def stage(self) -> Stage: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-    @property
-    def content_hash(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -77,12 +64,12 @@ def best_so_far(rewards: Iterable[float | None]) -> list[float | None]:
     return curve
 
 
-def status_counts(trials: Iterable[Ended]) -> dict[Status, int]:
+def status_counts(trials: Iterable[Outcome]) -> dict[Status, int]:
     """Trials of each status that occurs, the most frequent first."""
     return dict(Counter(trial.status for trial in trials).most_common())
 
 
-def stage_flow(trials: Sequence[Ended]) -> tuple[StageFlow, ...]:
+def stage_flow(trials: Sequence[Outcome]) -> tuple[StageFlow, ...]:
     """The stages in their order; a trial that ended in one had passed those before it."""
     flows, left = [], len(trials)
     for stage in STAGES:
@@ -93,19 +80,19 @@ def stage_flow(trials: Sequence[Ended]) -> tuple[StageFlow, ...]:
     return tuple(flows)
 
 
-def _lost_in(trial: Ended) -> Stage | None:
+def _lost_in(trial: Outcome) -> Stage | None:
     if trial.status == "completed":
         return None
     # A metric that gives no reward is found out after the examination, and is its fault.
     return "examine" if trial.stage == "done" else trial.stage
 
 
-def completion_rate(trials: Sequence[Ended]) -> float | None:
+def completion_rate(trials: Sequence[Outcome]) -> float | None:
     """The share of trials that completed, 0 to 1; None without trials."""
     return status_counts(trials).get("completed", 0) / len(trials) if trials else None
 
 
-def distinct_codebases(trials: Iterable[Ended]) -> int:
+def distinct_codebases(trials: Iterable[Outcome]) -> int:
     """How many different codebases ran. The hash covers the seed, so give trials of one seed."""
     return len({trial.content_hash for trial in trials if trial.content_hash})
 

@@ -21,13 +21,13 @@ import yaml
 from executor.errors import UserError
 from executor.llm.journal import Entry, Journal
 from executor.llm.records import Purpose
-from executor.records import Idea, Outcome, Stage, Status
+from executor.records import Idea, Outcome
 from executor.run_records import RunSession, RunStart, read_sessions, read_start
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from executor.store.threads import in_threads
 from executor.trial_keys import BASELINE
-from ideator_rl.analysis.confirmed import Confirmation, Ended, Plan, judge, read_plans
+from ideator_rl.analysis.confirmed import Confirmation, Plan, judge, read_plans
 from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.analysis.metrics_file import METRICS, parse_steps
 from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean, idea_title, tail
@@ -36,9 +36,9 @@ from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean, idea_title, ta
 ASKERS = ("ideator", "implementer")
 
 
-@dataclass(frozen=True)
-class TrialData:
-    """A trial that has ended: what was tried, how it went. Fields are those of Idea and Outcome.
+@dataclass(frozen=True, kw_only=True)
+class TrialData(Outcome):
+    """The outcome of a trial, its texts cleaned, with what was tried and what that took.
 
     `title` is one line on the idea, `thinking` what its ideator wrote before it, `log_tail` the
     log's last lines; `reward` is what the ideator got, and `measured` says whether it comes from a
@@ -48,26 +48,12 @@ class TrialData:
     """
 
     key: str
-    idea_id: str
-    seed: int
     epoch: int
     origin: str
     parents: tuple[str, ...]
     title: str
     text: str
     thinking: str
-    status: Status
-    stage: Stage
-    reward: float
-    final_reward: float | None
-    metrics: Mapping[str, float]
-    duration_s: float
-    charged_s: float
-    cached: bool
-    detail: str
-    content_hash: str
-    submitted_at: float
-    finished_at: float
     diff: str
     log_tail: str
     slot_s: float
@@ -150,7 +136,7 @@ class RunData:
         """What the confirmation that began last found; None where none began."""
         if not self.plans:
             return None
-        trials: dict[tuple[str, int], Ended] = {(t.idea_id, t.seed): t for t in self.trials}
+        trials: dict[tuple[str, int], Outcome] = {(t.idea_id, t.seed): t for t in self.trials}
         trials |= {(BASELINE, seed): outcome for seed, outcome in self.baseline.items()}
         first = {trial.idea_id: trial.reward for trial in self.ideas}
         return judge(self.plans[-1], first, trials)
@@ -267,28 +253,21 @@ def _paid(run: RunFolder, key: str, idea: Idea) -> Cost:
 
 def _trial(run: RunFolder, key: str, outcome: Outcome, slot_s: float, *, asked: bool) -> TrialData:
     idea = run.idea(key) or Idea(outcome.idea_id, "")
+    shown = vars(outcome) | {
+        "idea_id": clean(outcome.idea_id),
+        "metrics": {clean(name): value for name, value in outcome.metrics.items()},
+        "final": {clean(name): value for name, value in outcome.final.items()},
+        "detail": clean(outcome.detail, MAX_TEXT_CHARS),
+    }
     return TrialData(
+        **shown,
         key=key,
-        idea_id=clean(outcome.idea_id),
-        seed=outcome.seed,
         epoch=idea.epoch,
         origin=clean(idea.origin),
         parents=tuple(clean(parent) for parent in idea.parents),
         title=idea_title(idea),
         text=clean(idea.text, MAX_TEXT_CHARS),
         thinking=clean(str(idea.meta.get("thinking") or ""), MAX_TEXT_CHARS),
-        status=outcome.status,
-        stage=outcome.stage,
-        reward=outcome.reward,
-        final_reward=outcome.final_reward,
-        metrics={clean(name): value for name, value in outcome.metrics.items()},
-        duration_s=outcome.duration_s,
-        charged_s=outcome.charged_s,
-        cached=outcome.cached,
-        detail=clean(outcome.detail, MAX_TEXT_CHARS),
-        content_hash=outcome.content_hash,
-        submitted_at=outcome.submitted_at,
-        finished_at=outcome.finished_at,
         diff=clean(run.diff(key, repaired=outcome.repaired), MAX_TEXT_CHARS),
         log_tail=tail(run.log(key, repaired=outcome.repaired)),
         slot_s=slot_s,

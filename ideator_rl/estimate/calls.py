@@ -25,7 +25,7 @@ from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.estimate.past_costs import TOKENS_A_SECOND, edit_bytes, llm_of, size_of
 from ideator_rl.ideators import api_prompts as idea_prompts
 from ideator_rl.ideators.api import BATCH
-from ideator_rl.ideators.ideator import Executed, Mode, Request
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Mode
 from ideator_rl.recipe import LLMImplementerSettings, SearchRecipe
 from ideator_rl.search.methods import METHODS
 
@@ -171,7 +171,7 @@ def _call(
 def _question(mode: Mode, has_history: bool, has_titles: bool, count: int) -> int:
     """The bytes of an ideator's real question, without the ideas and the titles in it."""
     shown = _ABOVE[:1] if has_history else []
-    request = Request(mode, count, shown, (), 0.0, Random(0))
+    request = IdeaRequest(mode, count, shown, (), 0.0, Random(0))
     titles = ["x"] if has_titles else []
     asked = idea_prompts.make_question("", request, shown, titles, count=count, sample=0)
     heading = _ENTRY if has_history else 0

@@ -85,7 +85,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Row:
+class SourceFigures:
     """The figures of `n` ideas from one source, or of the baseline on `n` seeds.
 
     `mean` is over all, `completed_mean` over those that completed (None without). `best_at_k` has
@@ -148,11 +148,11 @@ class Evaluation:
     """Everything that was found: rows in the order models, library, baseline."""
 
     header: Header
-    rows: tuple[Row, ...]
+    rows: tuple[SourceFigures, ...]
     comparisons: tuple[Comparison, ...]
 
     @property
-    def baseline(self) -> Row:
+    def baseline(self) -> SourceFigures:
         return self.rows[-1]
 
 
@@ -166,14 +166,14 @@ def summarize(header: Header, drawn: Sequence[Drawn], baselines: Sequence[Outcom
     return Evaluation(header, rows, comparisons)
 
 
-def compare(row: Row, against: Row, sizes: Sequence[int]) -> Comparison:
+def compare(row: SourceFigures, against: SourceFigures, sizes: Sequence[int]) -> Comparison:
     """Two rows, their samples paired by index, see `paired_bootstrap`."""
     ours, theirs = ([result.reward for result in r.results] for r in (row, against))
     differences = {k: paired_difference(ours, theirs, k) for k in sizes if k <= row.n}
     return Comparison(row.name, against.name, differences)
 
 
-def _row(drawn: Drawn, sizes: Sequence[int], baseline: float) -> Row:
+def _row(drawn: Drawn, sizes: Sequence[int], baseline: float) -> SourceFigures:
     outcomes, ideas = drawn.outcomes, drawn.ideas
     rewards = [outcome.reward for outcome in outcomes]
     completed = [outcome.reward for outcome in outcomes if outcome.completed]
@@ -181,7 +181,7 @@ def _row(drawn: Drawn, sizes: Sequence[int], baseline: float) -> Row:
     # Neither is the best of several runs of one codebase a result, nor is it an idea.
     shown = sizes if drawn.kind != "baseline" else (1,)
     ran = {outcome.content_hash: outcome for outcome in outcomes if outcome.content_hash}
-    return Row(
+    return SourceFigures(
         name=clean(drawn.name),
         kind=drawn.kind,
         model=clean(drawn.model, MAX_TEXT_CHARS),

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from executor.store.open import open_storage
 from executor.store.storage import Storage
 from ideator_rl.analysis.paired_bootstrap import Difference
-from ideator_rl.evaluation.figures import Comparison, Evaluation, Row, curve_csv, from_json, to_json
+from ideator_rl.evaluation.figures import (
+    Comparison,
+    Evaluation,
+    SourceFigures,
+    curve_csv,
+    from_json,
+    to_json,
+)
 from ideator_rl.report.axis import Axis, axis_of
 from ideator_rl.report.page import render_page
 from ideator_rl.report.report import REPORT, SHAPES
@@ -125,7 +132,9 @@ def rewrite_evaluation(url: str) -> str | None:
     return None if results is None else write_evaluation(out, from_json(results))
 
 
-def curve_plot(rows: Sequence[Row], baseline: Row, sizes: Sequence[int]) -> CurvePlot:
+def curve_plot(
+    rows: Sequence[SourceFigures], baseline: SourceFigures, sizes: Sequence[int]
+) -> CurvePlot:
     """The curves of the rows; the band is the baseline's mean ± 2 s.d. over its seeds."""
     most = max(row.n for row in rows)
     reach = 2 * (baseline.mean.error or 0.0) * math.sqrt(baseline.n)
@@ -156,7 +165,7 @@ def curve_plot(rows: Sequence[Row], baseline: Row, sizes: Sequence[int]) -> Curv
     )
 
 
-def histograms(rows: Sequence[Row], baseline: Row) -> Histograms:
+def histograms(rows: Sequence[SourceFigures], baseline: SourceFigures) -> Histograms:
     """Equal bins over the rewards of whatever completed; bars are shares of the row's ideas."""
     level = baseline.mean.value
     rewards = [
@@ -170,7 +179,7 @@ def histograms(rows: Sequence[Row], baseline: Row) -> Histograms:
         (n / row.n for row, b in zip(rows, bins, strict=True) for n in b.values()), default=1
     )
 
-    def bar(row: Row, place: int, count: int) -> Bar:
+    def bar(row: SourceFigures, place: int, count: int) -> Bar:
         begin, end = low + width * place, low + width * (place + 1)
         height = round(100 * count / row.n / tallest, 2)
         return Bar(axis.at(begin), round(100 / BINS, 3), height, count, begin, end)

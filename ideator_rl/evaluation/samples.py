@@ -23,7 +23,7 @@ from executor.records import Record
 from executor.store.storage import Storage
 from ideator_rl.evaluation.recipe import LIBRARY_ROW, EvaluationRecipe
 from ideator_rl.ideators.checkpoint import CheckpointIdeator
-from ideator_rl.ideators.ideator import Request, propose_all
+from ideator_rl.ideators.ideator import IdeaRequest, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 
 FILE = "ideas.jsonl"
@@ -98,7 +98,7 @@ def sample_library(recipe: EvaluationRecipe, problem: Problem, kept: SampleFile)
         return
     ideator = LibraryIdeator(load_library(problem.library))
     rng = Random(f"{recipe.seed}/{LIBRARY_ROW}")
-    request = Request("sample", recipe.n, (), (), math.nan, rng)
+    request = IdeaRequest("sample", recipe.n, (), (), math.nan, rng)
     for index, new in enumerate(asyncio.run(propose_all(ideator, request))):
         kept.add(Sample(LIBRARY_ROW, index, new.text, title=str(new.meta["title"])))
 

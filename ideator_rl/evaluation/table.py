@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ideator_rl.evaluation.figures import Comparison, Evaluation, Row
+from ideator_rl.evaluation.figures import Comparison, Evaluation, SourceFigures
 from ideator_rl.terminal import console
 
 UNKNOWN = "–"
@@ -49,7 +49,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _column(row: Row, sizes: Sequence[int]) -> tuple[_Section, ...]:
+def _column(row: SourceFigures, sizes: Sequence[int]) -> tuple[_Section, ...]:
     """The figures of a row: of its rewards, its ideas, and what they took."""
     passed = {flow.stage: flow.passed / row.n for flow in row.flow}
     of_ideas = row.kind != "baseline"

@@ -1,5 +1,5 @@
 """Whatever writes ideas: one module per kind, behind the contract in `ideator.py`."""
 
-from ideator_rl.ideators.ideator import Executed, Ideator, Mode, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator, Mode, Proposal
 
-__all__ = ["Executed", "Ideator", "Mode", "Proposal", "Request"]
+__all__ = ["Executed", "IdeaRequest", "Ideator", "Mode", "Proposal"]

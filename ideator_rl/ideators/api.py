@@ -17,13 +17,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
-from executor.llm.records import LLM, NoReply, Response
-from executor.llm.records import Request as Question
+from executor.llm.records import LLM, NoReply, Request, Response
 from executor.problem import Problem
 from executor.records import Idea
 from executor.store.threads import in_thread
 from ideator_rl.ideators.api_prompts import make_question, problem_text, shown_ideas, title_of
-from ideator_rl.ideators.ideator import Executed, GaveUp, Mode, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, GaveUp, IdeaRequest, Mode, Proposal
 from ideator_rl.ideators.near_duplicates import NearDuplicates
 from ideator_rl.ideators.replies.draft import Draft
 from ideator_rl.ideators.replies.replies import read_ideas
@@ -64,7 +63,7 @@ class ApiIdeator:
         self._problem = problem_text(problem)
         self._record = record
 
-    async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
+    async def propose(self, request: IdeaRequest) -> AsyncGenerator[list[Proposal], None]:
         """The new ideas of each reply, `request.count` in all. Raises GaveUp, LLMError."""
         # A single draw, so that later draws do not depend on the number of replies.
         rng = Random(request.rng.getrandbits(64))
@@ -106,7 +105,7 @@ class ApiIdeator:
         await self._llm.close()
 
     async def _reply(
-        self, question: Question, mode: Mode, count: int, in_vain: list[str]
+        self, question: Request, mode: Mode, count: int, in_vain: list[str]
     ) -> Response:
         while True:
             try:
@@ -116,7 +115,7 @@ class ApiIdeator:
                 await self._note(question, mode, count, _Read((), 0, str(error)))
                 _in_vain(in_vain, str(error))
 
-    async def _note(self, question: Question, mode: Mode, asked: int, read: _Read) -> None:
+    async def _note(self, question: Request, mode: Mode, asked: int, read: _Read) -> None:
         if self._record:
             await in_thread(
                 self._record,
@@ -161,9 +160,9 @@ def _read_new(response: Response, known: NearDuplicates, count: int) -> _Read:
 
 def _proposal(
     draft: Draft,
-    request: Request,
+    request: IdeaRequest,
     shown: Sequence[Executed],
-    question: Question,
+    question: Request,
     response: Response,
     cost: float,
 ) -> Proposal:

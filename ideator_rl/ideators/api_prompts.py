@@ -16,15 +16,14 @@ from importlib.resources import files
 from random import Random
 from string import Template
 
-from executor.llm.records import Message
-from executor.llm.records import Request as Question
+from executor.llm.records import Message, Request
 from executor.outside_text import clean_line
 from executor.problem import Problem
 from executor.quoted import QUOTED, quoted
 from executor.records import Idea
 from gym_envs.prompt import history_prompt, problem_prompt
 from ideator_rl.ideators.checkpoint import first_sentence
-from ideator_rl.ideators.ideator import Executed, Request
+from ideator_rl.ideators.ideator import Executed, IdeaRequest
 
 # About 75,000 tokens: a history beyond that would crowd out the codebase.
 SHOWN_IDEAS, SHOWN_CHARACTERS = 100, 300_000
@@ -33,14 +32,14 @@ SHOWN_TITLES, LONGEST_TITLE = 200, 160
 
 def make_question(
     problem: str,
-    request: Request,
+    request: IdeaRequest,
     shown: Sequence[Executed],
     titles: Sequence[str],
     *,
     count: int,
     sample: int,
     reason: str = "",
-) -> Question:
+) -> Request:
     """Asks for `count` ideas. `titles` name those that are known, `reason` is why the last reply
     could not be used."""
     told = history_prompt((entry.idea.text, entry.outcome) for entry in shown)
@@ -55,7 +54,7 @@ def make_question(
     if reason:
         parts.append(fill("retry", reason=reason))
     message = Message("user", "\n\n".join(parts))
-    return Question("ideate", fill("ideator"), problem, (message,), sample)
+    return Request("ideate", fill("ideator"), problem, (message,), sample)
 
 
 def problem_text(problem: Problem) -> str:
@@ -65,7 +64,7 @@ def problem_text(problem: Problem) -> str:
     return told + heading + codebase
 
 
-def shown_ideas(request: Request, rng: Random) -> list[Executed]:
+def shown_ideas(request: IdeaRequest, rng: Random) -> list[Executed]:
     """The ideas of a request's history that a question shows, oldest first: for `exploit` the best,
     for `explore` any; none for `sample`."""
     if request.mode == "sample":

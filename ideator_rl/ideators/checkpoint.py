@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 
 from executor.problem import Problem
 from gym_envs.prompt import history_prompt
-from ideator_rl.ideators.ideator import Executed, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Proposal
 from ideator_rl.ideators.language_model.chat import PromptStyle, read_answer, style_prompt
 from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, read_answer_defaults
@@ -29,7 +29,7 @@ ROUNDS = 4
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
 
 
-class Draft(NamedTuple):
+class SampledIdea(NamedTuple):
     """An idea as a model wrote it; `meta` is what an `Idea` keeps of how it came about."""
 
     text: str
@@ -66,12 +66,12 @@ class CheckpointIdeator:
         """The ideator of a checkpoint folder or hub name. Raises UserError."""
         return cls(LanguageModel(find_model(name)), problem, **options)
 
-    def sample(self, seeds: Sequence[int]) -> Iterator[tuple[int, Draft]]:
+    def sample(self, seeds: Sequence[int]) -> Iterator[tuple[int, SampledIdea]]:
         """Samples one answer to the problem's prompt for each seed. Yields the seed's index and
         the draft, in the order in which answers end, duplicates included. Raises UserError."""
         return self._write(self.model.encode(self.prompt), seeds)
 
-    async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
+    async def propose(self, request: IdeaRequest) -> AsyncGenerator[list[Proposal], None]:
         tokens, parents = await asyncio.to_thread(self._asked, request)
         taken = {"", *(_normal(idea.text) for idea in request.seen)}
         missing = request.count
@@ -80,7 +80,7 @@ class CheckpointIdeator:
                 break
             seeds = [request.rng.getrandbits(63) for _ in range(missing)]
             proposals: list[Proposal] = []
-            for text, meta in await self._drafts(tokens, seeds):
+            for text, meta in await self._sampled(tokens, seeds):
                 if _normal(text) not in taken:
                     taken.add(_normal(text))
                     proposals.append(Proposal(text, parents, meta))
@@ -90,16 +90,18 @@ class CheckpointIdeator:
     async def close(self) -> None:
         self.model.close()
 
-    async def _drafts(self, tokens: Sequence[int], seeds: Sequence[int]) -> list[Draft]:
+    async def _sampled(self, tokens: Sequence[int], seeds: Sequence[int]) -> list[SampledIdea]:
         """One answer a seed, in their order."""
         try:
-            drafts = await asyncio.to_thread(lambda: dict(self._write(tokens, seeds)))
+            sampled = await asyncio.to_thread(lambda: dict(self._write(tokens, seeds)))
         except asyncio.CancelledError:
             self.model.close()
             raise
-        return [drafts[row] for row in range(len(seeds))]
+        return [sampled[row] for row in range(len(seeds))]
 
-    def _write(self, tokens: Sequence[int], seeds: Sequence[int]) -> Iterator[tuple[int, Draft]]:
+    def _write(
+        self, tokens: Sequence[int], seeds: Sequence[int]
+    ) -> Iterator[tuple[int, SampledIdea]]:
         written = self.model.write(
             [tokens] * len(seeds),
             seeds,
@@ -107,9 +109,9 @@ class CheckpointIdeator:
             temperature=self.temperature,
         )
         for row, answer in written:
-            yield row, read_draft(answer, self.model)
+            yield row, read_sampled(answer, self.model)
 
-    def _asked(self, request: Request) -> tuple[list[int], tuple[str, ...]]:
+    def _asked(self, request: IdeaRequest) -> tuple[list[int], tuple[str, ...]]:
         """The request's prompt, and the ideas in it that its answers build on."""
         if request.mode == "sample":
             return self.model.encode(self.prompt), ()
@@ -129,7 +131,7 @@ class CheckpointIdeator:
 
 def request_prompt(
     prompt: str,
-    request: Request,
+    request: IdeaRequest,
     shown: Sequence[Executed],
     without_marks: Callable[[str], str] = str,
 ) -> str:
@@ -144,10 +146,10 @@ def request_prompt(
     return f"{prompt}\n\n## Tried so far\n{told}\n\n{baseline} {wish}"
 
 
-def read_draft(answer: str, model: LanguageModel) -> Draft:
+def read_sampled(answer: str, model: LanguageModel) -> SampledIdea:
     """The idea of an answer, with its thinking, title and lengths in tokens."""
     thinking, idea = read_answer(answer)
-    return Draft(
+    return SampledIdea(
         idea,
         {
             "thinking": thinking,

@@ -1,6 +1,6 @@
 """The contract of an ideator: asked for ideas, it yields proposals as soon as it has them.
 
-    async for batch in ideator.propose(Request("explore", 4, history, seen, baseline, rng)):
+    async for batch in ideator.propose(IdeaRequest("explore", 4, history, seen, baseline, rng)):
         batch[0].text                    # "[Experiment] … [Code Changes] …"
 
 `sample` asks for first ideas, `exploit` for improvements on the ideas in `history`, which all beat
@@ -28,7 +28,7 @@ class Executed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Request:
+class IdeaRequest:
     """What a search asks an ideator for.
 
     Args:
@@ -70,7 +70,7 @@ class GaveUp(UserError):
 class Ideator(Protocol):
     """Writes ideas. A new kind implements these two methods."""
 
-    def propose(self, request: Request) -> AsyncGenerator[Sequence[Proposal], None]:
+    def propose(self, request: IdeaRequest) -> AsyncGenerator[Sequence[Proposal], None]:
         """Writes new ideas.
 
         Args:
@@ -89,6 +89,6 @@ class Ideator(Protocol):
         """Releases its resources. Called on the event loop that `propose` ran on."""
 
 
-async def propose_all(ideator: Ideator, request: Request) -> list[Proposal]:
+async def propose_all(ideator: Ideator, request: IdeaRequest) -> list[Proposal]:
     """The proposals of every batch."""
     return [proposal async for batch in ideator.propose(request) for proposal in batch]

@@ -20,7 +20,7 @@ from msgspec import Meta
 from executor.errors import UserError
 from executor.records import Idea, Status
 from executor.settings import FieldError, Scalar, Settings, convert
-from ideator_rl.ideators.ideator import Executed, Proposal, Request
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Proposal
 from ideator_rl.yaml_text import read_yaml
 
 # An idea of this ideator: its atoms, each with the values of its parameters, sorted by name.
@@ -51,7 +51,7 @@ class LibraryIdeator:
     def __init__(self, atoms: Sequence[Atom]) -> None:
         self._atoms = {atom.id: atom for atom in atoms}
 
-    async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
+    async def propose(self, request: IdeaRequest) -> AsyncGenerator[list[Proposal], None]:
         taken = {_genome(idea) for idea in request.seen}
         proposals: list[Proposal] = []
         for attempt in range(_ATTEMPTS * request.count):
@@ -69,7 +69,7 @@ class LibraryIdeator:
     async def close(self) -> None:
         """Does nothing: it holds no resources."""
 
-    def _variation(self, request: Request, size: int) -> tuple[Genome, tuple[str, ...]]:
+    def _variation(self, request: IdeaRequest, size: int) -> tuple[Genome, tuple[str, ...]]:
         rng = request.rng
         if request.mode == "exploit" and rng.random() < 1 / size:
             return self._improve(request.history, rng)

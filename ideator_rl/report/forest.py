@@ -18,7 +18,7 @@ _TICKS = 6
 
 
 @dataclass(frozen=True)
-class Row:
+class Whisker:
     """Positions of an idea: its first measurement, mean and trials, and the whisker's ends."""
 
     first: float
@@ -35,7 +35,7 @@ class Forest:
     zero: float
     floor: tuple[float, float] | None
     ticks: tuple[tuple[float, str], ...]
-    rows: Mapping[str, Row]
+    rows: Mapping[str, Whisker]
 
 
 def forest(found: Confirmation, baseline_sd: float | None) -> Forest | None:
@@ -58,7 +58,7 @@ def forest(found: Confirmation, baseline_sd: float | None) -> Forest | None:
     axis = axis_of(values, room=0.04)
     at = axis.at
     rows = {
-        name: Row(
+        name: Whisker(
             first=at(idea.first - idea.mean + gain.value),
             mean=at(gain.value),
             trials=tuple(at(reward - idea.mean + gain.value) for reward in idea.rewards),

@@ -22,7 +22,7 @@ from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from executor.store.threads import in_thread
 from executor.task_group import task_group
-from ideator_rl.ideators.ideator import Executed, Ideator, Request
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.methods import METHODS
 
@@ -89,7 +89,7 @@ class Epochs:
             return
         free = iter(names)
         for part in parts:
-            request = Request(part.mode, part.count, part.history, list(seen), baseline, rng)
+            request = IdeaRequest(part.mode, part.count, part.history, list(seen), baseline, rng)
             wanted = part.count
             async with aclosing(ideator.propose(request)) as batches:
                 async for batch in batches:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from executor.llm.budget import Budget
 from executor.llm.journal import Journal
-from executor.llm.meter import Charge, Meter, charge_of, worst_case
+from executor.llm.meter import CallMeter, Charge, charge_of, worst_case
 from executor.llm.records import LLM, BudgetSpent, Message, NoReply, Request, Response, Usage
 from executor.llm.settings import LLMBudget, LLMSettings, Prices
 from tests.executor.llm.asking import ask, question, settings_for, with_llm
@@ -204,7 +204,7 @@ def test_one_that_gives_up_waiting_does_not_hold_up_the_others() -> None:
 
 def test_a_meter_begins_at_the_worst_and_a_refusal_is_free() -> None:
     settings = LLMSettings("openai", "m")
-    meter = Meter(question(), settings)
+    meter = CallMeter(question(), settings)
     assert meter.at_most == worst_case(question(), settings)
     meter.nothing()
     assert meter.at_most == Usage()

@@ -15,7 +15,7 @@ from executor.llm import retries
 from executor.llm.client import Client
 from executor.llm.failures import Failed, retry_after_s
 from executor.llm.journal import Journal
-from executor.llm.meter import Meter
+from executor.llm.meter import CallMeter
 from executor.llm.open import _client, open_llm
 from executor.llm.records import LLM, LLMError, NoReply, Response
 from executor.llm.secrets import one_line
@@ -285,7 +285,7 @@ def _garbage(api: str, data: bytes) -> Response | Exception:
         chosen = settings_for(api, server)  # type: ignore[arg-type]
         client: Client = _client(chosen)
         try:
-            return await client.ask(question(), Meter(question(), chosen))
+            return await client.ask(question(), CallMeter(question(), chosen))
         finally:
             await client.close()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.llm.limits import Limits, TokenBucket
+from executor.llm.limits import RateLimits, TokenBucket
 from executor.llm.records import Usage
 from executor.llm.settings import LLMSettings
 from tests.executor.llm.asking import ask, question, settings_for
@@ -60,7 +60,7 @@ def test_what_exceeds_a_bucket_passes_alone() -> None:
 
 def test_what_a_request_came_to_is_put_right() -> None:
     async def main() -> float:
-        limits = Limits(LLMSettings("openai", "m", tokens_per_minute=60_000))
+        limits = RateLimits(LLMSettings("openai", "m", tokens_per_minute=60_000))
         async with limits.turn(question()) as turn:
             turn.usage = Usage(input=100, output=10_200)
         began = time.monotonic()

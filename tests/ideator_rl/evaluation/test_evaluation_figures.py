@@ -17,7 +17,7 @@ from ideator_rl.evaluation.figures import (
     Drawn,
     Evaluation,
     Header,
-    Row,
+    SourceFigures,
     Written,
     curve_csv,
     from_json,
@@ -189,7 +189,7 @@ def test_what_nothing_is_known_of_is_a_dash() -> None:
     failed = [Outcome("i0", "not_implemented", 0.0, "implement")]
     rows = [Drawn("a", "checkpoint", "a", [Written("i0", "", "", 0, 0, 0.1)], failed)]
     found = summarize(HEADER, rows, [Outcome("baseline", "completed", 1.0)])
-    row: Row = found.rows[0]
+    row: SourceFigures = found.rows[0]
     assert row.completed_mean is None and row.similarity is None and row.mean.error is None
     assert row.best_at_k == {1: 0.0} and row.best_ideas == ()
     assert "None completed." in words(render_evaluation(found))

@@ -14,12 +14,11 @@ import pytest
 
 from executor import Idea, Outcome, Problem, load_problem
 from executor.llm import retries
-from executor.llm.records import LLM, BudgetSpent, LLMError, NoReply, Response, Usage
-from executor.llm.records import Request as Question
+from executor.llm.records import LLM, BudgetSpent, LLMError, NoReply, Request, Response, Usage
 from executor.quoted import QUOTED, quoted
 from ideator_rl.ideators.api import MOST_IN_VAIN, NO_IDEA, REFUSED, REPEATED, ApiIdeator
 from ideator_rl.ideators.api_prompts import SHOWN_CHARACTERS, problem_text, shown_ideas
-from ideator_rl.ideators.ideator import Executed, GaveUp, Mode, Proposal, Request, propose_all
+from ideator_rl.ideators.ideator import Executed, GaveUp, IdeaRequest, Mode, Proposal, propose_all
 from ideator_rl.ideators.replies.replies import read_ideas
 from tests.executor.llm.asking import APIS, settings_for, with_llm
 from tests.llm_servers import Answer, Asked, Fault, Reply, random_faults, serve
@@ -64,9 +63,9 @@ class Scripted:
 
     def __init__(self, *script: Any, then: Callable[[str], str] | None = None) -> None:
         self.script, self.then = list(script), then or Author()
-        self.questions: list[Question] = []
+        self.questions: list[Request] = []
 
-    async def complete(self, question: Question) -> Response:
+    async def complete(self, question: Request) -> Response:
         self.questions.append(question)
         answer = self.script.pop(0) if self.script else self.then(question.messages[-1].text)
         if isinstance(answer, Exception):
@@ -89,11 +88,13 @@ def executed(number: int, status: str = "completed", text: str = "") -> Executed
     return Executed(past, Outcome(past.id, status, reward, metrics={"value": 1.0}, detail=detail))
 
 
-def request(mode: Mode = "sample", count=10, history=(), seen=(), seed=1, baseline=10.0) -> Request:
-    return Request(mode, count, history, seen, baseline, Random(seed))
+def request(
+    mode: Mode = "sample", count=10, history=(), seen=(), seed=1, baseline=10.0
+) -> IdeaRequest:
+    return IdeaRequest(mode, count, history, seen, baseline, Random(seed))
 
 
-def propose(llm: LLM, problem: Problem, asked: Request, **options: Any) -> list[Proposal]:
+def propose(llm: LLM, problem: Problem, asked: IdeaRequest, **options: Any) -> list[Proposal]:
     return asyncio.run(propose_all(ApiIdeator(llm, problem, **options), asked))
 
 

@@ -19,10 +19,10 @@ from ideator_rl.ideators.checkpoint import (
     ROUNDS,
     CheckpointIdeator,
     first_sentence,
-    read_draft,
+    read_sampled,
     request_prompt,
 )
-from ideator_rl.ideators.ideator import Executed, Request, propose_all
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, propose_all
 from ideator_rl.ideators.language_model import memory
 from ideator_rl.ideators.language_model.engines import Closed
 from ideator_rl.ideators.language_model.language_model import LanguageModel, Written
@@ -50,11 +50,11 @@ def executed(number: int, words: int = 3) -> Executed:
     return Executed(idea, Outcome(idea.id, "completed", 10.0 + number, metrics={"value": 10.0}))
 
 
-def request(mode="sample", count=5, history=(), seen=(), seed=1) -> Request:
-    return Request(mode, count, history, seen, 10.0, Random(seed))
+def request(mode="sample", count=5, history=(), seen=(), seed=1) -> IdeaRequest:
+    return IdeaRequest(mode, count, history, seen, 10.0, Random(seed))
 
 
-def propose(ideator: CheckpointIdeator, asked: Request):
+def propose(ideator: CheckpointIdeator, asked: IdeaRequest):
     return asyncio.run(propose_all(ideator, asked))
 
 
@@ -117,12 +117,12 @@ def test_a_seed_alone_determines_a_sample(ideator: CheckpointIdeator) -> None:
 
 
 def test_an_idea_keeps_its_thinking_and_its_lengths(model: LanguageModel) -> None:
-    text, meta = read_draft("<think>Small steps.</think>[Experiment] Larger. Much.", model)
+    text, meta = read_sampled("<think>Small steps.</think>[Experiment] Larger. Much.", model)
     assert text == "[Experiment] Larger. Much."
     assert (meta["thinking"], meta["title"]) == ("Small steps.", "Larger.")
     assert meta["thinking_tokens"] == model.count("Small steps.") > 0
     assert meta["idea_tokens"] == model.count(text) > 0
-    assert read_draft("<think>And so on", model).meta["idea_tokens"] == 0
+    assert read_sampled("<think>And so on", model).meta["idea_tokens"] == 0
 
 
 @pytest.mark.parametrize(

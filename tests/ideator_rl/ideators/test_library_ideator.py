@@ -10,7 +10,7 @@ import pytest
 from executor import Idea, Outcome
 from executor.errors import UserError
 from gym_envs import find_problem, problem_paths
-from ideator_rl.ideators.ideator import Executed, Mode, Proposal, Request, propose_all
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Mode, Proposal, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 from tests.tiny_problem import make_problem
 
@@ -28,7 +28,7 @@ def ask(
     seen: list[Idea] | None = None,
     seed: int = 0,
 ) -> list[Proposal]:
-    request = Request(mode, count, history or [], seen or [], 10.0, Random(seed))
+    request = IdeaRequest(mode, count, history or [], seen or [], 10.0, Random(seed))
     return asyncio.run(propose_all(ideator, request))
 
 

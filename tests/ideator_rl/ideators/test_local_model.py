@@ -35,7 +35,7 @@ from executor.implementer.llm import question_text, system_text
 from executor.store.runs import Store
 from ideator_rl.ideators.api_prompts import make_question
 from ideator_rl.ideators.api_prompts import problem_text as ideator_text
-from ideator_rl.ideators.ideator import Request
+from ideator_rl.ideators.ideator import IdeaRequest
 from ideator_rl.ideators.replies.replies import read_ideas
 from tests.ideator_rl.command_line import ideator_rl, make_workplace
 from tests.models import tiny_checkpoint
@@ -95,7 +95,7 @@ def lessons(folder: Path) -> list[tuple[str, str, str]]:
     """System message, user message and answer: as a search of the problem first asks for ideas, and
     for the code of each."""
     problem = load_problem(folder)
-    asked = Request("sample", IDEAS, [], [], math.nan, Random(0))
+    asked = IdeaRequest("sample", IDEAS, [], [], math.nan, Random(0))
     question = make_question(ideator_text(problem), asked, [], [], count=IDEAS, sample=0)
     shared = f"{question.system}\n\n{question.shared}"
     code = f"{system_text('blocks')}\n\n{implementer_text(problem)}"

@@ -11,7 +11,7 @@ import pytest
 from executor import Executor, Idea, Outcome, load_problem
 from executor.errors import UserError
 from executor.llm.records import BudgetSpent, LLMError
-from ideator_rl.ideators.ideator import GaveUp, Ideator, Proposal, Request
+from ideator_rl.ideators.ideator import GaveUp, IdeaRequest, Ideator, Proposal
 from ideator_rl.recipe import SearchRecipe, parse_recipe
 from ideator_rl.search.loop import SearchResult, search
 from tests.tiny_problem import larger, make_problem, slower
@@ -22,11 +22,11 @@ SLOW = slower(3)
 class Author:
     """Proposes what `script` yields for each request, and remembers the requests."""
 
-    def __init__(self, script: Callable[[Request], AsyncIterator[Sequence[str]]]) -> None:
+    def __init__(self, script: Callable[[IdeaRequest], AsyncIterator[Sequence[str]]]) -> None:
         self._script = script
-        self.requests: list[Request] = []
+        self.requests: list[IdeaRequest] = []
 
-    async def propose(self, request: Request) -> AsyncGenerator[list[Proposal], None]:
+    async def propose(self, request: IdeaRequest) -> AsyncGenerator[list[Proposal], None]:
         self.requests.append(request)
         async for texts in self._script(request):
             yield [Proposal(text) for text in texts]
@@ -63,7 +63,7 @@ def run(
 def test_a_batch_is_executed_while_the_next_one_is_written(tmp_path: Path) -> None:
     first_is_done = asyncio.Event()
 
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         yield [larger(20), larger(21)]
         await first_is_done.wait()
         yield [larger(22)]
@@ -82,7 +82,7 @@ def test_one_slow_idea_holds_up_an_epoch_but_not_a_continuous_search(
 ) -> None:
     ended: list[str] = []
 
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         number = len(request.seen)
         yield [SLOW if number == 0 else larger(20 + number), larger(40 + number)]
 
@@ -97,7 +97,7 @@ def test_a_continuous_search_keeps_no_more_ideas_on_their_way_than_it_must(tmp_p
     executed: set[str] = set()
     most: list[int] = []
 
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         most.append(len(request.seen) - len(executed))
         yield [larger(20 + len(request.seen))]
 
@@ -114,10 +114,10 @@ def test_a_resumed_epoch_is_shown_what_it_was_shown_before(tmp_path: Path) -> No
     """Though by then more has ended."""
     asked = recipe(tmp_path, 6, 2, method="evolution", pipeline="continuous", ahead=2)
 
-    def told(requests: Sequence[Request]) -> list[object]:
+    def told(requests: Sequence[IdeaRequest]) -> list[object]:
         return [(r.mode, [e.idea.id for e in r.history], r.seen) for r in requests]
 
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         number = len(request.seen)
         if number == 3 and broken:
             raise LLMError("the key is wrong")
@@ -144,7 +144,7 @@ def test_a_resumed_epoch_is_shown_what_it_was_shown_before(tmp_path: Path) -> No
 def test_without_money_or_ideas_a_search_ends_with_what_it_has(
     tmp_path: Path, error: UserError
 ) -> None:
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         yield [larger(20), SLOW]
         raise error
 
@@ -156,7 +156,7 @@ def test_without_money_or_ideas_a_search_ends_with_what_it_has(
 def test_what_nothing_mends_ends_a_search_at_once(tmp_path: Path) -> None:
     ended: list[str] = []
 
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         yield [slower(30)]
         await asyncio.sleep(0.5)
         raise LLMError("the key is wrong")
@@ -172,7 +172,7 @@ def test_what_nothing_mends_ends_a_search_at_once(tmp_path: Path) -> None:
 
 
 def test_an_ideator_that_has_no_more_ends_the_search(tmp_path: Path) -> None:
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         yield [larger(20)] if not request.seen else []
 
     result = run(tmp_path, recipe(tmp_path, 8, 4), Author(script))
@@ -180,7 +180,7 @@ def test_an_ideator_that_has_no_more_ends_the_search(tmp_path: Path) -> None:
 
 
 def test_more_ideas_than_were_asked_for_are_left_out(tmp_path: Path) -> None:
-    async def script(request: Request) -> AsyncIterator[Sequence[str]]:
+    async def script(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
         for start in (0, 5):
             yield [larger(20 + start + n + len(request.seen) * 10) for n in range(5)]
 

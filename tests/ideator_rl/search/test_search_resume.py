@@ -11,17 +11,17 @@ import pytest
 from executor import Store, StoreError
 from executor.llm.records import LLMError
 from ideator_rl.analysis import load_run
-from ideator_rl.ideators.ideator import Request
+from ideator_rl.ideators.ideator import IdeaRequest
 from ideator_rl.search.epochs import FOLDER, Shown
 from tests.ideator_rl.search.test_search_pipeline import Author, recipe, run
 from tests.tiny_problem import larger
 
 
-async def whole(request: Request) -> AsyncIterator[Sequence[str]]:
+async def whole(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
     yield [larger(20 + len(request.seen) + n) for n in range(request.count)]
 
 
-async def half(request: Request) -> AsyncIterator[Sequence[str]]:
+async def half(request: IdeaRequest) -> AsyncIterator[Sequence[str]]:
     if len(request.seen) >= 3:
         raise LLMError("the key is wrong")
     async for texts in whole(request):
