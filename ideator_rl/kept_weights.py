@@ -1,4 +1,4 @@
-"""A run keeps the fingerprints of the models that it asks; it goes on with no others.
+"""A run keeps the fingerprints of its models, asked or trained; it goes on with no others.
 
 keep_weights(run, {"org/name": fingerprint(folder)})
 """
@@ -22,16 +22,35 @@ class Weights(StrictRecord):
     models: Mapping[str, str]
 
 
-def keep_weights(run: RunFolder, models: Mapping[str, str], advice: str = "--run") -> None:
-    """Raises UserError where a model is another one than when the run began: what one has written
-    may not be told as another's. `advice` is the option that names another run."""
-    kept = run.kept(WEIGHTS, Weights) or Weights({})
+def check_weights(run: RunFolder, models: Mapping[str, str], advice: str = "--run") -> None:
+    """Compares models with those that the run began with.
+
+    Args:
+        run: the run.
+        models: fingerprints by name.
+        advice: the option that names another run.
+
+    Raises:
+        UserError: a model is another one: what one has written may not be told as another's.
+    """
+    kept = _kept(run)
     for name, now in models.items():
-        if kept.models.get(name, now) != now:
+        if kept.get(name, now) != now:
             raise UserError(
                 f"{name} has other weights, another tokenizer or another configuration than when "
                 f"the run {run.name} was begun; put the old model back, or choose another name "
                 f"with {advice}"
             )
-    if not kept.models.keys() >= models.keys():
-        run.keep(WEIGHTS, Weights({**kept.models, **models}))
+
+
+def keep_weights(run: RunFolder, models: Mapping[str, str], advice: str = "--run") -> None:
+    """Keeps the fingerprints that the run does not have yet; see `check_weights`."""
+    check_weights(run, models, advice)
+    kept = _kept(run)
+    if not kept.keys() >= models.keys():
+        run.keep(WEIGHTS, Weights({**kept, **models}))
+
+
+def _kept(run: RunFolder) -> Mapping[str, str]:
+    kept = run.kept(WEIGHTS, Weights)
+    return kept.models if kept else {}

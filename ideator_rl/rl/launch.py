@@ -35,9 +35,11 @@ from ideator_rl.ideators.language_model.chat import chat_messages, style_prompt
 from ideator_rl.ideators.language_model.model_folder import (
     AnswerDefaults,
     find_model,
+    fingerprint,
     write_answer_defaults,
 )
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
+from ideator_rl.kept_weights import check_weights, keep_weights
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.hardware import (
@@ -92,10 +94,14 @@ def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolde
         f"{begin}; a minute or more goes by before the next line, while verl starts"
     )
     initial = _initial_model(recipe)
-    check_memory(recipe.profile, find_model(initial))
+    folder = find_model(initial)
+    check_memory(recipe.profile, folder)
+    weights = {initial: fingerprint(folder)}
+    check_weights(run, weights)
     config = configure(recipe, problem, paths, initial)
     check_rollout(config.actor_rollout_ref.rollout.name)
     keep_recipe(run, recipe)
+    keep_weights(run, weights)
     try:
         _with_restarts(recipe, problem, paths, config, run)
     finally:

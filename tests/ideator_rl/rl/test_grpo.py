@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 
 from executor.store.runs import Store
 from ideator_rl.analysis.metrics_file import read_steps
+from ideator_rl.ideators.language_model.model_folder import fingerprint
+from ideator_rl.kept_weights import WEIGHTS, Weights, keep_weights
 from tests.ideator_rl.rl.conftest import start_training
 
 pytestmark = pytest.mark.timeout(900)
@@ -73,6 +75,7 @@ def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, mode
     assert all("thinking" in idea.meta for idea in ideas)
     assert all(kept.outcome(idea.id) is not None for idea in ideas)
     assert yaml.safe_load(kept.recipe())["grpo"]["kl"] == 0.01
+    assert kept.kept(WEIGHTS, Weights).models == {str(model): fingerprint(model)}
     assert (run / "report.html").is_file()
 
     # Every figure went to W&B, too.
@@ -113,6 +116,14 @@ def test_a_mistake_is_one_line_before_anything_starts(recipe, overrides, env, li
     said = [text for text in output.splitlines() if text.startswith("ideator-rl: ")]
     assert len(said) == 1 and line in said[0]
     assert "Traceback" not in output
+
+
+def test_a_run_goes_on_from_the_model_that_it_began_with_only(recipe, model, tmp_path):
+    run = Store(tmp_path / "store").run("small")
+    keep_weights(run, {str(model): "of another model"})
+    code, output = _train(recipe)
+    assert code == 2 and f"ideator-rl: {model} has other weights" in output
+    assert run.trials() == [] and "Traceback" not in output
 
 
 def test_what_is_behind_the_line_is_in_the_log_of_the_run(recipe, tmp_path):
