@@ -110,9 +110,10 @@ def search_once(folder: Path) -> None:
     """One search; prints its figures."""
     from executor import Executor, Store
     from gym_envs import find_problem
+    from ideator_rl.open_implementer import open_implementer
     from ideator_rl.recipe import load_recipe
-    from ideator_rl.search.components import open_ideator, open_implementer
     from ideator_rl.search.loop import search
+    from ideator_rl.search.open_ideator import open_ideator
 
     recipe = load_recipe(folder / "config_pipeline.yaml")
     problem = find_problem(folder)
@@ -140,8 +141,8 @@ def implement_crowd(folder: Path) -> None:
     """1,000 implementations at once; prints wall and memory."""
     from executor import Idea, Store
     from gym_envs import find_problem
+    from ideator_rl.open_implementer import open_implementer
     from ideator_rl.recipe import load_recipe
-    from ideator_rl.search.components import open_implementer
 
     recipe = load_recipe(
         folder / "config_pipeline.yaml", {"implementer.llm.concurrency": str(CROWD_CONCURRENCY)}

@@ -23,19 +23,40 @@ $task
 - Budget of one run: $seconds $kind seconds on $cpus CPU core(s) and $gpus GPU(s).
 - Reward: $reward.
 
+$answer## The codebase
+$codebase"""
+)
+
+
+# How to answer: an idea with its edits, or in words, for somebody else to write the code.
+EDITS = """\
 ## How to answer
 Write one idea in this form, with edits that apply to the code below:
 
 [Experiment] what to change and why it should help, in plain words.
 [Code Changes] a unified diff, SEARCH/REPLACE blocks, or lines like `name: old -> new`.
 
-## The codebase
-$codebase"""
-)
+"""
+WORDS = """\
+## How to answer
+Write one idea in this form. An engineer who sees only your idea and the code below writes the code:
+
+[Experiment] what to change and why it should help.
+[Code Changes] which files, functions and settings change and how, with every value; no diff.
+
+"""
 
 
-def problem_prompt(problem: Problem) -> str:
-    """The problem as one text: task, rules, form of the answer, every file of the codebase."""
+def problem_prompt(problem: Problem, answer: str = EDITS) -> str:
+    """The problem as one text.
+
+    Args:
+        problem: the problem.
+        answer: the form of the answer, `EDITS` or `WORDS`; nothing where that is said elsewhere.
+
+    Returns:
+        Task, rules, form of the answer, every file of the codebase.
+    """
     file = problem.file
     listing = "\n\n".join(f"### {path}\n```\n{text}```" for path, text in problem.codebase.items())
     return _PROMPT.substitute(
@@ -48,6 +69,7 @@ def problem_prompt(problem: Problem) -> str:
         cpus=file.resources.cpus,
         gpus=file.resources.gpus,
         reward=file.reward.in_words(),
+        answer=answer,
         codebase=listing,
     )
 

@@ -77,6 +77,19 @@ class LLMImplementerSettings(Settings, frozen=True, tag="llm", tag_field="kind")
     repair_within_s: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
 
+ImplementerSettings = DirectImplementerSettings | LLMImplementerSettings
+
+
+def prompt_for(implementer: ImplementerSettings) -> PromptStyle:
+    """How an ideator is asked unless told otherwise: who has a code model writes words only."""
+    return "full" if isinstance(implementer, DirectImplementerSettings) else "words"
+
+
+def code_model(implementer: ImplementerSettings) -> str:
+    """The language model that writes the code; empty where ideas carry their own edits."""
+    return "" if isinstance(implementer, DirectImplementerSettings) else implementer.llm.model
+
+
 class SearchSettings(Settings, frozen=True):
     """Which algorithm, and how many ideas it proposes at a time (`sequential`: always one).
 
@@ -166,7 +179,7 @@ class SearchRecipe(Recipe, frozen=True):
     ideator: LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings = (
         LibraryIdeatorSettings()
     )
-    implementer: DirectImplementerSettings | LLMImplementerSettings = DirectImplementerSettings()
+    implementer: ImplementerSettings = DirectImplementerSettings()
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
     executor: ExecutorSettings = ExecutorSettings()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ray
@@ -18,15 +19,22 @@ from executor.clock import now
 from executor.cluster.workers import RayWorkers
 from executor.errors import RunInUse, UserError
 from executor.executor import Executor
+from executor.implementer.implementer import Implementer
+from executor.llm.records import LLMError
 from executor.problem import Problem
 from executor.records import Idea, Outcome
 from executor.sandbox import Level, choose
+from executor.store.runs import RunFolder, Store
 from executor.workers.metered import Metered
 
 _log = logging.getLogger(__name__)
 # A process that was killed may hold the run for some seconds still.
 OPEN_S = 20.0
 _OPEN_POLL_S = 0.2
+
+
+# Opens an implementer in the actor, for a problem and a run; it has to pickle.
+OpenImplementer = Callable[[Problem, RunFolder], Implementer]
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class ActorSettings:
     period_s: float
     max_ideas: int | None
     max_seconds: float | None
+    implementer: OpenImplementer | None
 
 
 class ExecutorActor:
@@ -55,6 +64,7 @@ class ExecutorActor:
         self._stage = ("", now())
         self._submitted = self._finished = 0
         self._executor: Executor | None = None
+        self._failure: str | None = None
         try:
             self._open(settings)
         except UserError as error:
@@ -64,6 +74,9 @@ class ExecutorActor:
     def _open(self, settings: ActorSettings) -> None:
         workers = RayWorkers(settings.problem, choose(settings.sandbox), settings.slots)
         self._workers = Metered(workers)
+        run = Store(settings.store).run(settings.run)
+        opens = settings.implementer
+        implementer = opens(settings.problem, run) if opens else None
         deadline = time.monotonic() + OPEN_S
         while self._executor is None:
             try:
@@ -72,6 +85,7 @@ class ExecutorActor:
                     store=settings.store,
                     run=settings.run,
                     workers=self._workers,
+                    implementer=implementer,
                     seed=settings.seed,
                     period_s=settings.period_s,
                     max_ideas=settings.max_ideas,
@@ -97,6 +111,9 @@ class ExecutorActor:
             else:
                 future = executor.submit(idea, seed=seed, priority=priority)
             return await asyncio.wrap_future(future)
+        except LLMError as error:
+            self._failure = str(error)
+            raise
         finally:
             self._finished += 1
 
@@ -124,6 +141,10 @@ class ExecutorActor:
     @ray.method(concurrency_group="control")
     async def stage(self) -> tuple[str, float]:
         return self._stage
+
+    @ray.method(concurrency_group="control")
+    async def failure(self) -> str | None:
+        return self._failure
 
     @ray.method(concurrency_group="control")
     async def close(self) -> None:

@@ -18,7 +18,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from executor.cluster.actor import ActorSettings, ExecutorActor
+from executor.cluster.actor import ActorSettings, ExecutorActor, OpenImplementer
 from executor.data.prepared import data_root
 from executor.errors import ExecutorClosed, ExecutorLost, UserError
 from executor.problem import Problem
@@ -82,6 +82,11 @@ class RemoteExecutor:
         executor's (last) start where there is none."""
         return self._ask(self._actor.stage.remote())
 
+    def failure(self) -> str | None:
+        """Why no further idea can be implemented, such as a budget for a language model that is
+        spent, since the executor's (last) start; None without such a reason."""
+        return self._ask(self._actor.failure.remote())
+
     def close(self) -> None:
         """Ends all trials and the actor; finished trials are in the store."""
         with suppress(ExecutorLost):
@@ -141,11 +146,13 @@ def start_executor(
     period_s: float = 10.0,
     max_ideas: int | None = None,
     max_seconds: float | None = None,
+    implementer: OpenImplementer | None = None,
 ) -> RemoteExecutor:
     """Opens an executor in an actor on this node that ends with the calling Ray driver.
 
     The arguments are those of `Executor`; `slots` is by default what the cluster has room for.
-    Returns when the executor is open. Raises UserError and StoreError as `Executor` does.
+    `implementer` opens one in the actor; by default ideas carry their own edits. Returns when the
+    executor is open. Raises UserError and StoreError as `Executor` does.
     """
     url = str(store)
     settings = ActorSettings(
@@ -158,6 +165,7 @@ def start_executor(
         period_s=period_s,
         max_ideas=max_ideas,
         max_seconds=max_seconds,
+        implementer=implementer,
     )
     name = f"executor of {run}"
     here = ray.get_runtime_context().get_node_id()

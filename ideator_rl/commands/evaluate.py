@@ -12,6 +12,7 @@ from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.evaluation.recipe import read_evaluation
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.overrides import parse_overrides
+from ideator_rl.recipe import code_model
 from ideator_rl.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
@@ -100,9 +101,12 @@ def _sizes(text: str) -> list[int]:
 
 def _say_start(ready: Prepared, executor: Executor) -> None:
     recipe, budget = ready.recipe, ready.problem.file.budget
+    model = code_model(recipe.implementer)
+    written = f", their code written by {model}" if model else ""
     warn(
         f"evaluating {len(recipe.models)} model{'s' if len(recipe.models) > 1 else ''} on "
-        f"{ready.problem.name}: {recipe.n} ideas each, {budget.seconds:g} {budget.kind} s a trial, "
+        f"{ready.problem.name}: {recipe.n} ideas each{written}, "
+        f"{budget.seconds:g} {budget.kind} s a trial, "
         f"{executor.slots} at a time; results in {ready.out.url}, run {recipe.run} in "
         f"{recipe.store}"
     )

@@ -16,9 +16,9 @@ from executor.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
+from ideator_rl.open_implementer import open_implementer
 from ideator_rl.progress import counting, outcome_line
 from ideator_rl.recipe import load_recipe
-from ideator_rl.search.components import open_implementer
 from ideator_rl.terminal import say, say_json, warn
 
 

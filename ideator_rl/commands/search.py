@@ -18,11 +18,12 @@ from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.ideators.ideator import Ideator
 from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.kept_weights import keep_weights
+from ideator_rl.open_implementer import open_implementer
 from ideator_rl.overrides import parse_overrides
 from ideator_rl.progress import progress
-from ideator_rl.recipe import SearchRecipe, load_recipe
-from ideator_rl.search.components import asked_models, open_ideator, open_implementer
+from ideator_rl.recipe import SearchRecipe, load_recipe, prompt_for
 from ideator_rl.search.loop import SearchResult, search
+from ideator_rl.search.open_ideator import asked_models, open_ideator
 from ideator_rl.terminal import say, say_json, warn
 from ideator_rl.tracking import Tracker, open_tracker
 
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bool) -> int:
     """Searches, confirms and reports; returns the exit code."""
-    ideator = open_ideator(recipe.ideator, problem, kept)
+    ideator = open_ideator(recipe.ideator, problem, kept, prompt_for(recipe.implementer))
     models = asked_models(ideator, recipe.ideator)
     implementer = open_implementer(recipe.implementer, problem, kept)
     settings = recipe.executor

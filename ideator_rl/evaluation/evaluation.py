@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from executor import Executor, Idea, Outcome, Problem
+from executor import Executor, Idea, Outcome, Problem, Store
 from executor.errors import UserError
 from executor.store.open import open_storage
 from executor.store.storage import Storage
@@ -31,7 +31,9 @@ from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.kept_weights import keep_weights
+from ideator_rl.open_implementer import open_implementer
 from ideator_rl.progress import counting, progress
+from ideator_rl.recipe import code_model, prompt_for
 from ideator_rl.search.loop import execute, run_baselines
 
 RECIPE = "recipe.yaml"
@@ -62,6 +64,7 @@ def prepare(recipe: EvaluationRecipe) -> Prepared:
             LanguageModel(folder),
             problem,
             prompt=recipe.prompt,
+            default_prompt=prompt_for(recipe.implementer),
             max_tokens=recipe.max_tokens,
             temperature=recipe.temperature,
         )
@@ -76,11 +79,13 @@ def open_executor(ready: Prepared) -> Executor:
     """The executor of the run, which keeps what it is about. Raises UserError where the run or the
     folder has begun as another evaluation."""
     recipe = ready.recipe
+    run = Store(recipe.store).run(recipe.run)
     executor = Executor(
         ready.problem,
         store=recipe.store,
         run=recipe.run,
         slots=recipe.executor.slots,
+        implementer=open_implementer(recipe.implementer, ready.problem, run),
         sandbox=recipe.sandbox,
         seed=recipe.trial_seed,
         period_s=recipe.executor.period_s,
@@ -168,6 +173,7 @@ def figures(
         seed=recipe.seed,
         trial_seed=recipe.trial_seed,
         temperature=recipe.temperature,
+        implementer=code_model(recipe.implementer),
         sandbox=str(executor.sandbox),
         recipe=recipe.to_yaml(),
     )

@@ -127,7 +127,8 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Header:
-    """What was evaluated; `sandbox` says how code was locked in."""
+    """What was evaluated; `implementer` is the model that wrote the code, empty where ideas carried
+    their own; `sandbox` says how code was locked in."""
 
     env: str
     problem: str
@@ -139,6 +140,7 @@ class Header:
     seed: int
     trial_seed: int
     temperature: float
+    implementer: str
     sandbox: str
     recipe: str
 

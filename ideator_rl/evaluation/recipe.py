@@ -21,7 +21,15 @@ from executor.errors import UserError
 from executor.sandbox import Level
 from executor.settings import AtLeast1, to_dict
 from ideator_rl.ideators.language_model.chat import PromptStyle
-from ideator_rl.recipe import ExecutorSettings, Recipe, as_recipe, read_recipe, set_key
+from ideator_rl.recipe import (
+    DirectImplementerSettings,
+    ExecutorSettings,
+    ImplementerSettings,
+    Recipe,
+    as_recipe,
+    read_recipe,
+    set_key,
+)
 
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 BASELINE_ROW, LIBRARY_ROW = "baseline", "library"
@@ -40,7 +48,7 @@ class EvaluationRecipe(Recipe, frozen=True, kw_only=True):
     """
 
     folder: ClassVar[str] = "eval"
-    determining: ClassVar[tuple[str, ...]] = ()
+    determining: ClassVar[tuple[str, ...]] = ("implementer",)
 
     models: Annotated[tuple[str, ...], Meta(min_length=1)]
     n: AtLeast1 = 64
@@ -49,6 +57,7 @@ class EvaluationRecipe(Recipe, frozen=True, kw_only=True):
     max_tokens: AtLeast1 | None = None
     temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
     out: str | None = None
+    implementer: ImplementerSettings = DirectImplementerSettings()
     executor: ExecutorSettings = ExecutorSettings()
 
     @property

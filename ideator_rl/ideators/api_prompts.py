@@ -59,9 +59,7 @@ def make_question(
 
 def problem_text(problem: Problem) -> str:
     """The problem's prompt without its form of an answer, which is one idea with edits."""
-    told, _, rest = problem_prompt(problem).partition("## How to answer\n")
-    _, heading, codebase = rest.partition("## The codebase\n")
-    return told + heading + codebase
+    return problem_prompt(problem, answer="")
 
 
 def shown_ideas(request: IdeaRequest, rng: Random) -> list[Executed]:

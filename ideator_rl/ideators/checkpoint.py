@@ -41,8 +41,9 @@ class CheckpointIdeator:
 
     Its proposals are a function of the request alone, on one machine: a resumed search repeats
     itself. `prompt` and `max_tokens` are by default what the model's folder says, see
-    `model_folder.read_answer_defaults`. Raises UserError when the problem's prompt leaves too
-    little of the model's context for an answer.
+    `model_folder.read_answer_defaults`, and the prompt is `default_prompt` where it says nothing.
+    Raises UserError when the problem's prompt leaves too little of the model's context for an
+    answer.
     """
 
     def __init__(
@@ -51,12 +52,13 @@ class CheckpointIdeator:
         problem: Problem,
         *,
         prompt: PromptStyle | None = None,
+        default_prompt: PromptStyle = "full",
         max_tokens: int | None = None,
         temperature: float = 1.0,
     ) -> None:
         defaults = read_answer_defaults(model.folder)
         self.model = model
-        self.prompt = style_prompt(problem, prompt or defaults.prompt)
+        self.prompt = style_prompt(problem, prompt or defaults.prompt or default_prompt)
         self.max_tokens = max_tokens or defaults.max_tokens
         self.temperature = temperature
         model.limit(model.encode(self.prompt), self.max_tokens)

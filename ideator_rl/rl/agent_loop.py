@@ -24,11 +24,12 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetr
 from executor import Idea, Outcome
 from executor.cluster.remote import RemoteExecutor
 from executor.errors import UserError
+from executor.llm.records import LLMError
 from gym_envs import ResearchEnv
 from gym_envs.prompt import summary
 from ideator_rl.ideators.language_model.chat import Answer, read_answer
 
-TRIES = 3
+TRIES, LLM_PAUSE_S = 3, 30.0
 _MASK_63 = (1 << 63) - 1
 
 
@@ -145,13 +146,18 @@ def _idea(answer: Answer, step: int) -> Idea:
 
 async def _execute(env: ResearchEnv, idea: Idea) -> tuple[Outcome, bool]:
     """The idea's outcome, and whether the episode is over."""
-    for attempt in range(TRIES):
+    attempt = 0
+    while attempt < TRIES:
         try:
             *_, terminated, truncated, info = await env.astep(idea)
             return info["outcome"], terminated or truncated
+        except LLMError:
+            # The run's watcher ends the run for it: no answer of this step counts any more.
+            await asyncio.sleep(LLM_PAUSE_S)
         except UserError as error:
             # Not caused by the idea: the store does not answer, or the executor is gone.
             lost = f"{error}"
             await asyncio.sleep(2**attempt)
+            attempt += 1
     failure = env.problem.file.reward.failure
     return Outcome(idea.id, "cancelled", failure, "implement", detail=lost), True

@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from ideator_rl.ideators.language_model.model_folder import (
 )
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.kept_weights import check_weights, keep_weights
+from ideator_rl.open_implementer import open_implementer
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.hardware import (
@@ -70,6 +72,8 @@ def train(recipe: TrainRecipe) -> Path:
     # verl's warnings on engines that are not used.
     warnings.filterwarnings("ignore", module="verl")
     run = Store(recipe.store).run(recipe.run)
+    # Where a key or a package is missing, this says so before anything starts.
+    open_implementer(recipe.implementer, problem, run)
     check_recipe(run.recipe(), recipe)
     _mend_alone(run, paths)
     try:
@@ -166,6 +170,7 @@ def configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
+    assert recipe.answer.prompt, "set when the recipe was read"
     prompt = chat_messages(style_prompt(problem, recipe.answer.prompt))
     rows = [
         {
@@ -261,6 +266,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         sandbox=recipe.sandbox,
         seed=recipe.seed,
         period_s=settings.period_s,
+        implementer=partial(open_implementer, recipe.implementer),
     )
     executor.mark("start")
     try:

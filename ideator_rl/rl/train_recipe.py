@@ -21,7 +21,15 @@ from executor.settings import AtLeast1, Positive, Settings
 from ideator_rl.analysis.metrics_file import METRICS
 from ideator_rl.bundled_recipes import find_recipe
 from ideator_rl.ideators.language_model.chat import PromptStyle
-from ideator_rl.recipe import ExecutorSettings, Recipe, TrackingSettings, read_recipe
+from ideator_rl.recipe import (
+    DirectImplementerSettings,
+    ExecutorSettings,
+    ImplementerSettings,
+    Recipe,
+    TrackingSettings,
+    prompt_for,
+    read_recipe,
+)
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
@@ -35,9 +43,10 @@ class ModelSettings(Settings, frozen=True):
 
 
 class AnswerSettings(Settings, frozen=True):
-    """What the model is shown and how it answers, see `ideators.chat`."""
+    """What the model is shown and how it answers, see `ideators.chat`. `prompt` is by default
+    `full`, and `words` where a language model writes the code."""
 
-    prompt: PromptStyle = "full"
+    prompt: PromptStyle | None = None
     max_prompt_tokens: AtLeast1 = 8192
     max_answer_tokens: AtLeast1 = 8192
     temperature: Positive = 1.0
@@ -77,12 +86,13 @@ class TrainRecipe(Recipe, frozen=True):
     nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
 
     folder: ClassVar[str] = "grpo"
-    determining: ClassVar[tuple[str, ...]] = ("model", "answer", "grpo", "verl")
+    determining: ClassVar[tuple[str, ...]] = ("model", "answer", "implementer", "grpo", "verl")
 
     steps: AtLeast1 = 40
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
     model: ModelSettings = ModelSettings()
     answer: AnswerSettings = AnswerSettings()
+    implementer: ImplementerSettings = DirectImplementerSettings()
     grpo: GrpoSettings = GrpoSettings()
     executor: ExecutorSettings = ExecutorSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
@@ -103,7 +113,8 @@ class TrainRecipe(Recipe, frozen=True):
 
 
 def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> TrainRecipe:
-    """Reads a recipe; a warm start is named from its folder. Raises UserError."""
+    """Reads a recipe; a warm start is named from its folder, the prompt's style is settled. Raises
+    UserError."""
     path = find_recipe(path, TrainRecipe.folder)
     recipe = read_recipe(path, TrainRecipe, overrides)
     model = recipe.model
@@ -111,7 +122,9 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
         raise UserError(f"{path}: model: set either `path` or `warm_start`")
     if model.warm_start is not None:
         model = ModelSettings(warm_start=str(Path(path).parent / model.warm_start))
-    return msgspec.structs.replace(recipe, model=model)
+    prompt = recipe.answer.prompt or prompt_for(recipe.implementer)
+    answer = msgspec.structs.replace(recipe.answer, prompt=prompt)
+    return msgspec.structs.replace(recipe, model=model, answer=answer)
 
 
 @dataclass(frozen=True)

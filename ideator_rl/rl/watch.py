@@ -40,6 +40,8 @@ def watch(
         while not ray.wait([done], timeout=_WATCH_S)[0]:
             lines.show()
             _check_baselines(executor.problem, baselines)
+            if why := executor.failure():
+                raise RunFailed(f"{why}; the same command goes on from the last checkpoint")
             stage, since = executor.stage()
             if time.time() - since > recipe.stage_timeout_s:
                 raise RunFailed(

@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from executor.problem import Problem
-from gym_envs.prompt import problem_prompt
+from gym_envs.prompt import EDITS, WORDS, problem_prompt
 
 THINK, END_THINK = "<think>", "</think>"
 
-# What an ideator is shown of a problem: everything, or only its title. The second is for models so
-# small that reading the codebase is beyond them; they know it from their warm start.
-PromptStyle = Literal["full", "brief"]
+# What an ideator is shown of a problem: everything, to answer with edits (`full`) or in words only
+# (`words`), or its title alone (`brief`). The last is for models so small that reading the codebase
+# is beyond them; they know it from their warm start.
+PromptStyle = Literal["full", "words", "brief"]
 
 Messages = list[dict[str, str]]
 
@@ -34,8 +35,8 @@ class Answer(NamedTuple):
 
 def style_prompt(problem: Problem, style: PromptStyle) -> str:
     """The problem as one text."""
-    if style == "full":
-        return problem_prompt(problem)
+    if style != "brief":
+        return problem_prompt(problem, EDITS if style == "full" else WORDS)
     return f"{problem.file.title}: write one idea."
 
 

@@ -44,9 +44,10 @@ _BESIDE_WEIGHTS = (
 
 
 class AnswerDefaults(Settings, frozen=True):
-    """How a model was taught to be asked, see `ideators.chat`, and for how many tokens."""
+    """How a model was taught to be asked, see `ideators.chat`, and for how many tokens; None where
+    nobody has said."""
 
-    prompt: PromptStyle = "full"
+    prompt: PromptStyle | None = None
     max_tokens: AtLeast1 | None = None
 
 

@@ -39,7 +39,8 @@ HOSTILE = (
 )
 HEADER = Header(
     env="tiny", problem="tiny", title="Name a large number", run="eval", url="store/runs/eval",
-    n=6, k=(1, 2, 6), seed=0, trial_seed=500_000, temperature=1.0, sandbox="strict: bubblewrap",
+    n=6, k=(1, 2, 6), seed=0, trial_seed=500_000, temperature=1.0, implementer="",
+    sandbox="strict: bubblewrap",
     recipe="env: tiny\n",
 )  # fmt: skip
 

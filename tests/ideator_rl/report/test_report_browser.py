@@ -92,7 +92,8 @@ def test_long_names_of_models_do_not_widen_the_page_of_an_evaluation(browser, tm
     rows = [Drawn(name, "checkpoint", name, ideas, outcomes) for name in names]
     header = Header(
         env="tiny", problem="tiny", title="Title", run="r" * 99, url="store/runs/eval", n=9,
-        k=(1, 2, 9), seed=0, trial_seed=1, temperature=1.0, sandbox="strict", recipe="env: tiny\n",
+        k=(1, 2, 9), seed=0, trial_seed=1, temperature=1.0, implementer="code-model",
+        sandbox="strict", recipe="env: tiny\n",
     )  # fmt: skip
     found = summarize(header, rows, [Outcome("baseline", "completed", 0.4)])
     path = tmp_path / "report.html"

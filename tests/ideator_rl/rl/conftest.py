@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +45,23 @@ def recipe(tmp_path, model) -> Path:
         )
     )
     return path
+
+
+@pytest.fixture
+def short_place(recipe: Path, model: Path) -> Iterator[Path]:
+    """A folder with a short name, for Ray's sockets, with the recipe and a model of its own; what
+    still runs there in the end is killed."""
+    from tests.ideator_rl.rl.killed_runs import processes
+
+    with tempfile.TemporaryDirectory(prefix="kill", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        own = shutil.copytree(model, folder / "model")
+        settings = yaml.safe_load(recipe.read_text())
+        settings |= {"store": f"{folder}/store", "model": {"path": str(own)}}
+        (folder / "config_small.yaml").write_text(yaml.safe_dump(settings))
+        yield folder
+        for pid in processes(folder):
+            os.kill(pid, signal.SIGKILL)
 
 
 def start_training(recipe: Path, *overrides: str, **env: str) -> subprocess.Popen[str]:

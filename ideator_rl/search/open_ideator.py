@@ -1,7 +1,6 @@
-"""Opens the ideator and the implementer that a recipe names.
+"""Opens the ideator that a recipe names.
 
     ideator = open_ideator(recipe.ideator, problem, run)
-    implementer = open_implementer(recipe.implementer, problem, run)
 
 Requests to language models behind an API and their replies are stored in the run's folder, under
 `llm/`: the same request is never paid for twice, not even after a restart.
@@ -10,25 +9,38 @@ Requests to language models behind an API and their replies are stored in the ru
 from __future__ import annotations
 
 from executor import Problem
-from executor.implementer.implementer import DirectImplementer, Implementer
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.store.runs import RunFolder
 from ideator_rl.ideators.ideator import Ideator
+from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.ideators.language_model.model_folder import fingerprint
 from ideator_rl.recipe import (
     ApiIdeatorSettings,
     CheckpointIdeatorSettings,
-    DirectImplementerSettings,
     LibraryIdeatorSettings,
-    LLMImplementerSettings,
 )
 
 IdeatorSettings = LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings
 
 
-def open_ideator(settings: IdeatorSettings, problem: Problem, run: RunFolder) -> Ideator:
-    """Raises UserError for a library, a model or a key that is missing."""
+def open_ideator(
+    settings: IdeatorSettings,
+    problem: Problem,
+    run: RunFolder,
+    default_prompt: PromptStyle = "full",
+) -> Ideator:
+    """Opens an ideator.
+
+    Args:
+        settings: the section `ideator` of a recipe.
+        problem: what the ideas are about.
+        run: keeps what a language model is asked and replies.
+        default_prompt: how a checkpoint is asked where neither settings nor its folder say.
+
+    Raises:
+        UserError: a library, a model or a key is missing.
+    """
     # Imported here because some kinds have heavy imports.
     if isinstance(settings, LibraryIdeatorSettings):
         from ideator_rl.ideators.library import LibraryIdeator, load_library
@@ -45,6 +57,7 @@ def open_ideator(settings: IdeatorSettings, problem: Problem, run: RunFolder) ->
         settings.model,
         problem,
         prompt=settings.prompt,
+        default_prompt=default_prompt,
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
     )
@@ -58,21 +71,3 @@ def asked_models(ideator: Ideator, settings: IdeatorSettings) -> dict[str, str]:
 
     assert isinstance(ideator, CheckpointIdeator)
     return {settings.model: fingerprint(ideator.model.folder)}
-
-
-def open_implementer(
-    settings: DirectImplementerSettings | LLMImplementerSettings, problem: Problem, run: RunFolder
-) -> Implementer:
-    """Raises UserError for a key or a package that is missing."""
-    if isinstance(settings, DirectImplementerSettings):
-        return DirectImplementer(problem)
-    from executor.implementer.llm import LLMImplementer
-
-    return LLMImplementer(
-        problem,
-        open_llm(settings.llm, Journal(f"{run.url}/llm/implementer"), "implementer.llm"),
-        samples=settings.samples,
-        revisions=settings.revisions,
-        edit_format=settings.edit_format,
-        repair_within_s=settings.repair_within_s,
-    )
