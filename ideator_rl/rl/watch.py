@@ -41,7 +41,9 @@ def watch(
             lines.show()
             _check_baselines(executor.problem, baselines)
             if why := executor.failure():
-                raise RunFailed(f"{why}; the same command goes on from the last checkpoint")
+                raise RunFailed(
+                    f"{why}; once that is mended, the same command goes on from the last checkpoint"
+                )
             stage, since = executor.stage()
             if time.time() - since > recipe.stage_timeout_s:
                 raise RunFailed(

@@ -21,6 +21,7 @@ from tests.ideator_rl.command_line import (
     make_workplace,
     wait_until_gone,
 )
+from tests.llm_servers import Reply, serve
 
 FILES = {"ideas.jsonl", "results.json", "curve.csv", "report.html", "recipe.yaml"}
 ASK = ("evaluate", "--env", "tiny", "--model", "runs/one/model", "--prompt", "brief")
@@ -94,6 +95,36 @@ def test_two_models_are_evaluated_and_the_same_command_again_repeats_it(workplac
     for text in ("one ", "two - one, best@1:", "library", "baseline", "best@6", "report: "):
         assert text in done.out
     assert "\x1b" not in done.out + done.err
+
+
+def test_a_code_model_writes_the_code_of_every_idea(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a key for the tests")
+    with serve("openai", lambda asked: Reply("value: 10 -> 12")) as server:
+        (workplace / "config_words.yaml").write_text(
+            "env: tiny\nmodels: [runs/one/model]\nn: 3\nprompt: brief\nmax_tokens: 4\n"
+            "implementer:\n  kind: llm\n  samples: 1\n"
+            f"  llm: {{api: openai, model: code-model, base_url: '{server.url}'}}\n"
+        )
+        ask = ("evaluate", "--config", "config_words.yaml", "--out", "results")
+        done = in_process(workplace, *ask, "--json")
+        assert done.code == 0, done.err
+        assert "their code written by code-model" in done.err
+        found = json.loads(done.out)
+        asked = len(server.asked)
+        assert in_process(workplace, *ask).code == 0 and len(server.asked) == asked
+    assert found["header"]["implementer"] == "code-model"
+    assert {row["name"]: row["statuses"] for row in found["rows"][:2]} == {
+        "one": {"completed": 3},
+        "library": {"completed": 3},
+    }
+    assert [row["best_at_k"]["1"] for row in found["rows"][:2]] == [12, 12]
+    assert asked == len({sample["text"] for sample in samples(workplace)})
+    page = (workplace / "results/report.html").read_text()
+    assert "in words: code-model wrote the code" in page
+    line = mistake(workplace, *ask, "--implementer.samples", "2")
+    assert "was started with implementer.samples: 1, now it is 2" in line
 
 
 @pytest.mark.slow
