@@ -114,9 +114,21 @@ class BudgetSettings(Settings, frozen=True):
     seconds: Positive | None = None
 
 
+class LocalWorkersSettings(Settings, frozen=True, tag="local", tag_field="kind"):
+    """Trials are processes of this machine."""
+
+
+class RayWorkersSettings(Settings, frozen=True, tag="ray", tag_field="kind"):
+    """Trials are tasks of a Ray cluster: that of RAY_ADDRESS, or else one that is started for the
+    run. Its nodes have this package and the problem's data under the same paths."""
+
+
 class ExecutorSettings(Settings, frozen=True):
-    """`slots`: trials at a time, by default as many as the cores allow. `sandbox`: by default
-    best-effort for the library's ideas, which the problem's author wrote, and strict for others."""
+    """`slots`: trials at a time, by default as many as the cores and GPUs allow. `sandbox`: by
+    default best-effort for the library's ideas, which the problem's author wrote, and strict for
+    others. `workers`: where trials run, by default on this machine; training always has Ray's."""
+
+    workers: LocalWorkersSettings | RayWorkersSettings | None = None
 
     sandbox: Level | None = None
     slots: Slots | None = None

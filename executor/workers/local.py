@@ -77,7 +77,8 @@ def local_slots(slots: int | None, cpus: int, gpus: int) -> int:
     if most == 0:
         raise UserError(
             f"a trial asks for {gpus} GPUs and this machine has {len(gpu_names())}: "
-            "set problem.resources.gpus, or run it where there are as many"
+            "set problem.resources.gpus, or run it where there are as many, such as on a Ray "
+            "cluster (executor.workers.kind: ray)"
         )
     if most is not None and slots is not None and slots > most:
         raise UserError(

@@ -64,13 +64,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe = read_evaluation(args.config, _values(args), parse_overrides(args.overrides))
     # Not at the top: the other commands do without all this.
-    from ideator_rl.evaluation.evaluation import evaluate, open_executor, prepare
+    from ideator_rl.evaluation.evaluation import begin, evaluate, prepare
     from ideator_rl.evaluation.figures import to_json
     from ideator_rl.evaluation.page import write_evaluation
     from ideator_rl.evaluation.table import print_evaluation
 
     ready = prepare(recipe)
-    with open_executor(ready) as executor:
+    with begin(ready) as executor:
         _say_start(ready, executor)
         try:
             found = evaluate(ready, executor)

@@ -16,9 +16,16 @@ from executor.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
-from ideator_rl.open_implementer import open_implementer
+from ideator_rl.open_executor import open_executor
 from ideator_rl.progress import counting, outcome_line
-from ideator_rl.recipe import load_recipe
+from ideator_rl.recipe import (
+    DirectImplementerSettings,
+    ExecutorSettings,
+    LocalWorkersSettings,
+    RayWorkersSettings,
+    SearchRecipe,
+    load_recipe,
+)
 from ideator_rl.terminal import say, say_json, warn
 
 
@@ -46,6 +53,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--out", metavar="RUN", default="store/runs/execute", help="STORE/runs/RUN")
     parser.add_argument("--slots", type=int, help="trials at a time")
+    parser.add_argument(
+        "--workers",
+        choices=("local", "ray"),
+        default="local",
+        help="where trials run: on this machine, or on the Ray cluster of RAY_ADDRESS",
+    )
     parser.add_argument("--seed", type=int, help="seed of the trials (default: 0, or the run's)")
     add_sandbox(parser, "strict")
     parser.add_argument("--json", action="store_true", help="print outcomes as JSON lines")
@@ -61,21 +74,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--ideas needs --env, the problem to execute them on")
     problem = find_problem(args.env)
     ideas = read_ideas(args.ideas)
-    store, name = split_run(args.out)
-    implementer = None
-    if args.implementer:
-        section = load_recipe(args.implementer).implementer
-        implementer = open_implementer(section, problem, Store(store).run(name))
     with (
-        Executor(
-            problem,
-            store=store,
-            run=name,
-            slots=args.slots,
-            implementer=implementer,
-            seed=args.seed or 0,
-            sandbox=args.sandbox,
-        ) as executor,
+        open_executor(_recipe(args), problem, seed=args.seed or 0) as executor,
         counting(len(ideas), "executed") as show,
     ):
         say_sandbox(executor.sandbox)
@@ -86,6 +86,21 @@ def run(args: argparse.Namespace) -> int:
     for idea in ideas:
         _print(idea, outcomes[idea.id], as_json=args.json)
     return 0
+
+
+def _recipe(args: argparse.Namespace) -> SearchRecipe:
+    """What the options say, as a search would have it."""
+    store, name = split_run(args.out)
+    workers = RayWorkersSettings() if args.workers == "ray" else LocalWorkersSettings()
+    settings = ExecutorSettings(workers=workers, sandbox=args.sandbox, slots=args.slots)
+    made = load_recipe(args.implementer).implementer if args.implementer else None
+    return SearchRecipe(
+        env=args.env,
+        run=name,
+        store=store,
+        implementer=made or DirectImplementerSettings(),
+        executor=settings,
+    )
 
 
 def _again(args: argparse.Namespace) -> int:

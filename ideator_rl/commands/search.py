@@ -18,10 +18,10 @@ from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.ideators.ideator import Ideator
 from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.kept_weights import keep_weights
-from ideator_rl.open_implementer import open_implementer
+from ideator_rl.open_executor import open_executor
 from ideator_rl.overrides import parse_overrides
 from ideator_rl.progress import progress
-from ideator_rl.recipe import SearchRecipe, load_recipe, prompt_for
+from ideator_rl.recipe import RayWorkersSettings, SearchRecipe, load_recipe, prompt_for
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.search.open_ideator import asked_models, open_ideator
 from ideator_rl.terminal import say, say_json, warn
@@ -76,19 +76,9 @@ def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bo
     """Searches, confirms and reports; returns the exit code."""
     ideator = open_ideator(recipe.ideator, problem, kept, prompt_for(recipe.implementer))
     models = asked_models(ideator, recipe.ideator)
-    implementer = open_implementer(recipe.implementer, problem, kept)
-    settings = recipe.executor
-    with Executor(
-        problem,
-        store=recipe.store,
-        run=recipe.run,
-        slots=settings.slots,
-        implementer=implementer,
-        sandbox=recipe.sandbox,
-        seed=recipe.seed,
-        period_s=settings.period_s,
-        max_ideas=recipe.budget.ideas,
-        max_seconds=recipe.budget.seconds,
+    budget = recipe.budget
+    with open_executor(
+        recipe, problem, seed=recipe.seed, max_ideas=budget.ideas, max_seconds=budget.seconds
     ) as executor:
         keep_recipe(executor.run, recipe)
         keep_weights(executor.run, models)
@@ -120,13 +110,17 @@ def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bo
 
 def _price(recipe: SearchRecipe, problem: Problem, *, as_json: bool) -> int:
     """Tells what the search will cost."""
-    from executor.workers.local import available_cores
+    from executor.workers.local import local_slots
     from ideator_rl.estimate.estimate import estimate
     from ideator_rl.estimate.past_costs import read_past
     from ideator_rl.estimate.table import print_estimate
 
-    cores = len(available_cores())
-    slots = recipe.executor.slots or max(1, cores // problem.file.resources.cpus)
+    slots, resources = recipe.executor.slots, problem.file.resources
+    if isinstance(recipe.executor.workers, RayWorkersSettings):
+        if slots is None:
+            raise UserError("executor.slots: say how many trials the cluster runs at a time")
+    else:
+        slots = local_slots(slots, resources.cpus, resources.gpus)
     found = estimate(recipe, problem, read_past(recipe, problem), slots)
     if as_json:
         say_json(found.figures())

