@@ -12,7 +12,9 @@ from pathlib import Path
 from executor.sandbox import Box, Sandbox, places, tool
 from executor.sandbox.visible import gpu_numbers
 
-PRELUDE = Path(__file__).parent / "prelude.py"
+_SANDBOX = Path(__file__).parents[1] / "sandbox"
+# The first imports the second, which lies beside it.
+PRELUDE, RUN_SCRIPT = _SANDBOX / "prelude.py", _SANDBOX / "run_script.py"
 TORCHRUN = Path(__file__).parent / "torchrun.py"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
 _THREAD_VARIABLES = (

@@ -22,7 +22,7 @@ from executor.sandbox.cgroup import Group
 from executor.sandbox.meter import Meter
 from executor.sandbox.sandbox import start_warm
 from executor.sandbox.warm import Server, server_for
-from executor.trial.command import PRELUDE, TORCHRUN, Command, environment
+from executor.trial.command import PRELUDE, RUN_SCRIPT, TORCHRUN, Command, environment
 from executor.trial.spec import TrialSpec
 
 _HERE = Path(__file__).parent
@@ -103,7 +103,7 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox) -> Box:
         # Only training sees the training data.
         data=Path(spec.train_data) if spec.train_data and name == "train" else None,
         hidden=tuple(map(Path, spec.hidden)),
-        tools={path.name: path for path in (PRELUDE, TORCHRUN)},
+        tools={path.name: path for path in (PRELUDE, RUN_SCRIPT, TORCHRUN)},
         limits=spec.limits,
         gpus=spec.gpus > 0,
     )

@@ -80,6 +80,92 @@ def test_a_warm_start_finds_what_a_cold_one_finds(slot: Slot, tmp_path: Path) ->
     assert warm == cold
 
 
+# What Python does for a script when it has ended.
+ENDING = """
+import atexit, sys, threading, time, weakref
+import beside
+
+class Last:
+    def __init__(self, name):
+        self.name = name
+    def __del__(self):
+        open(f"candidate/{self.name}", "w").write("deleted")
+
+alone, ring, beside.kept = Last("alone"), Last("ring"), Last("beside")
+ring.itself = ring
+left_open = open("candidate/open", "w")
+left_open.write("written")
+atexit.register(lambda: open("candidate/atexit", "w").write("called"))
+weakref.finalize(alone, open("candidate/finalize", "w").write, "finalized")
+def write_late():
+    time.sleep(0.2)
+    open("candidate/thread", "w").write("waited")
+threading.Thread(target=write_late).start()
+print("printed", end="")
+"""
+
+
+LEFT = {
+    "alone": "deleted",
+    "atexit": "called",
+    "beside": "deleted",
+    "finalize": "finalized",
+    "open": "written",
+    "ring": "deleted",
+    "thread": "waited",
+}
+SHOW = """
+import os
+import numpy as np
+from exam_pipe import answer, questions
+print({name: open(f"candidate/{name}").read() for name in sorted(os.listdir("candidate"))}, end="")
+for x in questions():
+    answer(x)
+"""
+ASK = """
+import numpy as np
+
+def examine(candidate, held_out):
+    return {"value": candidate.ask(np.zeros(1), shape=(1,), dtype="float64").sum()}
+"""
+
+
+@pytest.fixture(params=["warm", "cold"])
+def either(request: pytest.FixtureRequest, slot: Slot, tmp_path: Path) -> Iterator[Slot]:
+    if request.param == "warm":
+        yield slot
+        return
+    cold = Slot(tmp_path / "slot", choose("none"))
+    yield cold
+    assert cold.close() == 0
+
+
+def test_a_script_ends_as_python_ends_it(either: Slot, tmp_path: Path) -> None:
+    files = {"beside.py": "kept = None\n"}
+    spec = make_spec(
+        tmp_path, TRAIN + ENDING, serve=SHOW, evaluate=ASK, files=files, preload=["json"]
+    )
+    trial = either.run(spec)
+    assert (trial.status, trial.log) == ("completed", f"printed{LEFT}"), trial.detail
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("sys.exit()", "completed"),
+        ("sys.exit(3)", "crashed"),
+        ("1 / 0", "crashed"),
+        ("sys.stdout.close()", "completed"),
+        ("threading.Thread(target=lambda: 1 / 0).start()", "completed"),
+    ],
+)
+def test_the_end_of_a_script_decides_how_it_ended(
+    either: Slot, tmp_path: Path, end: str, status: str
+) -> None:
+    code = f"{TRAIN}import sys, threading\n{end}\n"
+    assert either.run(make_spec(tmp_path, code, preload=["json"])).status == status
+
+
 def test_random_numbers_differ_from_trial_to_trial(slot: Slot, tmp_path: Path) -> None:
     code = """
 import json, os, random, tempfile, numpy
