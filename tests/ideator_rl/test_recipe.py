@@ -81,7 +81,7 @@ def test_only_ideas_that_no_model_wrote_are_trusted() -> None:
         ("env: digits\nideator: {kind: checkpoint, modell: a}", "did you mean ideator.model"),
         (
             "env: digits\nideator: {kind: checkpoint, model: a, prompt: long}",
-            "ideator.prompt: expected one of full, brief",
+            "ideator.prompt: expected one of full, words, brief",
         ),
         ("seed: 1", "env: required, but missing"),
         ("- env", "a recipe is a mapping"),

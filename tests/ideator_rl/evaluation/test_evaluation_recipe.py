@@ -72,7 +72,7 @@ def test_trials_have_seeds_that_no_training_has() -> None:
         ({"models": []}, "models: expected `array` of length >= 1"),
         ({"models": ["a", "a"]}, "models: a is there twice"),
         ({"models": ["baseline"]}, r"models: baseline is a row of its own; write \./baseline"),
-        ({"prompt": "long"}, "prompt: expected one of full, brief"),
+        ({"prompt": "long"}, "prompt: expected one of full, words, brief"),
         ({"max_tokens": 0}, "max_tokens: expected `int` >= 1"),
         ({"temperature": -1}, "temperature: expected `float` >= 0"),
         ({"model": "a"}, "model: unknown key; did you mean models?"),

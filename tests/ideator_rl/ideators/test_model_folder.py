@@ -107,9 +107,9 @@ def test_a_fingerprint_tells_models_apart_by_every_byte(model: Path, tiny_model:
 
 
 def test_a_model_says_how_it_is_asked(model: Path) -> None:
-    assert read_answer_defaults(model) == AnswerDefaults("full", None)
+    assert read_answer_defaults(model) == AnswerDefaults(None, None)
     write_answer_defaults(model, AnswerDefaults("brief", 448))
     assert read_answer_defaults(model) == AnswerDefaults("brief", 448)
     (model / "ideator.json").write_text(json.dumps({"prompt": "long"}))
-    with pytest.raises(UserError, match=r"ideator.json: prompt: expected one of full, brief"):
+    with pytest.raises(UserError, match=r"ideator.json: prompt: expected one of full, words, brief"):
         read_answer_defaults(model)

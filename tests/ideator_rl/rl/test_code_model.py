@@ -106,12 +106,11 @@ def test_kills_of_driver_executor_and_trial_lose_nothing_and_pay_for_nothing_twi
     first.communicate()
     wait_for(lambda: not processes(place), 60)
 
-    second = start(place)
-    wait_for(lambda: processes(place, "ray::ExecutorActor"), 200, second)
-    wait_for(lambda: trials(place).total() < len(run_of(place).trials()), 200, second)
-    os.kill(processes(place, "ray::ExecutorActor")[0], signal.SIGKILL)
+    # The codebases of both ideas have run: more baselines give trials to kill.
+    second = start(place, "--executor.baseline_seeds", "6")
     wait_for(lambda: processes(place, "ray::run_trial"), 200, second)
     os.kill(processes(place, "ray::run_trial")[0], signal.SIGKILL)
+    os.kill(processes(place, "ray::ExecutorActor")[0], signal.SIGKILL)
     output, _ = second.communicate(timeout=TIMEOUT_S)
     assert second.returncode == 0, output
     check_complete(place, server)
