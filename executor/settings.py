@@ -63,8 +63,11 @@ def to_dict(settings: Settings) -> dict[str, Any]:
 
 
 def known_keys(kind: object, prefix: str = "") -> Iterator[str]:
-    """Every dotted key of a Settings class; none for other types."""
+    """Every dotted key of a Settings class, with that which tells kinds of a section apart; none
+    for other types."""
     if isinstance(kind, type) and issubclass(kind, Settings):
+        if tag := kind.__struct_config__.tag_field:
+            yield prefix + tag
         for field in msgspec.structs.fields(kind):
             yield prefix + field.name
             for part in members(field.type):

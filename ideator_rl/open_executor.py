@@ -12,34 +12,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
 
 from executor import Executor, Problem, Store
 from executor.errors import UserError
 from executor.sandbox import Level, choose
 from executor.scheduler import Workers
 from ideator_rl.open_implementer import open_implementer
-from ideator_rl.recipe import ExecutorSettings, ImplementerSettings, RayWorkersSettings
-
-
-class Described(Protocol):
-    """What a recipe says of its executor."""
-
-    @property
-    def store(self) -> str: ...
-    @property
-    def run(self) -> str: ...
-    @property
-    def implementer(self) -> ImplementerSettings: ...
-    @property
-    def executor(self) -> ExecutorSettings: ...
-    @property
-    def sandbox(self) -> Level: ...
+from ideator_rl.recipe import ExecutingRecipe, RayWorkersSettings
 
 
 @contextmanager
 def open_executor(
-    recipe: Described,
+    recipe: ExecutingRecipe,
     problem: Problem,
     *,
     seed: int,

@@ -182,7 +182,18 @@ class Recipe(Settings, frozen=True):
         return {"env": self.env, "seed": self.seed} | dotted
 
 
-class SearchRecipe(Recipe, frozen=True):
+class ExecutingRecipe(Recipe, frozen=True):
+    """A recipe whose ideas are executed: who writes their code, and where and how it runs."""
+
+    implementer: ImplementerSettings = DirectImplementerSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+
+    @property
+    def sandbox(self) -> Level:
+        return self.executor.sandbox or "strict"
+
+
+class SearchRecipe(ExecutingRecipe, frozen=True):
     """One search."""
 
     folder: ClassVar[str] = "search"
@@ -191,10 +202,8 @@ class SearchRecipe(Recipe, frozen=True):
     ideator: LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings = (
         LibraryIdeatorSettings()
     )
-    implementer: ImplementerSettings = DirectImplementerSettings()
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
-    executor: ExecutorSettings = ExecutorSettings()
     confirm: ConfirmSettings = ConfirmSettings()
     tracking: TrackingSettings = TrackingSettings()
 
@@ -215,7 +224,7 @@ COMMANDS = {
     "sft": "python -m ideator_rl.sft.warm_start",
 }
 _OWN_SECTIONS = {
-    "search": {"ideator", "implementer", "search", "budget", "confirm"},
+    "search": {"ideator", "search", "budget", "confirm"},
     "grpo": {"steps", "grpo", "answer", "checkpoint", "profile", "verl"},
     "eval": {"models", "n", "k"},
     "sft": {"data", "training", "running"},

@@ -24,7 +24,7 @@ def run_script(script: list[str], clock: int) -> None:
         clock: a descriptor.
 
     Raises:
-        SystemExit: the script has raised it, and as this any other exception.
+        SystemExit: the script ends with a code other than 0; any other exception of it, too.
     """
     imported, folder = set(sys.modules), os.getcwd()
     sys.path.insert(0, folder)
@@ -37,7 +37,11 @@ def run_script(script: list[str], clock: int) -> None:
     os.close(clock)
     with open(script[0], "rb") as file:
         code = compile(file.read(), script[0], "exec", dont_inherit=True)
-    exec(code, main.__dict__)
+    try:
+        exec(code, main.__dict__)
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise
     _leave(imported, folder)
 
 

@@ -18,14 +18,10 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from executor.errors import UserError
-from executor.sandbox import Level
 from executor.settings import AtLeast1, to_dict
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.recipe import (
-    DirectImplementerSettings,
-    ExecutorSettings,
-    ImplementerSettings,
-    Recipe,
+    ExecutingRecipe,
     as_recipe,
     read_recipe,
     set_key,
@@ -38,7 +34,7 @@ BASELINE_ROW, LIBRARY_ROW = "baseline", "library"
 _TRIAL_SEEDS = 500_000
 
 
-class EvaluationRecipe(Recipe, frozen=True, kw_only=True):
+class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
     """One evaluation: `n` ideas of every model and of the library.
 
     `k`: for which numbers of ideas the best of k is reported, by default 1, 4, 16, … up to `n`.
@@ -57,12 +53,6 @@ class EvaluationRecipe(Recipe, frozen=True, kw_only=True):
     max_tokens: AtLeast1 | None = None
     temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
     out: str | None = None
-    implementer: ImplementerSettings = DirectImplementerSettings()
-    executor: ExecutorSettings = ExecutorSettings()
-
-    @property
-    def sandbox(self) -> Level:
-        return self.executor.sandbox or "strict"
 
     @property
     def out_url(self) -> str:

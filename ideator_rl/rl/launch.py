@@ -64,7 +64,9 @@ def train(recipe: TrainRecipe) -> Path:
     """
     problem, paths = find_problem(recipe.env, recipe.problem), run_paths(recipe)
     check_hardware(recipe)
-    _check_cluster()
+    from executor.cluster.connect import check_address
+
+    check_address(os.environ.get("RAY_ADDRESS"))
     os.environ.update(_environment(recipe))
     # verl's warnings on engines that are not used.
     warnings.filterwarnings("ignore", module="verl")
@@ -82,12 +84,6 @@ def train(recipe: TrainRecipe) -> Path:
         with suppress(StoreError):
             run.flush()
         raise
-
-
-def _check_cluster() -> None:
-    from executor.cluster.connect import check_address
-
-    check_address(os.environ.get("RAY_ADDRESS"))
 
 
 def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolder) -> None:

@@ -16,17 +16,13 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from executor.errors import UserError
-from executor.sandbox import Level
 from executor.settings import AtLeast1, Positive, Settings
 from ideator_rl.analysis.metrics_file import METRICS
 from ideator_rl.bundled_recipes import find_recipe
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.recipe import (
-    DirectImplementerSettings,
-    ExecutorSettings,
-    ImplementerSettings,
+    ExecutingRecipe,
     LocalWorkersSettings,
-    Recipe,
     TrackingSettings,
     prompt_for,
     read_recipe,
@@ -82,7 +78,7 @@ class CheckpointSettings(Settings, frozen=True):
     folder: str | None = None
 
 
-class TrainRecipe(Recipe, frozen=True):
+class TrainRecipe(ExecutingRecipe, frozen=True):
     """One GRPO run. `profile` names the hardware; `verl` sets any field of verl's configuration, as
     nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
 
@@ -93,17 +89,11 @@ class TrainRecipe(Recipe, frozen=True):
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
     model: ModelSettings = ModelSettings()
     answer: AnswerSettings = AnswerSettings()
-    implementer: ImplementerSettings = DirectImplementerSettings()
     grpo: GrpoSettings = GrpoSettings()
-    executor: ExecutorSettings = ExecutorSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     stage_timeout_s: Positive = 7200.0
     tracking: TrackingSettings = TrackingSettings()
     verl: dict[str, Any] = {}
-
-    @property
-    def sandbox(self) -> Level:
-        return self.executor.sandbox or "strict"
 
     def science(self) -> dict[str, Any]:
         science = super().science()

@@ -94,6 +94,7 @@ def test_only_ideas_that_no_model_wrote_are_trusted() -> None:
         ("env: digits\nseed: 12345678901234567890123", "seed: "),
         ("env: digits\nexecutor: {slots: 100000}", "executor.slots: expected `int` <= 4096"),
         ("env: digits\ngrpo: {groups: 2}\nsteps: 4", "a recipe of `ideator-rl train`, and not"),
+        ("env: digits\nsteps: 4\nimplementer: {kind: direct}", "a recipe of `ideator-rl train`"),
         ("env: digits\nmodels: [a]", "a recipe of `ideator-rl evaluate`, and not"),
     ],
 )

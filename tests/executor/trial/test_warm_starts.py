@@ -153,6 +153,7 @@ def test_a_script_ends_as_python_ends_it(either: Slot, tmp_path: Path) -> None:
     ("end", "status"),
     [
         ("sys.exit()", "completed"),
+        ("sys.exit(0)", "completed"),
         ("sys.exit(3)", "crashed"),
         ("1 / 0", "crashed"),
         ("sys.stdout.close()", "completed"),
