@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import sysconfig
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,19 @@ from tests.cheats.runs import small_problem
 
 SECRETS = ("the secret of one installation", "the secret of another installation")
 ANSWERS = {CLASSIFIER: recall.labels_in_order, LANGUAGE_MODEL: recall.windows_in_order}
+# Progress by steps: how many a CPU second holds depends on the machine's other work.
+_BY_TIME, _BY_STEPS = "return used.item() / train_seconds", "return step / 60"
+
+
+def _problem(kind: Kind) -> Problem:
+    """The small problem, whose training ends after a number of steps or epochs."""
+    problem = small_problem(kind)
+    if kind == CLASSIFIER:
+        return problem
+    source = problem.codebase["train.py"]
+    assert _BY_TIME in source
+    by_steps = {"train.py": source.replace(_BY_TIME, _BY_STEPS)}
+    return replace(problem, codebase={**problem.codebase, **by_steps})
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +56,7 @@ def installed(
     def switch(kind: Kind, secret: str) -> Problem:
         root = tmp_path / secret.replace(" ", "-")
         monkeypatch.setenv("IDEATOR_RL_DATA", str(root))
-        problem = small_problem(kind)
+        problem = _problem(kind)
         if not root.exists():
             root.mkdir()
             (root / "secret").write_text(secret)
@@ -61,11 +75,9 @@ def both(problem: Problem, idea: Idea, store: Path) -> tuple[Outcome, Outcome]:
         return baseline, outcome
 
 
-# The loss depends on how many steps a CPU second holds, which a neighbour on the machine changes.
-_ALONE = (pytest.mark.slow, pytest.mark.alone)
-
-
-@pytest.mark.parametrize("kind", [CLASSIFIER, pytest.param(LANGUAGE_MODEL, marks=_ALONE)])
+@pytest.mark.parametrize(
+    "kind", [CLASSIFIER, pytest.param(LANGUAGE_MODEL, marks=pytest.mark.slow)]
+)
 def test_answers_by_heart_are_implausible_at_home_and_worth_nothing_elsewhere(
     kind: Kind, installed: Callable[[Kind, str], Problem], tmp_path: Path
 ) -> None:
@@ -83,4 +95,4 @@ def test_answers_by_heart_are_implausible_at_home_and_worth_nothing_elsewhere(
 
     baseline, elsewhere = both(installed(kind, SECRETS[1]), idea, tmp_path / "elsewhere")
     assert baseline.completed and elsewhere.completed, elsewhere.detail
-    assert elsewhere.reward < 1.1 * baseline.reward
+    assert elsewhere.reward < 1.01 * baseline.reward
