@@ -75,9 +75,7 @@ def both(problem: Problem, idea: Idea, store: Path) -> tuple[Outcome, Outcome]:
         return baseline, outcome
 
 
-@pytest.mark.parametrize(
-    "kind", [CLASSIFIER, pytest.param(LANGUAGE_MODEL, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kind", [CLASSIFIER, pytest.param(LANGUAGE_MODEL, marks=pytest.mark.slow)])
 def test_answers_by_heart_are_implausible_at_home_and_worth_nothing_elsewhere(
     kind: Kind, installed: Callable[[Kind, str], Problem], tmp_path: Path
 ) -> None:
