@@ -12,7 +12,17 @@ from ideator_rl.exits import Parser, exit_with
 
 
 def build_parser() -> Parser:
-    from ideator_rl.commands import envs, evaluate, execute, recipes, report, search, train
+    from ideator_rl.commands import (
+        envs,
+        evaluate,
+        execute,
+        implement,
+        recipes,
+        report,
+        search,
+        train,
+        worker,
+    )
 
     parser = Parser(
         prog="ideator-rl",
@@ -22,7 +32,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('ideator-rl')}")
     commands = parser.add_subparsers(dest="command", parser_class=Parser)
-    for module in (recipes, search, train, evaluate, execute, report, envs):
+    for module in (recipes, search, train, evaluate, implement, execute, worker, report, envs):
         module.add_parser(commands)
     return parser
 

@@ -18,7 +18,7 @@ from executor.errors import UserError
 from executor.sandbox import Level, choose
 from executor.scheduler import Workers
 from ideator_rl.open_implementer import open_implementer
-from ideator_rl.recipe import ExecutingRecipe, RayWorkersSettings
+from ideator_rl.recipe import ExecutingRecipe, RayWorkersSettings, StoreWorkersSettings
 
 
 @contextmanager
@@ -45,9 +45,11 @@ def open_executor(
     settings, kept = recipe.executor, Store(recipe.store).run(recipe.run)
     implementer = open_implementer(recipe.implementer, problem, kept)
     with ExitStack() as opened:
-        workers = None
+        workers: Workers | None = None
         if isinstance(settings.workers, RayWorkersSettings):
             workers = _ray_workers(opened, problem, recipe.sandbox, settings.slots)
+        elif isinstance(settings.workers, StoreWorkersSettings):
+            workers = _store_workers(recipe, problem)
         yield opened.enter_context(
             Executor(
                 problem,
@@ -77,3 +79,10 @@ def _ray_workers(opened: ExitStack, problem: Problem, sandbox: Level, slots: int
 
     opened.enter_context(connected())
     return RayWorkers(problem, choose(sandbox), slots)
+
+
+def _store_workers(recipe: ExecutingRecipe, problem: Problem) -> Workers:
+    from executor.queue.workers import open_store_workers
+
+    slots = recipe.executor.slots
+    return open_store_workers(recipe.store, recipe.problem, problem, recipe.sandbox, slots)

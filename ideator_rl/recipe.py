@@ -123,13 +123,20 @@ class RayWorkersSettings(Settings, frozen=True, tag="ray", tag_field="kind"):
     run. Its nodes have this package and the problem's data under the same paths."""
 
 
+class StoreWorkersSettings(Settings, frozen=True, tag="store", tag_field="kind"):
+    """Trials are left in the run's store, for machines that share nothing else: `ideator-rl worker`
+    runs them. `slots` is by default as many as the workers have that are there at the start."""
+
+
+WorkersSettings = LocalWorkersSettings | RayWorkersSettings | StoreWorkersSettings
+
+
 class ExecutorSettings(Settings, frozen=True):
     """`slots`: trials at a time, by default as many as the cores and GPUs allow. `sandbox`: by
     default best-effort for the library's ideas, which the problem's author wrote, and strict for
-    others. `workers`: where trials run, by default on this machine; training always has Ray's."""
+    others. `workers`: where trials run, by default on this machine; those of training on Ray."""
 
-    workers: LocalWorkersSettings | RayWorkersSettings | None = None
-
+    workers: WorkersSettings | None = None
     sandbox: Level | None = None
     slots: Slots | None = None
     period_s: Positive = 10.0

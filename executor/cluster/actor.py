@@ -24,6 +24,7 @@ from executor.llm.records import LLMError
 from executor.problem import Problem
 from executor.records import Idea, Outcome
 from executor.sandbox import Level, choose
+from executor.scheduler import Workers
 from executor.store.runs import RunFolder, Store
 from executor.workers.metered import Metered
 
@@ -35,6 +36,12 @@ _OPEN_POLL_S = 0.2
 
 # Opens an implementer in the actor, for a problem and a run; it has to pickle.
 OpenImplementer = Callable[[Problem, RunFolder], Implementer]
+# The same for workers, for a problem, a level of sandbox and a number of slots.
+OpenWorkers = Callable[[Problem, Level, int | None], Workers]
+
+
+def _ray_workers(problem: Problem, level: Level, slots: int | None) -> Workers:
+    return RayWorkers(problem, choose(level), slots)
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class ActorSettings:
     max_ideas: int | None
     max_seconds: float | None
     implementer: OpenImplementer | None
+    workers: OpenWorkers | None
 
 
 class ExecutorActor:
@@ -72,7 +80,9 @@ class ExecutorActor:
             self._refusal = error
 
     def _open(self, settings: ActorSettings) -> None:
-        workers = RayWorkers(settings.problem, choose(settings.sandbox), settings.slots)
+        workers = (settings.workers or _ray_workers)(
+            settings.problem, settings.sandbox, settings.slots
+        )
         self._workers = Metered(workers)
         run = Store(settings.store).run(settings.run)
         opens = settings.implementer

@@ -18,7 +18,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from executor.cluster.actor import ActorSettings, ExecutorActor, OpenImplementer
+from executor.cluster.actor import ActorSettings, ExecutorActor, OpenImplementer, OpenWorkers
 from executor.data.prepared import data_root
 from executor.errors import ExecutorClosed, ExecutorLost, UserError
 from executor.problem import Problem
@@ -147,11 +147,13 @@ def start_executor(
     max_ideas: int | None = None,
     max_seconds: float | None = None,
     implementer: OpenImplementer | None = None,
+    workers: OpenWorkers | None = None,
 ) -> RemoteExecutor:
     """Opens an executor in an actor on this node that ends with the calling Ray driver.
 
     The arguments are those of `Executor`; `slots` is by default what the cluster has room for.
-    `implementer` opens one in the actor; by default ideas carry their own edits. Returns when the
+    `implementer` opens one in the actor; by default ideas carry their own edits. `workers`
+    opens them there; by default trials are tasks of this Ray cluster. Returns when the
     executor is open. Raises UserError and StoreError as `Executor` does.
     """
     url = str(store)
@@ -166,6 +168,7 @@ def start_executor(
         max_ideas=max_ideas,
         max_seconds=max_seconds,
         implementer=implementer,
+        workers=workers,
     )
     name = f"executor of {run}"
     here = ray.get_runtime_context().get_node_id()

@@ -26,7 +26,7 @@ from executor.sandbox.warm_fork import STATUS, ForkJob
 
 Level = Literal["strict", "best-effort", "none"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-SandboxName = Literal["bubblewrap", "namespaces", "process"]
+SandboxName = Literal["bubblewrap", "namespaces", "process", "workers"]
 # Users of this range own no files; each worker of root uses one of its own.
 _FIRST_UID, _UIDS = 61184, 4096
 _numbers = count()
@@ -34,8 +34,9 @@ _numbers = count()
 
 @dataclass(frozen=True)
 class Sandbox(Record):
-    """`level` is what it reaches, `binary` bwrap's path, `grouped` and `mounted` whether control
-    groups and a tmpfs of its own bound a trial; without them the worker watches and ends it."""
+    """`name` is `workers` where each worker has its own, `level` what it reaches, `binary` bwrap's
+    path, `grouped` and `mounted` whether control groups and a tmpfs of its own bound a trial;
+    without them the worker watches and ends it."""
 
     name: SandboxName
     level: Level
@@ -51,6 +52,8 @@ class Sandbox(Record):
     def __str__(self) -> str:
         if self.level == "none":
             return "none"
+        if self.name == "workers":
+            return f"{self.level}: each worker's own"
         memory = "control groups" if self.grouped else "watching"
         disk = "tmpfs" if self.mounted else "watching"
         name = f"{self.name} {self.version}".strip()

@@ -73,6 +73,10 @@ class Folder:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
+    def remove(self, path: str) -> None:
+        with self._doing("written"), suppress(FileNotFoundError, NotADirectoryError):
+            (self.root / path).unlink()
+
     def remove_folder(self, path: str) -> None:
         with self._doing("written"), suppress(FileNotFoundError):
             shutil.rmtree(self.root / path)

@@ -113,6 +113,17 @@ class RunFolder:
             raise
         return lock
 
+    def lock_code(self) -> Lock:
+        """Makes this process the only one that writes code beside the run's writer. Raises RunInUse
+        when there is another."""
+        lock = self._storage.try_lock(f"{self._path}/.implement.lock")
+        if lock is None:
+            raise RunInUse(
+                f"another process writes code into the run {self.name} in {self._storage.url}; "
+                "wait for it, or choose another run name"
+            )
+        return lock
+
     def discard_if_empty(self) -> None:
         """Removes the run if no trial of it has ended and no language model was asked for it.
 

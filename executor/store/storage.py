@@ -40,6 +40,9 @@ class Storage(Protocol):
     def list(self, path: str) -> list[str]:
         """The names in a folder, sorted, hidden ones left out; empty when there is none."""
 
+    def remove(self, path: str) -> None:
+        """Removes a file; nothing where there is none."""
+
     def remove_folder(self, path: str) -> None:
         """Removes a folder and all that is in it; nothing where there is none."""
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
@@ -24,9 +25,17 @@ from ideator_rl.recipe import (
     LocalWorkersSettings,
     RayWorkersSettings,
     SearchRecipe,
+    StoreWorkersSettings,
+    WorkersSettings,
     load_recipe,
 )
 from ideator_rl.terminal import say, say_json, warn
+
+_WORKERS: Mapping[str, Callable[[], WorkersSettings]] = {
+    "local": LocalWorkersSettings,
+    "ray": RayWorkersSettings,
+    "store": StoreWorkersSettings,
+}
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -55,9 +64,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--slots", type=int, help="trials at a time")
     parser.add_argument(
         "--workers",
-        choices=("local", "ray"),
+        choices=tuple(_WORKERS),
         default="local",
-        help="where trials run: on this machine, or on the Ray cluster of RAY_ADDRESS",
+        help="where trials run: on this machine, on the Ray cluster of RAY_ADDRESS, or wherever an "
+        "`ideator-rl worker` finds them in the store",
     )
     parser.add_argument("--seed", type=int, help="seed of the trials (default: 0, or the run's)")
     add_sandbox(parser, "strict")
@@ -91,8 +101,9 @@ def run(args: argparse.Namespace) -> int:
 def _recipe(args: argparse.Namespace) -> SearchRecipe:
     """What the options say, as a search would have it."""
     store, name = split_run(args.out)
-    workers = RayWorkersSettings() if args.workers == "ray" else LocalWorkersSettings()
-    settings = ExecutorSettings(workers=workers, sandbox=args.sandbox, slots=args.slots)
+    settings = ExecutorSettings(
+        workers=_WORKERS[args.workers](), sandbox=args.sandbox, slots=args.slots
+    )
     made = load_recipe(args.implementer).implementer if args.implementer else None
     return SearchRecipe(
         env=args.env,

@@ -21,7 +21,7 @@ from ideator_rl.kept_weights import keep_weights
 from ideator_rl.open_executor import open_executor
 from ideator_rl.overrides import parse_overrides
 from ideator_rl.progress import progress
-from ideator_rl.recipe import RayWorkersSettings, SearchRecipe, load_recipe, prompt_for
+from ideator_rl.recipe import LocalWorkersSettings, SearchRecipe, load_recipe, prompt_for
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.search.open_ideator import asked_models, open_ideator
 from ideator_rl.terminal import say, say_json, warn
@@ -116,11 +116,10 @@ def _price(recipe: SearchRecipe, problem: Problem, *, as_json: bool) -> int:
     from ideator_rl.estimate.table import print_estimate
 
     slots, resources = recipe.executor.slots, problem.file.resources
-    if isinstance(recipe.executor.workers, RayWorkersSettings):
-        if slots is None:
-            raise UserError("executor.slots: say how many trials the cluster runs at a time")
-    else:
+    if isinstance(recipe.executor.workers, LocalWorkersSettings | None):
         slots = local_slots(slots, resources.cpus, resources.gpus)
+    elif slots is None:
+        raise UserError("executor.slots: say how many trials run at a time")
     found = estimate(recipe, problem, read_past(recipe, problem), slots)
     if as_json:
         say_json(found.figures())

@@ -26,6 +26,7 @@ import yaml
 from executor import Problem, Store
 from executor.causes import keep_cause
 from executor.errors import RunInUse, StoreError, UserError
+from executor.queue.workers import StoreWorkers, open_store_workers
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from gym_envs import find_problem
@@ -40,6 +41,7 @@ from ideator_rl.ideators.language_model.model_folder import (
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.kept_weights import check_weights, keep_weights
 from ideator_rl.open_implementer import open_implementer
+from ideator_rl.recipe import StoreWorkersSettings
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.hardware import (
@@ -248,6 +250,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         seed=recipe.seed,
         period_s=settings.period_s,
         implementer=partial(open_implementer, recipe.implementer),
+        workers=_workers(recipe),
     )
     executor.mark("start")
     try:
@@ -258,6 +261,13 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         watch(recipe, paths, executor, baselines, runner.run.remote(config), logs)
     finally:
         executor.close()
+
+
+def _workers(recipe: TrainRecipe) -> partial[StoreWorkers] | None:
+    """None for tasks of this Ray cluster."""
+    if not isinstance(recipe.executor.workers, StoreWorkersSettings):
+        return None
+    return partial(open_store_workers, Store(recipe.store).url, recipe.problem)
 
 
 def _write_agent_loop(recipe: TrainRecipe, paths: RunPaths, executor: str) -> None:

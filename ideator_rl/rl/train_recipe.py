@@ -116,7 +116,7 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
     if isinstance(recipe.executor.workers, LocalWorkersSettings):
         raise UserError(
             f"{path}: executor.workers: training runs its trials on Ray, which it starts on this "
-            "machine where RAY_ADDRESS is not set; leave it out"
+            "machine where RAY_ADDRESS is not set, or in the store: leave it out, or set store"
         )
     prompt = recipe.answer.prompt or prompt_for(recipe.implementer)
     answer = msgspec.structs.replace(recipe.answer, prompt=prompt)
