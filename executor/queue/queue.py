@@ -127,11 +127,13 @@ class Queue:
         """Held while a worker runs the job; None while another one does."""
         return self._storage.try_lock(f"{self._folder}/leases/{key}.lock")
 
-    def begin(self, key: str) -> int:
-        """Notes that a job is begun, and says how often it was before."""
-        before = len(self._storage.list(f"{self._folder}/tries/{key}"))
+    def tries(self, key: str) -> int:
+        """How often a job was begun."""
+        return len(self._storage.list(f"{self._folder}/tries/{key}"))
+
+    def begin(self, key: str, before: int) -> None:
+        """Notes that a job is begun that was begun so often before."""
         self._storage.write(f"{self._folder}/tries/{key}/{before}", b"")
-        return before
 
     def take_back(self, key: str, before: int) -> None:
         """Undoes `begin` for a worker that leaves before the trial has ended."""

@@ -239,9 +239,9 @@ class _Jobs:
                 return
             trial = await self._trial(key, job)
             self._written.add(key)
-            await in_thread(self.queue.finish, key, name, trial)
             took = trial.ended - trial.started
             self._tell(f"{job.idea_id:20} seed {job.seed:<4} {trial.status:15} {took:7.1f} s")
+            await in_thread(self.queue.finish, key, name, trial)
         except DamagedRecord as error:
             self._damaged.add(key)
             self._tell(f"left alone: {error}")
@@ -249,13 +249,14 @@ class _Jobs:
             await in_thread(lease.release)
 
     async def _trial(self, key: str, job: QueuedJob) -> Trial:
-        before = await in_thread(self.queue.begin, key)
+        before = await in_thread(self.queue.tries, key)
         if before >= TRIES:
             return LOST
         needs = self._problem.file.resources
         spec = trial_spec(self._problem, self._data, job.files, job.seed, final=job.final)
         asked = Job(job.idea_id, job.content_hash, job.seed, job.priority, needs.cpus, needs.gpus)
         try:
+            await in_thread(self.queue.begin, key, before)
             return await self._workers.run(asked, spec)
         except asyncio.CancelledError:
             await in_thread(self.queue.take_back, key, before)
