@@ -39,9 +39,12 @@ class Worker:
 
 
 @contextmanager
-def worker(store: str | Path, env: str | Path, *more: str, name: str = "w") -> Iterator[Worker]:
-    """A worker of two slots that looks for work; it is gone with the block."""
-    log = Path(env) / f"{name}.log"
+def worker(
+    store: str | Path, env: str | Path, *more: str, name: str = "w", logs: Path | None = None
+) -> Iterator[Worker]:
+    """A worker of two slots that looks for work; it is gone with the block. What it says is in
+    `logs`, by default in the problem's folder."""
+    log = (logs or Path(env)) / f"{name}.log"
     words = ("worker", "--store", str(store), "--env", str(env), "--slots", "2", *more)
     with log.open("wb") as file:
         process = subprocess.Popen(

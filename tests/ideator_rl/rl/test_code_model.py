@@ -28,6 +28,7 @@ from tests.ideator_rl.rl.killed_runs import (
 )
 from tests.llm_servers import Asked, LLMServer, Reply, serve
 from tests.models import teach
+from tests.store_workers import worker
 
 pytestmark = pytest.mark.timeout(900)
 KEY = "a key for the tests"
@@ -95,6 +96,16 @@ def test_a_spent_budget_ends_the_run_in_one_line_and_a_larger_one_goes_on(place,
     second = start(place)
     output, _ = second.communicate(timeout=TIMEOUT_S)
     assert second.returncode == 0, output
+    check_complete(place, server)
+
+
+@pytest.mark.slow
+def test_workers_of_the_store_run_what_the_code_model_wrote(place, server):
+    with worker(place / "store", "digits", logs=place) as there:
+        run = start(place, "--executor.workers.kind", "store")
+        output, _ = run.communicate(timeout=TIMEOUT_S)
+        assert run.returncode == 0, output
+        assert set(there.ran) >= {"baseline"} and len(there.ran) == len(trials(place))
     check_complete(place, server)
 
 
