@@ -18,13 +18,17 @@ that was killed finds its jobs, and what has come of them, when it posts them ag
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from executor.edits.errors import EditError
+from executor.edits.paths import normal_path
+from executor.errors import DamagedRecord
 from executor.problem import Problem
 from executor.records import Trial
 from executor.sandbox import Level
-from executor.settings import Scalar
+from executor.settings import Scalar, convert
 from executor.store.decisions import StrictRecord, read_record, write_record
 from executor.store.storage import Lock, Storage
 
@@ -98,8 +102,14 @@ class Queue:
         return {name.removesuffix(".json") for name in self._storage.list(f"{self._folder}/trials")}
 
     def trial(self, key: str) -> Trial | None:
+        """What was measured; a crash where that cannot be read."""
         data = self._storage.read(f"{self._folder}/trials/{key}.json")
-        return Trial.from_json(data) if data else None
+        if not data:
+            return None
+        try:
+            return convert(json.loads(data), Trial)
+        except (ValueError, RecursionError):
+            return damaged("what the worker left of this trial")
 
     def cancel(self, key: str) -> None:
         """Removes a job; who runs it ends the trial."""
@@ -120,8 +130,15 @@ class Queue:
         return {stem.partition("-")[2]: name for stem, name in zip(stems, names, strict=True)}
 
     def job(self, name: str) -> QueuedJob | None:
-        """A waiting job; None when it is gone. Raises DamagedRecord."""
-        return read_record(self._storage, f"{self._folder}/jobs/{name}", QueuedJob)
+        """A waiting job; None when it is gone. Raises DamagedRecord, also for a file that would
+        lie outside the codebase."""
+        job = read_record(self._storage, f"{self._folder}/jobs/{name}", QueuedJob)
+        for path in job.files if job else ():
+            try:
+                normal_path(path)
+            except EditError as error:
+                raise DamagedRecord(f"the job {name} is damaged: {error}") from None
+        return job
 
     def lease(self, key: str) -> Lock | None:
         """Held while a worker runs the job; None while another one does."""
@@ -153,6 +170,11 @@ class Queue:
     def _place(self, key: str) -> str | None:
         name = self.waiting().get(key)
         return name and f"{self._folder}/jobs/{name}"
+
+
+def damaged(what: str) -> Trial:
+    """The trial of a job that cannot be run or read; it says nothing of the codebase."""
+    return Trial("crashed", "train", detail=f"{what} is damaged, or of another version")
 
 
 def open_queues(storage: Storage) -> list[QueuedProblem]:

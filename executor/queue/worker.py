@@ -24,7 +24,7 @@ from executor.errors import DamagedRecord, UserError
 from executor.outcomes import trial_spec
 from executor.problem import Problem
 from executor.queue.entries import Entry, join, leave, update
-from executor.queue.queue import Queue, QueuedJob, QueuedProblem, open_queues
+from executor.queue.queue import Queue, QueuedJob, QueuedProblem, damaged, open_queues
 from executor.records import Job, Trial
 from executor.sandbox import Sandbox, meets
 from executor.settings import Scalar
@@ -91,6 +91,7 @@ class _Worker:
 
     async def serve(self) -> None:
         lease = await in_thread(join, self._storage, self._name, self._entry)
+        self._tell(f"looking for trials in {self._storage.url}")
         try:
             while not self._is_over():
                 found = await self._next_problem()
@@ -193,14 +194,13 @@ class _Jobs:
         self.tasks: dict[str, asyncio.Task[None]] = {}
         # Of these the trial has ended, and what it measured is being written.
         self._written: set[str] = set()
-        self._damaged: set[str] = set()
 
     async def begin(self, waiting: Mapping[str, str], slots: int) -> None:
         """Takes waiting jobs as long as slots are free."""
         for key, name in waiting.items():
             if len(self.tasks.keys() - self._written) >= slots:
                 return
-            if key in self.tasks or key in self._damaged:
+            if key in self.tasks:
                 continue
             lease = await in_thread(self.queue.lease, key)
             if lease is not None:
@@ -243,8 +243,9 @@ class _Jobs:
             self._tell(f"{job.idea_id:20} seed {job.seed:<4} {trial.status:15} {took:7.1f} s")
             await in_thread(self.queue.finish, key, name, trial)
         except DamagedRecord as error:
-            self._damaged.add(key)
-            self._tell(f"left alone: {error}")
+            self._written.add(key)
+            self._tell(str(error))
+            await in_thread(self.queue.finish, key, name, damaged("its job in the store"))
         finally:
             await in_thread(lease.release)
 

@@ -57,8 +57,6 @@ def run(args: argparse.Namespace) -> int:
         60 * args.idle_exit if args.idle_exit is not None else None,
     )
     say_sandbox(offer.sandbox)
-    storage = open_storage(args.store)
-    warn(f"looking for trials in {storage.url}")
-    asyncio.run(serve(storage, find_problem, offer, warn))
+    asyncio.run(serve(open_storage(args.store), find_problem, offer, warn))
     warn("nothing to do: this worker ends")
     return 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from executor.errors import DamagedRecord
 from executor.queue.entries import Entry, join, leave, living_workers
 from executor.queue.queue import Queue, QueuedJob, QueuedProblem, open_queues
 from executor.records import Trial
@@ -81,6 +83,26 @@ def test_a_trial_stays_until_it_is_forgotten_and_needs_no_job(storage: Storage) 
     assert queue.ended() == set() and queue.trial(key) is None
     queue.post(job("a"))
     assert queue.tries(key) == 0
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "a\0b"])
+def test_a_job_does_not_write_outside_its_codebase(tmp_path: Path, path: str) -> None:
+    queue = Queue(open_storage(tmp_path), PROBLEM)
+    queue.post(replace(job("a"), files={path: "text"}))
+    with pytest.raises(DamagedRecord, match="damaged"):
+        queue.job(queue.waiting()["a-best-effort"])
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"status": 3}', '{"metrics": {"a": "b"}}', "[" * 9999]
+)
+def test_a_trial_that_cannot_be_read_tells_nothing_of_the_codebase(
+    tmp_path: Path, text: str
+) -> None:
+    storage = open_storage(tmp_path)
+    storage.write(f"{PROBLEM.folder}/trials/a-strict.json", text.encode())
+    trial = Queue(storage, PROBLEM).trial("a-strict")
+    assert trial is not None and (trial.status, trial.ended) == ("crashed", 0.0)
 
 
 def test_only_one_worker_has_a_job(storage: Storage) -> None:

@@ -219,6 +219,20 @@ def test_a_weaker_sandbox_is_refused_in_one_line(problem: Problem, tmp_path: Pat
         assert weak.said.count("refused: ") == 1 and weak.ran == []
 
 
+def test_a_damaged_job_is_a_crash_and_the_worker_goes_on(problem: Problem, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with Executor(problem, store=store, run="a", workers=workers_of(store, problem)) as executor:
+        bad = executor.submit(idea("bad", 7))
+        wait_until(lambda: list(store.glob("queue/tiny-*/jobs/*.json")), 30)
+        [job] = store.glob("queue/tiny-*/jobs/*.json")
+        job.write_text(job.read_text().replace("settings.py", "../settings.py"))
+        good = executor.submit(idea("good", 8))
+        with worker(store, problem.folder):
+            assert good.result(30).reward == 8
+            assert (bad.result(30).status, "is damaged" in bad.result().detail) == ("crashed", True)
+    assert examined(problem) == [8] and len(list(store.glob("results/*.json"))) == 1
+
+
 def test_a_worker_without_work_ends(problem: Problem, tmp_path: Path) -> None:
     with worker(tmp_path / "store", problem.folder, "--idle-exit", "0.02") as idle:
         assert idle.process.wait(30) == 0
