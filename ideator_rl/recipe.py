@@ -233,7 +233,7 @@ COMMANDS = {
 _OWN_SECTIONS = {
     "search": {"ideator", "search", "budget", "confirm"},
     "grpo": {"steps", "grpo", "answer", "checkpoint", "profile", "verl"},
-    "eval": {"models", "n", "k"},
+    "eval": {"models", "apis", "n", "k"},
     "sft": {"data", "training", "running"},
 }
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")

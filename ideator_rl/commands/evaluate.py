@@ -1,4 +1,4 @@
-"""`ideator-rl evaluate`: how good are the ideas of a checkpoint? The same command again resumes."""
+"""`ideator-rl evaluate`: how good are the ideas of an ideator? The same command again resumes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXECUTOR_OPTIONS = ("slots", "sandbox")
 def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate",
-        help="sample and execute the ideas of checkpoints, and compare them",
+        help="sample and execute the ideas of models, and compare them",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Writes ideas.jsonl, results.json, curve.csv and report.html into DIR. With --out "
@@ -101,10 +101,10 @@ def _sizes(text: str) -> list[int]:
 
 def _say_start(ready: Prepared, executor: Executor) -> None:
     recipe, budget = ready.recipe, ready.problem.file.budget
-    model = code_model(recipe.implementer)
+    model, models = code_model(recipe.implementer), len(recipe.models) + len(recipe.apis)
     written = f", their code written by {model}" if model else ""
     warn(
-        f"evaluating {len(recipe.models)} model{'s' if len(recipe.models) > 1 else ''} on "
+        f"evaluating {models} model{'s' if models > 1 else ''} on "
         f"{ready.problem.name}: {recipe.n} ideas each{written}, "
         f"{budget.seconds:g} {budget.kind} s a trial, "
         f"{executor.slots} at a time; results in {ready.out.url}, run {recipe.run} in "

@@ -1,4 +1,4 @@
-"""Evaluates checkpoints on a problem: sample, execute, compare.
+"""Evaluates ideators on a problem: sample, execute, compare.
 
     ready = prepare(recipe)                      # refuses what cannot be, before anything starts
     with begin(ready) as executor:
@@ -13,20 +13,29 @@ as it is there: the same evaluation again does what is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from executor import Executor, Idea, Outcome, Problem
+from executor import Executor, Idea, Outcome, Problem, Store
 from executor.errors import UserError
+from executor.llm.journal import Journal
+from executor.llm.open import open_llm
 from executor.store.open import open_storage
 from executor.store.storage import Storage
 from gym_envs import find_problem
 from gym_envs.research_env import as_idea
 from ideator_rl.evaluation.figures import Drawn, Evaluation, Header, RowKind, Written, summarize
-from ideator_rl.evaluation.recipe import LIBRARY_ROW, EvaluationRecipe, model_labels
-from ideator_rl.evaluation.samples import Sample, SampleFile, sample_library, sample_model
+from ideator_rl.evaluation.recipe import API_ROWS, LIBRARY_ROW, EvaluationRecipe, row_labels
+from ideator_rl.evaluation.samples import (
+    Sample,
+    SampleFile,
+    sample_api,
+    sample_library,
+    sample_model,
+)
+from ideator_rl.ideators.api import ApiIdeator
 from ideator_rl.ideators.checkpoint import CheckpointIdeator
 from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
@@ -43,13 +52,14 @@ RECIPE = "recipe.yaml"
 @dataclass(frozen=True)
 class Prepared:
     """An evaluation that can start. `out` is its folder; `weights` are the models' fingerprints,
-    `ideators` those of the models that have samples missing."""
+    `ideators` those of the models that have samples missing, `apis` the same behind an API."""
 
     recipe: EvaluationRecipe
     problem: Problem
     out: Storage
     weights: Mapping[str, str]
     ideators: Mapping[str, CheckpointIdeator]
+    apis: Mapping[str, ApiIdeator]
 
 
 def prepare(recipe: EvaluationRecipe) -> Prepared:
@@ -73,7 +83,19 @@ def prepare(recipe: EvaluationRecipe) -> Prepared:
         if kept.missing(name, recipe.n)
     }
     weights = {name: fingerprint(folder) for name, folder in folders.items()}
-    return Prepared(recipe, problem, out, weights, ideators)
+    apis = {
+        f"{API_ROWS}{name}": _open_api(recipe, problem, name)
+        for name in recipe.apis
+        if kept.missing(f"{API_ROWS}{name}", recipe.n)
+    }
+    return Prepared(recipe, problem, out, weights, ideators, apis)
+
+
+def _open_api(recipe: EvaluationRecipe, problem: Problem, name: str) -> ApiIdeator:
+    """Its replies are kept in the run. Raises UserError where a key or a package is missing."""
+    run = Store(recipe.store).run(recipe.run)
+    journal = Journal(f"{run.url}/llm/ideator-{name}")
+    return ApiIdeator(open_llm(recipe.apis[name], journal, f"apis.{name}"), problem)
 
 
 @contextmanager
@@ -93,18 +115,34 @@ def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
     """Samples what is missing, executes what has not run. Raises UserError when a model cannot be
     loaded or the baseline does not complete."""
     recipe, kept = ready.recipe, SampleFile(ready.out)
-    labels = model_labels(recipe.models)
+    labels = row_labels(recipe)
     sample_library(recipe, ready.problem, kept)
+    for row, api in ready.apis.items():
+        with counting(len(kept.missing(row, recipe.n)), f"sampling {labels[row]}") as show:
+            asyncio.run(_sample_api(recipe, row, api, kept, show))
     for name, ideator in ready.ideators.items():
         with counting(len(kept.missing(name, recipe.n)), f"sampling {labels[name]}") as show:
             try:
                 sample_model(recipe, name, ideator, kept, show)
             finally:
                 ideator.model.close()  # the next one has the memory to itself
-    rows = {name: kept.row(name) for name in (*recipe.models, LIBRARY_ROW) if kept.row(name)}
+    rows = {name: kept.row(name) for name in (*labels, LIBRARY_ROW) if kept.row(name)}
     ideas = list(distinct_ideas(rows, labels))
     baselines, outcomes = asyncio.run(_execute(recipe, executor, ideas))
     return figures(recipe, executor, rows, outcomes, baselines)
+
+
+async def _sample_api(
+    recipe: EvaluationRecipe,
+    row: str,
+    ideator: ApiIdeator,
+    kept: SampleFile,
+    show: Callable[[], None],
+) -> None:
+    try:
+        await sample_api(recipe, row, ideator, kept, show)
+    finally:
+        await ideator.close()
 
 
 def distinct_ideas(
@@ -143,13 +181,16 @@ def figures(
     baselines: Sequence[Outcome],
 ) -> Evaluation:
     """The figures of samples and outcomes, the latter by idea."""
-    labels = model_labels(recipe.models)
+    labels = row_labels(recipe)
     drawn = []
     for name, samples in rows.items():
         ideas = [_written(sample) for sample in samples]
-        kind: RowKind = "checkpoint" if name in labels else "library"
+        kind: RowKind = "checkpoint" if name in recipe.models else "library"
+        model = name
+        if name.startswith(API_ROWS) and name in labels:
+            kind, model = "api", recipe.apis[labels[name]].model
         ended = [outcomes[idea.idea_id] for idea in ideas]
-        drawn.append(Drawn(labels.get(name, name), kind, name, ideas, ended))
+        drawn.append(Drawn(labels.get(name, name), kind, model, ideas, ended))
     header = Header(
         env=recipe.env,
         problem=executor.problem.name,
@@ -176,4 +217,5 @@ def _written(sample: Sample) -> Written:
         sample.thinking_tokens,
         sample.idea_tokens,
         sample.seconds,
+        sample.cost,
     )

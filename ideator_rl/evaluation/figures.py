@@ -29,13 +29,14 @@ from ideator_rl.analysis.metrics import StageFlow, distinct_codebases, stage_flo
 from ideator_rl.analysis.paired_bootstrap import Difference, paired_difference
 from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean
 
-RowKind = Literal["checkpoint", "library", "baseline"]
+RowKind = Literal["checkpoint", "api", "library", "baseline"]
 SHOWN_IDEAS = 3
 
 
 @dataclass(frozen=True)
 class Written:
-    """An idea as it was sampled; lengths are None where no model wrote it."""
+    """An idea as it was sampled; lengths are None where no model of ours wrote it, `cost` in US
+    dollars where none was paid."""
 
     idea_id: str
     text: str
@@ -43,6 +44,7 @@ class Written:
     thinking_tokens: int | None
     idea_tokens: int | None
     seconds: float
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class SourceFigures:
 
     `mean` is over all, `completed_mean` over those that completed (None without). `best_at_k` has
     the asked k up to `n`, `curve` every k from 1 to n. `distinct` and `similarity` compare texts,
-    see `diversity`. `codebases` were run, once each, in `trial_s`; sampling took `sampling_s`.
+    see `diversity`. `codebases` were run, once each, in `trial_s`; sampling took `sampling_s` and
+    cost `sampling_usd`.
     """
 
     name: str
@@ -114,6 +117,7 @@ class SourceFigures:
     sampling_s: float
     best_ideas: tuple[BestIdea, ...]
     results: tuple[Result, ...]
+    sampling_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -159,11 +163,11 @@ class Evaluation:
 
 
 def summarize(header: Header, drawn: Sequence[Drawn], baselines: Sequence[Outcome]) -> Evaluation:
-    """Every row's figures, and the checkpoints after the first compared with the first."""
+    """Every row's figures, and the models after the first compared with the first."""
     level = statistics.fmean(outcome.reward for outcome in baselines)
     unpatched = Drawn("baseline", "baseline", "", (), baselines)
     rows = tuple(_row(one, header.k, level) for one in (*drawn, unpatched))
-    models = [row for row in rows if row.kind == "checkpoint"]
+    models = [row for row in rows if row.kind in ("checkpoint", "api")]
     comparisons = tuple(compare(row, models[0], header.k) for row in models[1:])
     return Evaluation(header, rows, comparisons)
 
@@ -205,6 +209,7 @@ def _row(drawn: Drawn, sizes: Sequence[int], baseline: float) -> SourceFigures:
         sampling_s=math.fsum(idea.seconds for idea in ideas),
         best_ideas=_best_ideas(ideas, outcomes),
         results=tuple(Result(o.idea_id, o.status, o.reward) for o in outcomes),
+        sampling_usd=_sum([idea.cost for idea in ideas]),
     )
 
 
@@ -223,6 +228,11 @@ def _best_ideas(ideas: Sequence[Written], outcomes: Sequence[Outcome]) -> tuple[
 def _mean(values: Sequence[float]) -> Mean:
     error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
     return Mean(statistics.fmean(values), error)
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return math.fsum(known) if known else None
 
 
 def _average(lengths: Sequence[int | None]) -> float | None:

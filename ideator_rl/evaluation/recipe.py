@@ -1,4 +1,4 @@
-"""The recipe of an evaluation: which checkpoints, on which problem, and how many ideas of each.
+"""The recipe of an evaluation: which ideators, on which problem, and how many ideas of each.
 
     recipe = read_evaluation("recipes/digits/eval/config_qwen3_tiny.yaml", {"n": "16"})
     recipe = read_evaluation(None, {"env": "digits", "models": ["model"], "out": "results"})
@@ -18,17 +18,21 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from executor.errors import UserError
+from executor.llm.settings import LLMSettings, asked_of
 from executor.settings import AtLeast1, to_dict
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.recipe import (
     ExecutingRecipe,
     as_recipe,
+    code_model,
     read_recipe,
     set_key,
 )
 
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 BASELINE_ROW, LIBRARY_ROW = "baseline", "library"
+API_ROWS = "api:"  # and the name
+_ROW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Far from the seeds with which searches and training run: what a model learnt by heart about those
 # trials, their noise, is no merit here.
 _TRIAL_SEEDS = 500_000
@@ -37,6 +41,8 @@ _TRIAL_SEEDS = 500_000
 class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
     """One evaluation: `n` ideas of every model and of the library.
 
+    `models` are checkpoint folders or hub names. `apis` are language models behind an API, by the
+    names of their rows; as in a search, they write words, ten ideas a call, and none twice.
     `k`: for which numbers of ideas the best of k is reported, by default 1, 4, 16, … up to `n`.
     `prompt` and `max_tokens`: by default what a model's own folder says, see
     `ideators/language_model/model_folder.py`. `out`: where ideas, figures and page go, by default
@@ -46,7 +52,8 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
     folder: ClassVar[str] = "eval"
     determining: ClassVar[tuple[str, ...]] = ("implementer",)
 
-    models: Annotated[tuple[str, ...], Meta(min_length=1)]
+    models: tuple[str, ...] = ()
+    apis: dict[str, LLMSettings] = {}
     n: AtLeast1 = 64
     k: tuple[AtLeast1, ...] = ()
     prompt: PromptStyle | None = None
@@ -73,6 +80,7 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
         kept = to_dict(self)
         named = ("store", "models", "n", "prompt", "max_tokens", "temperature")
         own = {name: kept[name] for name in named}
+        own |= {f"apis.{name}": asked_of(llm) for name, llm in kept["apis"].items()}
         seeds = self.executor.baseline_seeds
         return super().science() | own | {"k": list(self.sizes), "executor.baseline_seeds": seeds}
 
@@ -103,12 +111,35 @@ def read_evaluation(
             f"{where}: k: the best of {max(recipe.sizes)} takes at least as many ideas, and n is "
             f"{recipe.n}; raise n or lower k"
         )
+    _check_apis(recipe, where)
     for name in recipe.models:
         if recipe.models.count(name) > 1:
             raise UserError(f"{where}: models: {name} is there twice")
         if name in (BASELINE_ROW, LIBRARY_ROW):
             raise UserError(f"{where}: models: {name} is a row of its own; write ./{name}")
     return recipe
+
+
+def _check_apis(recipe: EvaluationRecipe, where: str) -> None:
+    if not (recipe.models or recipe.apis):
+        raise UserError(f"{where}: models: name at least one, or a language model under apis")
+    if recipe.apis and not code_model(recipe.implementer):
+        raise UserError(
+            f"{where}: apis: they write ideas in words, which take a language model to implement: "
+            "set implementer.kind: llm"
+        )
+    labels = {BASELINE_ROW, LIBRARY_ROW, *model_labels(recipe.models).values()}
+    for name in recipe.apis:
+        if not _ROW_NAME.fullmatch(name) or name in labels:
+            raise UserError(
+                f"{where}: apis: {name!r:.80} names no row of its own: use up to 64 letters, "
+                "digits, `.`, `-` and `_`, and no other row's name"
+            )
+
+
+def row_labels(recipe: EvaluationRecipe) -> dict[str, str]:
+    """By row of the samples, models first, how it is called."""
+    return model_labels(recipe.models) | {f"{API_ROWS}{name}": name for name in recipe.apis}
 
 
 def model_labels(models: tuple[str, ...]) -> dict[str, str]:

@@ -21,7 +21,9 @@ from random import Random
 from executor.problem import Problem
 from executor.records import Record
 from executor.store.storage import Storage
+from executor.store.threads import in_thread
 from ideator_rl.evaluation.recipe import LIBRARY_ROW, EvaluationRecipe
+from ideator_rl.ideators.api import ApiIdeator
 from ideator_rl.ideators.checkpoint import CheckpointIdeator
 from ideator_rl.ideators.ideator import IdeaRequest, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
@@ -31,8 +33,9 @@ FILE = "ideas.jsonl"
 
 @dataclass(frozen=True)
 class Sample(Record):
-    """One sampled idea. `row` is the model as it was named, or LIBRARY_ROW; lengths are in the
-    model's tokens, None where there is no model; `seconds` is the wall time that it took."""
+    """One sampled idea. `row` is the model as it was named, API_ROWS and a name, or LIBRARY_ROW;
+    lengths are in the model's tokens, None where there is no model of ours; `seconds` is the wall
+    time that it took, `cost` what a language model behind an API cost for it, in US dollars."""
 
     row: str
     index: int
@@ -42,6 +45,7 @@ class Sample(Record):
     thinking_tokens: int | None = None
     idea_tokens: int | None = None
     seconds: float = 0.0
+    cost: float | None = None
 
 
 class SampleFile:
@@ -90,6 +94,33 @@ def sample_model(
         kept.add(Sample(row, indices[place], text, seconds=round(now - begun, 4), **meta))
         begun = now
         show()
+
+
+async def sample_api(
+    recipe: EvaluationRecipe,
+    row: str,
+    ideator: ApiIdeator,
+    kept: SampleFile,
+    show: Callable[[], None],
+) -> None:
+    """Adds the samples of a language model behind an API that are missing; calls `show` for each.
+
+    Asked again after a kill, it finds its earlier replies in the journal. Raises GaveUp, LLMError.
+    """
+    missing = set(kept.missing(row, recipe.n))
+    request = IdeaRequest("sample", recipe.n, (), (), math.nan, Random(f"{recipe.seed}/{row}"))
+    index, begun = 0, time.monotonic()
+    async for batch in ideator.propose(request):
+        seconds = round((time.monotonic() - begun) / len(batch), 4)
+        for new in batch:
+            if index in missing:
+                title, cost = str(new.meta["title"]), float(new.meta["cost"])
+                await in_thread(
+                    kept.add, Sample(row, index, new.text, title, seconds=seconds, cost=cost)
+                )
+                show()
+            index += 1
+        begun = time.monotonic()
 
 
 def sample_library(recipe: EvaluationRecipe, problem: Problem, kept: SampleFile) -> None:

@@ -76,6 +76,7 @@ def _column(row: SourceFigures, sizes: Sequence[int]) -> tuple[_Section, ...]:
         ("codebases run", str(row.codebases)),
         ("trials, seconds", _number(row.trial_s, 0)),
         ("sampling, seconds", _number(row.sampling_s or None, 0)),
+        ("sampling, US dollars", _number(row.sampling_usd, 2)),
     ]
     return rewards, ideas, costs
 
