@@ -9,7 +9,12 @@ import pytest
 import yaml
 
 from executor.errors import UserError
-from ideator_rl.evaluation.recipe import EvaluationRecipe, model_labels, read_evaluation
+from ideator_rl.evaluation.recipe import (
+    EvaluationRecipe,
+    model_labels,
+    read_evaluation,
+    row_labels,
+)
 from ideator_rl.recipe import as_recipe
 
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -20,7 +25,7 @@ ASKED = {"env": "digits", "models": ["a", "b"]}
 def test_every_shipped_recipe_loads_and_round_trips(path: Path) -> None:
     recipe = read_evaluation(str(path), {})
     assert as_recipe(yaml.safe_load(recipe.to_yaml()), EvaluationRecipe, path) == recipe
-    assert recipe.sandbox == "strict" and len(recipe.models) == 2
+    assert recipe.sandbox == "strict" and len(row_labels(recipe)) == 2
 
 
 def test_options_alone_are_enough() -> None:
@@ -69,7 +74,7 @@ def test_trials_have_seeds_that_no_training_has() -> None:
         ({"n": 8, "k": [1, 16]}, "the best of 16"),
         ({"n": 0}, "n: expected `int` >= 1"),
         ({"k": [0]}, "k.* expected `int` >= 1"),
-        ({"models": []}, "models: expected `array` of length >= 1"),
+        ({"models": []}, "models: name at least one, or a language model under apis"),
         ({"models": ["a", "a"]}, "models: a is there twice"),
         ({"models": ["baseline"]}, r"models: baseline is a row of its own; write \./baseline"),
         ({"prompt": "long"}, "prompt: expected one of full, words, brief"),
@@ -85,9 +90,9 @@ def test_a_mistake_is_one_line_that_names_the_key(given: dict[str, Any], complai
 
 
 def test_what_is_needed_is_said() -> None:
-    for missing in ASKED:
+    for missing, told in (("env", "required, but missing"), ("models", "name at least one")):
         given = {name: value for name, value in ASKED.items() if name != missing}
-        with pytest.raises(UserError, match=f"evaluate: {missing}: required, but missing"):
+        with pytest.raises(UserError, match=f"evaluate: {missing}: {told}"):
             read_evaluation(None, given)
 
 
