@@ -232,7 +232,16 @@ COMMANDS = {
 }
 _OWN_SECTIONS = {
     "search": {"ideator", "search", "budget", "confirm"},
-    "grpo": {"steps", "grpo", "answer", "checkpoint", "profile", "verl"},
+    "grpo": {
+        "steps",
+        "grpo",
+        "objective",
+        "signal",
+        "answer",
+        "checkpoint",
+        "profile",
+        "verl",
+    },
     "eval": {"models", "apis", "n", "k"},
     "sft": {"data", "training", "running"},
 }

@@ -237,6 +237,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
     import ray
 
     from executor.cluster.remote import start_executor
+    from ideator_rl.rl.objectives.step import Learning
     from ideator_rl.rl.trainer import TaskRunner
     from ideator_rl.rl.watch import watch
 
@@ -257,7 +258,15 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         _write_agent_loop(recipe, paths, executor.name)
         seeds = range(recipe.seed, recipe.seed + settings.baseline_seeds)
         baselines = [executor.submit_baseline(seed) for seed in seeds]
-        runner: Any = ray.remote(TaskRunner).remote(executor.name, str(paths.metrics))
+        learning = Learning(
+            recipe.objective,
+            recipe.signal,
+            recipe.answer.max_answer_tokens,
+            Store(recipe.store).url,
+            recipe.run,
+            tuple(seeds),
+        )
+        runner: Any = ray.remote(TaskRunner).remote(executor.name, str(paths.metrics), learning)
         watch(recipe, paths, executor, baselines, runner.run.remote(config), logs)
     finally:
         executor.close()

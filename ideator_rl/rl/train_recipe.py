@@ -27,6 +27,8 @@ from ideator_rl.recipe import (
     prompt_for,
     read_recipe,
 )
+from ideator_rl.rl.objectives.settings import GrpoObjective, Objective, check_objective
+from ideator_rl.rl.objectives.signal import SignalSettings
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
@@ -53,10 +55,10 @@ class AnswerSettings(Settings, frozen=True):
 class GrpoSettings(Settings, frozen=True):
     """Group-relative policy optimisation (Shao et al. 2024, arXiv 2402.03300).
 
-    A step samples `groups` groups of `group_size` answers; each answer's advantage is its reward
-    minus the group's mean, over the group's standard deviation unless `normalize` is false. The
-    batch is used once, in `mini_batches` updates with the ratio clipped to 1 ± `clip`. `kl` weighs
-    the divergence from the initial model in the loss; 0 keeps no reference model.
+    A step samples `groups` groups of `group_size` answers, and the recipe's `objective` says what
+    each answer's advantage is. The batch is used once, in `mini_batches` updates with the ratio
+    clipped to 1 ± `clip`. `kl` weighs the divergence from the initial model in the loss; 0 keeps no
+    reference model.
     """
 
     groups: AtLeast1 = 8
@@ -66,7 +68,6 @@ class GrpoSettings(Settings, frozen=True):
     kl: NotNegative = 0.0
     clip: Positive = 0.2
     entropy: NotNegative = 0.0
-    normalize: bool = True
 
 
 class CheckpointSettings(Settings, frozen=True):
@@ -79,17 +80,28 @@ class CheckpointSettings(Settings, frozen=True):
 
 
 class TrainRecipe(ExecutingRecipe, frozen=True):
-    """One GRPO run. `profile` names the hardware; `verl` sets any field of verl's configuration, as
+    """One GRPO run. `objective` is what a group of ideas is wanted for, `signal` what changes their
+    rewards before. `profile` names the hardware; `verl` sets any field of verl's configuration, as
     nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
 
     folder: ClassVar[str] = "grpo"
-    determining: ClassVar[tuple[str, ...]] = ("model", "answer", "implementer", "grpo", "verl")
+    determining: ClassVar[tuple[str, ...]] = (
+        "model",
+        "answer",
+        "implementer",
+        "grpo",
+        "objective",
+        "signal",
+        "verl",
+    )
 
     steps: AtLeast1 = 40
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
     model: ModelSettings = ModelSettings()
     answer: AnswerSettings = AnswerSettings()
     grpo: GrpoSettings = GrpoSettings()
+    objective: Objective = GrpoObjective()
+    signal: SignalSettings = SignalSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     stage_timeout_s: Positive = 7200.0
     tracking: TrackingSettings = TrackingSettings()
@@ -118,6 +130,7 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
             f"{path}: executor.workers: training runs its trials on Ray, which it starts on this "
             "machine where RAY_ADDRESS is not set, or in the store: leave it out, or set store"
         )
+    check_objective(recipe.objective, recipe.grpo.group_size)
     prompt = recipe.answer.prompt or prompt_for(recipe.implementer)
     answer = msgspec.structs.replace(recipe.answer, prompt=prompt)
     return msgspec.structs.replace(recipe, model=model, answer=answer)

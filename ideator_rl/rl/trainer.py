@@ -1,8 +1,10 @@
-"""verl's synchronous trainer, unchanged, with per-step metrics and a record of its stage.
+"""verl's synchronous trainer, with the recipe's objective, per-step metrics and a record of its
+stage.
 
 `TaskRunner` is what `verl.trainer.main_ppo.run_ppo` starts on Ray; it runs `IdeatorTrainer`, which
-adds nothing to the algorithm: it marks stages at the executor, so that a launcher can tell which
-one hangs, and writes one line of `metrics.jsonl` a step.
+is verl's but for the advantages: the estimator OBJECTIVE in verl's registry asks the objective of
+the recipe. It marks stages at the executor, so that a launcher can tell which one hangs, and writes
+one line of `metrics.jsonl` a step.
 """
 
 from __future__ import annotations
@@ -10,19 +12,25 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
+import torch
 import transfer_queue as tq
 from omegaconf import DictConfig, OmegaConf
 from ray.exceptions import RayActorError
+from verl.trainer.ppo.core_algos import register_adv_est
 from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from executor.cluster.remote import RemoteExecutor
 from ideator_rl.analysis.metrics_file import append_step, best_before
+from ideator_rl.rl.objectives.step import Learning, StepAdvantages
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
+from ideator_rl.rl.verl_config import OBJECTIVE
 
 # verl polls every two seconds for a complete batch: on a CPU that is most of a step.
 POLL_S = 0.1
@@ -32,8 +40,14 @@ _WATCH_S = 1.0
 class IdeatorTrainer(PPOTrainerSync):
     """PPOTrainerSync, observed. `executor` is the run's, `metrics_path` a local file."""
 
-    def __init__(self, config: DictConfig, executor: RemoteExecutor, metrics_path: Path) -> None:
+    def __init__(
+        self, config: DictConfig, executor: RemoteExecutor, metrics_path: Path, learning: Learning
+    ) -> None:
         super().__init__(config)
+        self._step = StepAdvantages(learning, executor)
+        # Of the batch whose advantages are computed, by the place of an answer.
+        self._answers: dict[int, Mapping[str, Any]] = {}
+        register_adv_est(OBJECTIVE)(self._estimate)
         self.replay_buffer.poll_interval = POLL_S
         self._executor, self._metrics_path = executor, metrics_path
         self._sampling_since = 0.0
@@ -59,6 +73,30 @@ class IdeatorTrainer(PPOTrainerSync):
         self._executor.mark("weight sync")
         super().on_step_end()
 
+    def _compute_advantage(self, batch: Any, metrics: dict[str, Any]) -> Any:
+        self._answers = dict(zip(_own_rows(batch), _infos(batch), strict=True))
+        return super()._compute_advantage(batch, metrics)
+
+    def _estimate(
+        self,
+        token_level_rewards: torch.Tensor,
+        response_mask: torch.Tensor,
+        index: np.ndarray,
+        **_: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """verl's contract of an estimator: rewards and mask are (B, T), `index` names groups. The
+        advantage of an answer is that of each of its tokens; padding rows have none."""
+        rows = list(self._answers)
+        rewards_B = token_level_rewards.sum(dim=-1).double().numpy()[rows]
+        uids = [str(index[row]) for row in rows]
+        infos = list(self._answers.values())
+        found_B = torch.zeros(len(response_mask))
+        found_B[rows] = torch.from_numpy(
+            self._step.advantages(self.global_steps, uids, infos, rewards_B)
+        ).float()
+        advantages_BT = found_B.unsqueeze(-1) * response_mask
+        return advantages_BT, advantages_BT
+
     def _compute_metrics(
         self,
         batch: Any,
@@ -68,21 +106,14 @@ class IdeatorTrainer(PPOTrainerSync):
         epoch: int,
     ) -> None:
         super()._compute_metrics(batch, metrics, timing_raw, global_steps, epoch)
-        own = [
-            key
-            for key, tag in zip(batch.keys, batch.tags, strict=True)
-            if not tag.get("is_padding", False)
-        ]
-        data = tq.kv_batch_get(
-            keys=own, partition_id=batch.partition_id, select_fields=["extra_fields"]
-        )
-        infos = [extra["reward_extra_info"] for extra in data["extra_fields"]]
+        infos = _infos(batch)
         first = min(info["generated_at"] for info in infos)
         last = max(info["executed_at"] for info in infos)
         figures = {
             **step_metrics(infos, best_before(self._metrics_path, global_steps)),
             **verl_figures(metrics),
             **step_times(infos, self._sampling_since, timing_raw),
+            "codebases/new": self._step.new(global_steps, infos),
             "executor/busy": self._executor.busy(first, last),
         }
         metrics.update({f"ideator/{name}": value for name, value in figures.items()})
@@ -92,11 +123,26 @@ class IdeatorTrainer(PPOTrainerSync):
             raise RuntimeError(f"every idea of step {global_steps} was lost: {lost[-1]}")
 
 
+def _own_rows(batch: Any) -> list[int]:
+    """The places of the answers; the others are padding."""
+    return [row for row, tag in enumerate(batch.tags) if not tag.get("is_padding", False)]
+
+
+def _infos(batch: Any) -> list[Mapping[str, Any]]:
+    """The agent loop's record of each answer."""
+    keys = [batch.keys[row] for row in _own_rows(batch)]
+    data = tq.kv_batch_get(
+        keys=keys, partition_id=batch.partition_id, select_fields=["extra_fields"]
+    )
+    return [extra["reward_extra_info"] for extra in data["extra_fields"]]
+
+
 class TaskRunner:
     """verl's driver, an actor on Ray. `run` returns after the last step, when all is written."""
 
-    def __init__(self, executor: str, metrics_path: str) -> None:
+    def __init__(self, executor: str, metrics_path: str, learning: Learning) -> None:
         self._executor, self._metrics_path = executor, Path(metrics_path)
+        self._learning = learning
 
     def run(self, config: DictConfig) -> None:
         config.transfer_queue.enable = True
@@ -104,7 +150,10 @@ class TaskRunner:
         tq.init(config.transfer_queue)
         try:
             trainer = IdeatorTrainer(
-                config, RemoteExecutor.connect(self._executor), self._metrics_path
+                config,
+                RemoteExecutor.connect(self._executor),
+                self._metrics_path,
+                self._learning,
             )
             trainer.init()
             manager = AgentLoopManagerTQ.create(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 AGENT_LOOP = "idea"
+# The name of our advantage estimator in verl.
+OBJECTIVE = "objective"
 
 
 def ray_resources(profile: str) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _of_recipe(recipe: TrainRecipe, paths: RunPaths, model: str) -> dict[str, An
             "seed": recipe.seed,
         },
         "critic": {"enable": False},
-        "algorithm": {"adv_estimator": "grpo", "norm_adv_by_std_in_grpo": grpo.normalize},
+        "algorithm": {"adv_estimator": OBJECTIVE},
         "actor_rollout_ref": {
             "model": {"path": model},
             "actor": {

@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from executor import Outcome, Problem
 from executor.cluster.remote import RemoteExecutor
-from executor.errors import ExecutorLost
+from executor.errors import ExecutorLost, UserError
 from executor.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON, last_line
 from ideator_rl.rl.failures import RunFailed, WorkerDied
@@ -56,6 +56,11 @@ def watch(
     except RayTaskError as error:
         if isinstance(error.cause, (RayActorError, ExecutorLost)):
             raise WorkerDied(f"a process of the run died: {_last_line(error.cause)}") from None
+        if isinstance(error.cause, UserError):
+            raise RunFailed(
+                f"{error.cause}; once that is mended, the same command goes on from the last "
+                "checkpoint"
+            ) from None
         raise RunFailed(f"verl ended with {_last_line(error)}; its logs are in {logs}") from None
     finally:
         lines.show()

@@ -15,7 +15,7 @@ from ideator_rl.rl.train_recipe import (
     read_train_recipe,
     run_paths,
 )
-from ideator_rl.rl.verl_config import profile_fields, verl_config
+from ideator_rl.rl.verl_config import OBJECTIVE, profile_fields, verl_config
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -33,7 +33,7 @@ def test_the_recipe_is_the_science():
     assert config.actor_rollout_ref.actor.ppo_mini_batch_size == 2
     assert config.actor_rollout_ref.rollout.temperature == 0.7
     assert config.actor_rollout_ref.rollout.max_model_len == 150
-    assert config.algorithm.adv_estimator == "grpo"
+    assert config.algorithm.adv_estimator == OBJECTIVE
 
 
 @pytest.mark.parametrize("kl", [0.0, 0.01])

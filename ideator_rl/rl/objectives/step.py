@@ -1,0 +1,130 @@
+"""From a step of training to its advantages: groups, what ran before, the signal, the objective.
+
+learning = Learning(objective, signal, longest=448, run=run, seeds=(0, 1, 2))
+step = StepAdvantages(learning, executor)
+step.advantages(3, uids, infos, rewards_B)           # one for each answer
+step.new(3, infos)                                   # share of answers with code that never ran
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from executor.records import Outcome
+from executor.store.runs import Store
+from ideator_rl.rl.objectives.group import Floats, Group
+from ideator_rl.rl.objectives.settings import Objective, advantages
+from ideator_rl.rl.objectives.signal import SignalSettings, shape
+
+Info = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What is learnt: the objective, what changes the rewards before, the most tokens of an answer;
+    and where the run is kept (`store`, a URL, and `run`), and the seeds of its baselines."""
+
+    objective: Objective
+    signal: SignalSettings
+    longest: int
+    store: str
+    run: str
+    seeds: tuple[int, ...]
+
+
+class Baselines(Protocol):
+    """Runs the unpatched codebase, see `RemoteExecutor`."""
+
+    def submit_baseline(self, seed: int) -> Any:
+        """A future of its outcome."""
+
+
+class StepAdvantages:
+    """Belongs to one run. What its earlier steps ran is read from the store when this is made."""
+
+    def __init__(self, learning: Learning, executor: Baselines) -> None:
+        self._learning, self._executor = learning, executor
+        self._first_step = first_steps(learning.store, learning.run)
+        self._rewards: list[float] | None = None
+
+    def advantages(
+        self, step: int, uids: Sequence[str], infos: Sequence[Info], rewards_B: Floats
+    ) -> Floats:
+        """The advantage of each answer.
+
+        Args:
+            step: the step of training.
+            uids: names each answer's group.
+            infos: the fields of the agent loop's `INFO`, for each answer.
+            rewards_B: the measured rewards.
+
+        Raises:
+            UserError: an objective of somebody else gave no finite number for each answer.
+        """
+        found_B = np.zeros(len(infos))
+        for uid in dict.fromkeys(uids):
+            rows = [row for row, other in enumerate(uids) if other == uid]
+            group = self._group(step, [infos[row] for row in rows], rewards_B[rows])
+            ideas = [infos[row]["idea"] for row in rows]
+            shaped = shape(group, self._learning.signal, ideas, self._learning.longest)
+            found_B[rows] = advantages(self._learning.objective, shaped)
+        for info in infos:
+            if code := info["content_hash"]:
+                self._first_step.setdefault(code, step)
+        return found_B
+
+    def new(self, step: int, infos: Sequence[Info]) -> float:
+        """The share of answers whose codebase had not run in an earlier step, each counted once."""
+        codes = {info["content_hash"] for info in infos if info["content_hash"]}
+        return sum(not self._ran_before(code, step) for code in codes) / len(infos)
+
+    def _ran_before(self, code: str, step: int) -> bool:
+        return self._first_step.get(code, step) < step
+
+    def _group(self, step: int, infos: Sequence[Info], rewards_N: Floats) -> Group:
+        hashes = [info["content_hash"] for info in infos]
+        before = [
+            bool(code) and (code in hashes[:row] or self._ran_before(code, step))
+            for row, code in enumerate(hashes)
+        ]
+        baselines = self._baselines()
+        return Group(
+            rewards_N=rewards_N,
+            completed_N=np.array([info["completed"] for info in infos]),
+            statuses=[info["status"] for info in infos],
+            hashes=hashes,
+            ran_before_N=np.array(before),
+            thinking_tokens_N=np.array([float(info["thinking_tokens"]) for info in infos]),
+            noise=statistics.stdev(baselines) if len(baselines) > 1 else 0.0,
+            baseline=statistics.fmean(baselines) if baselines else 0.0,
+        )
+
+    def _baselines(self) -> list[float]:
+        """The rewards of the baselines, which started with the run."""
+        if self._rewards is None:
+            futures = [self._executor.submit_baseline(seed) for seed in self._learning.seeds]
+            outcomes: list[Outcome] = [future.result() for future in futures]
+            self._rewards = [outcome.reward for outcome in outcomes if outcome.completed]
+        return self._rewards
+
+
+def first_steps(store: str, name: str) -> dict[str, int]:
+    """By codebase hash, the first step of a run that ran it; the baseline's step is 0."""
+    run = Store(store).run(name)
+    found: dict[str, int] = {}
+    for key, outcome in run.outcomes(run.trials()).items():
+        if outcome.content_hash:
+            step = step_of(key)
+            found[outcome.content_hash] = min(step, found.get(outcome.content_hash, step))
+    return found
+
+
+def step_of(key: str) -> int:
+    """The step of a trial of a training, by its key `0012-…`; 0 for any other."""
+    number = key.partition("-")[0]
+    return int(number) if number.isdecimal() else 0

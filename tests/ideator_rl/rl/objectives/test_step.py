@@ -1,0 +1,97 @@
+"""From the answers of a step to advantages: what ran before, also before a restart."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from executor import Executor, Outcome
+from ideator_rl.rl.objectives.settings import GrpoObjective, MaxAtKObjective, Objective
+from ideator_rl.rl.objectives.signal import SignalSettings
+from ideator_rl.rl.objectives.step import Learning, StepAdvantages, first_steps, step_of
+from tests.executor.runs import idea, tiny
+
+
+class Baselines:
+    """Two baselines that have run."""
+
+    def submit_baseline(self, seed: int) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        future.set_result(Outcome("baseline", "completed", 0.5 + 0.01 * seed))
+        return future
+
+
+def info(code: str, reward: float = 0.6) -> dict[str, Any]:
+    return {
+        "idea": f"idea of {code}",
+        "content_hash": code,
+        "completed": reward > 0,
+        "status": "completed" if reward > 0 else "crashed",
+        "thinking_tokens": 3,
+    }
+
+
+def learning(store: Path, objective: Objective, signal: SignalSettings) -> Learning:
+    return Learning(objective, signal, 100, str(store), "first", (0, 1))
+
+
+def test_groups_are_told_apart_however_their_answers_lie(tmp_path: Path) -> None:
+    step = StepAdvantages(learning(tmp_path, GrpoObjective(), SignalSettings()), Baselines())
+    infos = [info(name) for name in "abcd"]
+    found = step.advantages(1, ["x", "y", "x", "y"], infos, np.array([1.0, 5.0, 2.0, 5.0]))
+    assert found == pytest.approx([-(0.5**0.5), 0, 0.5**0.5, 0], abs=1e-5)
+
+
+def test_a_codebase_of_an_earlier_step_or_earlier_in_the_group_is_a_duplicate(
+    tmp_path: Path,
+) -> None:
+    settings = learning(tmp_path, MaxAtKObjective(k=2), SignalSettings(duplicates="fail"))
+    step = StepAdvantages(settings, Baselines())
+    uids, rewards = ["x"] * 4, np.array([0.9, 0.9, 0.6, 0.7])
+    infos = [info("a"), info("a"), info("b"), info("c")]
+    found = step.advantages(1, uids, infos, rewards)
+    assert (found > 0).tolist() == [True, False, False, True]
+    assert step.new(1, infos) == 3 / 4
+    infos = [info("a"), info("d"), info("e"), info("", 0.0)]
+    found = step.advantages(2, uids, infos, rewards)
+    assert found[0] == 0 and found[1] > 0
+    assert step.new(2, infos) == 2 / 4
+    # The step is repeated after a kill: what it ran itself is no duplicate.
+    again = step.advantages(2, uids, infos, rewards)
+    assert again.tolist() == found.tolist()
+
+
+def test_what_ran_before_a_restart_is_read_from_the_store(tmp_path: Path) -> None:
+    problem = tiny(tmp_path / "tiny")
+    with Executor(
+        problem, store=tmp_path / "store", run="first", slots=2, sandbox="none"
+    ) as executor:
+        baseline = executor.submit_baseline().result()
+        first = executor.submit(idea("0001-aa", 20)).result()
+        executor.submit(idea("0002-bb", 20)).result()
+        second = executor.submit(idea("0002-cc", 21)).result()
+    found = first_steps(str(tmp_path / "store"), "first")
+    assert found == {baseline.content_hash: 0, first.content_hash: 1, second.content_hash: 2}
+    assert [step_of(key) for key in ("0012-ab", "baseline", "baseline.seed3")] == [12, 0, 0]
+
+
+def test_the_estimator_of_grpo_is_verls() -> None:
+    torch = pytest.importorskip("torch")
+    core = pytest.importorskip("verl.trainer.ppo.core_algos")
+    from ideator_rl.rl.objectives.settings import advantages
+    from tests.ideator_rl.rl.objectives.test_objectives import group
+
+    values = [0.3, 0.9, 0.0, 0.7, 0.7]
+    rewards_BT = torch.zeros(5, 3)
+    rewards_BT[:, -1] = torch.tensor(values)
+    index = np.array(["x"] * 5, dtype=object)
+    for normalize in (True, False):
+        theirs, _ = core.compute_grpo_outcome_advantage(
+            rewards_BT, torch.ones(5, 3), index, norm_adv_by_std_in_grpo=normalize
+        )
+        ours = advantages(GrpoObjective(normalize=normalize), group(values))
+        assert theirs[:, 0].tolist() == pytest.approx(ours.tolist(), abs=1e-5)
