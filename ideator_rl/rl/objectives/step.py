@@ -1,6 +1,6 @@
 """From a step of training to its advantages: groups, what ran before, the signal, the objective.
 
-learning = Learning(objective, signal, longest=448, run=run, seeds=(0, 1, 2))
+learning = Learning(objective, signal, 448, store="store", run="a", seeds=(0, 1, 2))
 step = StepAdvantages(learning, executor)
 step.advantages(3, uids, infos, rewards_B)           # one for each answer
 step.new(3, infos)                                   # share of answers with code that never ran
