@@ -184,6 +184,8 @@ for name in ("labels.npy", "images.npy", "meta.json", "state.pkl", "optimizer.pt
     leave(name)
 """
         ),
+        # There may be nothing beside a policy's weights.
+        policy_ends=REJECTED,
     ),
     Cheat(
         "pickles-as-the-candidate",
@@ -192,10 +194,11 @@ for name in ("labels.npy", "images.npy", "meta.json", "state.pkl", "optimizer.pt
             _BOMB
             + """
 for path in os.listdir("candidate"):
-    if path.endswith((".npz", ".pt")):
+    if path.endswith((".npz", ".pt", ".safetensors")):
         leave(path)
 """
         ),
         ends=CRASHED,
+        policy_ends=REJECTED,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gym_envs.cheats.cheat import (
     CRASHED,
+    REJECTED,
     Cheat,
     after_training,
     before_training,
@@ -46,6 +47,8 @@ CHEATS = (
                 attempt(write, f"{folder}/{name}")
             """
         ),
+        # There may be nothing beside a policy's weights.
+        policy_ends=REJECTED,
     ),
     Cheat(
         "result-instead-of-candidate",

@@ -49,7 +49,7 @@ def test_a_full_pass_believes_a_model_that_looks_ahead(tmp_path: Path) -> None:
     whole = replace(
         streamed,
         evaluate=str(tmp_path / "evaluate.py"),
-        frozen={"serve.py": serve[: serve.index("cache = ")] + _SERVE_LOOP},
+        frozen={"serve.py": serve[: serve.index("with torch.inference_mode()")] + _SERVE_LOOP},
     )
     honest = trial_spec(problem, problem.data(), problem.codebase, seed=0)
     slot, losses = Slot(tmp_path / "slot", find_lock("best")), {}
