@@ -94,6 +94,8 @@ def _enter(box: Box, seen: _Seen, uid: int, folder: Path, report: int | None) ->
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     sys.prctl(sys.PR_CAP_AMBIENT, sys.PR_CAP_AMBIENT_CLEAR_ALL)
+    # In a user namespace of its own it has them all, and a warm start calls no exec() that ends it.
+    sys.drop_capabilities()
     sys.prctl(sys.PR_SET_NO_NEW_PRIVS, 1)
     if seen.filter:
         sys.filter_syscalls(seen.filter)
