@@ -140,6 +140,7 @@ CHEATS = (
             """
         ),
         ends=_STOPPED,
+        held_by="control groups",
     ),
     Cheat(
         "processor-of-the-short-lived",
@@ -160,6 +161,7 @@ CHEATS = (
             """
         ),
         ends=TIMEOUT,
+        held_by="control groups",
     ),
     Cheat(
         "processor-between-ticks",

@@ -156,6 +156,8 @@ class Cheat:
         repeats: whether a second trial follows, which looks for what the first one has left.
         telling: whether it is among the few that are tried in every quick test.
         policy_ends: the statuses on a policy, where they differ.
+        held_by: what a strict sandbox needs to hold it; without that it gets what it tries, and
+            earns nothing by it (docs/threat-model.md).
     """
 
     name: str
@@ -166,6 +168,7 @@ class Cheat:
     repeats: bool = False
     telling: bool = False
     policy_ends: frozenset[Status] | None = None
+    held_by: Literal["any", "control groups", "root"] = "any"
 
     def idea(self, kind: Kind, facts: Mapping[str, str]) -> Idea:
         """The idea as an ideator would write it, with the facts of this machine filled in."""
