@@ -156,8 +156,8 @@ class Cheat:
         repeats: whether a second trial follows, which looks for what the first one has left.
         telling: whether it is among the few that are tried in every quick test.
         policy_ends: the statuses on a policy, where they differ.
-        held_by: what a strict sandbox needs to hold it; without that it gets what it tries, and
-            earns nothing by it (docs/threat-model.md).
+        held_by: what a strict sandbox needs to hold it; without that it gets what it tries, see
+            docs/threat-model.md.
     """
 
     name: str
