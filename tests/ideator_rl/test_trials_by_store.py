@@ -45,17 +45,11 @@ def with_code_model(workplace: Path, server: LLMServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["folder", "s3"])
-def test_a_search_finds_what_it_finds_on_this_machine(
-    workplace: Path, where: str, request: pytest.FixtureRequest
-) -> None:
-    shared = str(workplace / "there")
-    if where == "s3":
-        shared = request.getfixturevalue("s3_url")
+def test_a_search_finds_what_it_finds_on_this_machine(workplace: Path, s3_url: str) -> None:
     words = ("search", "--config", "config.yaml", "--json", "--store")
     here = json.loads(ideator_rl(workplace, *words, "here").out)
-    with worker(shared, workplace / "tiny") as w:
-        there = json.loads(ideator_rl(workplace, *words, shared, *STORE).out)
+    with worker(s3_url, workplace / "tiny") as w:
+        there = json.loads(ideator_rl(workplace, *words, s3_url, *STORE).out)
         assert len(w.ran) == len(trials(Store(workplace / "here").run("first")))
     for told in ("executed", "completed", "baseline_rewards"):
         assert here[told] == there[told]

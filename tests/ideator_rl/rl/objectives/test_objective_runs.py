@@ -68,7 +68,7 @@ def test_max_at_k_with_duplicates_as_failures_learns_where_groups_differ(short_p
     assert steps[1]["actor/grad_norm"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_somebody_elses_objective_trains_from_an_installed_package(
     short_place: Path, installed: Callable[..., tuple[str, ...]], tmp_path: Path
 ) -> None:
