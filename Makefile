@@ -15,9 +15,9 @@ demo: .venv/base
 
 rl: .venv/rl
 
-# Three processes, since most of a test is waiting; threads of theirs would fight for the same cores.
+# Two processes, since most of a test is waiting; threads of theirs would fight for the same cores.
 PYTEST := $(BIN)/python -m pytest
-BESIDE := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile
+BESIDE := OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile
 
 test: .venv/dev
 	$(BESIDE) -m "not (alone or slow or release)"

@@ -19,10 +19,10 @@ from tests.faults.searches import check_complete, make_slow_workplace, outcomes,
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte."""
+    """A disk of four megabytes, which a search alone does not fill."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
     if os.getuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
         pytest.skip("only root can mount a small disk, and not everywhere")
     yield folder

@@ -24,9 +24,13 @@ from tests.llm_servers import Asked, LLMServer, Reply, serve
 PRICES = {"input": 1.0, "output": 2.0}
 
 
+def is_for_ideas(asked: Asked) -> bool:
+    return "You are a machine-learning researcher" in asked.system + asked.text
+
+
 def research(asked: Asked) -> Reply:
     """Ten ideas a call, each another number; and the code for the number that is asked for."""
-    if "You are a machine-learning researcher" in asked.system + asked.text:
+    if is_for_ideas(asked):
         first = 100 * asked.number + 11
         return Reply(
             "".join(
@@ -68,7 +72,7 @@ ASK = ("evaluate", "--config", "config_apis.yaml", "--out", "results")
 
 
 def authors_calls(server: LLMServer) -> int:
-    return sum("machine-learning researcher" in asked.system + asked.text for asked in server.asked)
+    return sum(map(is_for_ideas, server.asked))
 
 
 def test_models_behind_an_api_are_rows_of_their_own(workplace: Path, server: LLMServer) -> None:
@@ -104,7 +108,7 @@ def test_a_kill_pays_for_no_reply_twice(workplace: Path, server: LLMServer) -> N
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert in_process(workplace, *ASK).code == 0
-    questions = [asked.text for asked in server.asked]
+    questions = [asked.text for asked in server.asked if is_for_ideas(asked)]
     # What was under way at the kill may be asked again, and nothing else.
     assert len(questions) - len(set(questions)) <= 1
     texts = [json.loads(line)["text"] for line in kept.read_text().splitlines()]

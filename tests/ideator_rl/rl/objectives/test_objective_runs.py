@@ -82,7 +82,7 @@ def test_somebody_elses_objective_trains_from_an_installed_package(
     assert groups and all(size == "4" for size, *_ in groups)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_an_objective_that_gives_no_numbers_ends_the_run_in_one_line(
     short_place: Path, installed: Callable[..., tuple[str, ...]], tmp_path: Path
 ) -> None:
