@@ -108,7 +108,8 @@ def test_a_kill_pays_for_no_reply_twice(workplace: Path, server: LLMServer) -> N
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert in_process(workplace, *ASK).code == 0
-    questions = [asked.text for asked in server.asked if is_for_ideas(asked)]
+    ideators = filter(is_for_ideas, server.asked)
+    questions = [(asked.body["model"], asked.text) for asked in ideators]
     # What was under way at the kill may be asked again, and nothing else.
     assert len(questions) - len(set(questions)) <= 1
     texts = [json.loads(line)["text"] for line in kept.read_text().splitlines()]
