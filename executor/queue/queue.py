@@ -30,10 +30,13 @@ from executor.records import Trial
 from executor.sandbox import Level
 from executor.settings import Scalar, convert
 from executor.store.decisions import StrictRecord, read_record, write_record
+from executor.store.folder import Folder
 from executor.store.storage import Lock, Storage
 
 ROOT = "queue"
 _HIGHEST_PRIORITY = 99
+# Seconds between two looks into a queue: a bucket is asked less often.
+_FOLDER_POLL_S, _BUCKET_POLL_S = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -156,20 +159,25 @@ class Queue:
         """Undoes `begin` for a worker that leaves before the trial has ended."""
         self._storage.remove(f"{self._folder}/tries/{key}/{before}")
 
-    def finish(self, key: str, name: str, trial: Trial) -> None:
+    def finish(self, key: str, trial: Trial) -> None:
         """Leaves the trial for the executor. Whoever finds a trial needs no job any more."""
         path = f"{self._folder}/trials/{key}.json"
         self._storage.write(path, f"{trial.to_json()}\n".encode())
-        self.drop(key, name)
+        self.drop(key)
 
-    def drop(self, key: str, name: str) -> None:
+    def drop(self, key: str) -> None:
         """Removes what is left of a job that has ended."""
-        self._storage.remove(f"{self._folder}/jobs/{name}")
+        self.cancel(key)
         self._storage.remove_folder(f"{self._folder}/tries/{key}")
 
     def _place(self, key: str) -> str | None:
         name = self.waiting().get(key)
         return name and f"{self._folder}/jobs/{name}"
+
+
+def poll_s(storage: Storage) -> float:
+    """Seconds between two looks into a queue."""
+    return _FOLDER_POLL_S if isinstance(storage, Folder) else _BUCKET_POLL_S
 
 
 def damaged(what: str) -> Trial:

@@ -24,11 +24,10 @@ from executor.errors import DamagedRecord, UserError
 from executor.outcomes import trial_spec
 from executor.problem import Problem
 from executor.queue.entries import Entry, join, leave, update
-from executor.queue.queue import Queue, QueuedJob, QueuedProblem, damaged, open_queues
+from executor.queue.queue import Queue, QueuedJob, QueuedProblem, damaged, open_queues, poll_s
 from executor.records import Job, Trial
 from executor.sandbox import Sandbox, meets
 from executor.settings import Scalar
-from executor.store.folder import Folder
 from executor.store.storage import Lock, Storage
 from executor.store.threads import in_thread
 from executor.workers.local import LocalWorkers, available_cores, local_slots
@@ -36,8 +35,8 @@ from executor.workers.slot_process import LOST, TRIES
 
 FindProblem = Callable[[str, Mapping[str, Scalar]], Problem]
 Tell = Callable[[str], None]
-# Seconds between two looks for jobs; longer ones when there was none for a while.
-_FOLDER_POLL_S, _BUCKET_POLL_S, _LONGEST_POLL_S = 0.1, 0.5, 5.0
+# Seconds between two looks for jobs, when there was none for a while.
+_LONGEST_POLL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,7 @@ class _Worker:
         host = socket.gethostname()
         self._name = f"{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._entry = Entry(host, slots, name)
-        self._shortest_s = _FOLDER_POLL_S if isinstance(storage, Folder) else _BUCKET_POLL_S
-        self._poll_s = self._shortest_s
+        self._poll_s = poll_s(storage)
         self._busy_at = time.monotonic()
 
     async def serve(self) -> None:
@@ -107,7 +105,7 @@ class _Worker:
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._poll_s)
-        self._poll_s = min(1.2 * self._poll_s, max(_LONGEST_POLL_S, self._shortest_s))
+        self._poll_s = min(1.2 * self._poll_s, _LONGEST_POLL_S)
 
     async def _next_problem(self, other_than: str = "") -> tuple[QueuedProblem, Problem] | None:
         """A problem with jobs that this worker can run; None where there is none."""
@@ -157,16 +155,17 @@ class _Worker:
             while True:
                 waiting = await in_thread(jobs.queue.waiting)
                 jobs.end_cancelled(waiting)
-                if weaker := self._beyond(waiting):
+                refused = queued.folder in self._entry.refused
+                if not refused and (weaker := self._beyond(waiting)):
                     await self._refuse(queued, weaker)
-                    waiting = {}
-                await jobs.begin(waiting, slots)
+                    refused = True
+                await jobs.begin({} if refused else waiting, slots)
                 if jobs.tasks:
-                    self._busy_at, self._poll_s = time.monotonic(), self._shortest_s
+                    self._busy_at, self._poll_s = time.monotonic(), poll_s(self._storage)
                     await jobs.wait(self._poll_s)
                     continue
                 # What is waiting runs elsewhere.
-                if self._is_over() or weaker or await self._next_problem(queued.folder):
+                if self._is_over() or refused or await self._next_problem(queued.folder):
                     return
                 await self._pause()
         finally:
@@ -235,17 +234,17 @@ class _Jobs:
             if job is None or await in_thread(self.queue.trial, key) is not None:
                 # It ended between our look and our lease.
                 self._written.add(key)
-                await in_thread(self.queue.drop, key, name)
+                await in_thread(self.queue.drop, key)
                 return
             trial = await self._trial(key, job)
             self._written.add(key)
             took = trial.ended - trial.started
             self._tell(f"{job.idea_id:20} seed {job.seed:<4} {trial.status:15} {took:7.1f} s")
-            await in_thread(self.queue.finish, key, name, trial)
+            await in_thread(self.queue.finish, key, trial)
         except DamagedRecord as error:
             self._written.add(key)
             self._tell(str(error))
-            await in_thread(self.queue.finish, key, name, damaged("its job in the store"))
+            await in_thread(self.queue.finish, key, damaged("its job in the store"))
         finally:
             await in_thread(lease.release)
 

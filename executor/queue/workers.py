@@ -17,19 +17,16 @@ from collections.abc import Mapping
 from executor.errors import StoreError, UserError
 from executor.problem import Problem
 from executor.queue.entries import Entry, living_workers
-from executor.queue.queue import Queue, QueuedJob, QueuedProblem
+from executor.queue.queue import Queue, QueuedJob, QueuedProblem, poll_s
 from executor.records import Job, Trial
 from executor.sandbox import Level, Sandbox
 from executor.settings import Scalar
-from executor.store.folder import Folder
 from executor.store.open import open_storage
 from executor.store.storage import Storage
 from executor.store.threads import in_thread
 from executor.trial.spec import TrialSpec
 
 _log = logging.getLogger(__name__)
-# Seconds between two looks for what has ended: a bucket is asked less often.
-_FOLDER_POLL_S, _BUCKET_POLL_S = 0.1, 0.5
 # Seconds that trials are kept in the queue, so that the executor can store them.
 _KEPT_S = 30.0
 # Seconds without any trial after which it is said that workers are missing, and how often.
@@ -70,7 +67,6 @@ class StoreWorkers:
                 f"no worker serves {problem.name} in {storage.url}, so nobody knows how many "
                 f"trials fit at a time: {self._how_to_start()}, or set executor.slots"
             )
-        self._poll_s = _FOLDER_POLL_S if isinstance(storage, Folder) else _BUCKET_POLL_S
         self._waiting: dict[str, asyncio.Future[Trial]] = {}
         self._taken: dict[str, float] = {}
         self._collecting: asyncio.Task[None] | None = None
@@ -129,7 +125,7 @@ class StoreWorkers:
                             ended.set_result(trial)
                 await self._forget_old()
                 await self._say_if_lonely()
-                await asyncio.sleep(self._poll_s)
+                await asyncio.sleep(poll_s(self._storage))
         except Exception as error:
             for ended in self._waiting.values():
                 if not ended.done():
@@ -145,9 +141,9 @@ class StoreWorkers:
         if time.monotonic() - self._last_sign < _LONELY_S:
             return
         self._last_sign = time.monotonic() + _AGAIN_S - _LONELY_S
-        refused = await in_thread(self._refusals)
         if await in_thread(self._serving):
             return
+        refused = await in_thread(self._refusals)
         why = f" ({refused[0]})" if refused else ""
         _log.warning(
             "no worker serves %s in %s%s: %s",

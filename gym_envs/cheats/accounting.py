@@ -140,7 +140,6 @@ CHEATS = (
             """
         ),
         ends=_STOPPED,
-        held_by="control groups",
     ),
     Cheat(
         "processor-of-the-short-lived",
@@ -161,7 +160,6 @@ CHEATS = (
             """
         ),
         ends=TIMEOUT,
-        held_by="control groups",
     ),
     Cheat(
         "processor-between-ticks",

@@ -156,8 +156,6 @@ class Cheat:
         repeats: whether a second trial follows, which looks for what the first one has left.
         telling: whether it is among the few that are tried in every quick test.
         policy_ends: the statuses on a policy, where they differ.
-        held_by: what a strict sandbox needs to hold it; without that it gets what it tries, see
-            docs/threat-model.md.
     """
 
     name: str
@@ -168,7 +166,6 @@ class Cheat:
     repeats: bool = False
     telling: bool = False
     policy_ends: frozenset[Status] | None = None
-    held_by: Literal["any", "control groups", "root"] = "any"
 
     def idea(self, kind: Kind, facts: Mapping[str, str]) -> Idea:
         """The idea as an ideator would write it, with the facts of this machine filled in."""

@@ -211,7 +211,5 @@ if question is None:
             """
         ),
         ends=COMPLETED | REJECTED,
-        # Its pipes belong to another user only where the worker is root.
-        held_by="root",
     ),
 )

@@ -13,7 +13,7 @@ as it is there: the same evaluation again does what is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -119,7 +119,7 @@ def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
     sample_library(recipe, ready.problem, kept)
     for row, api in ready.apis.items():
         with counting(len(kept.missing(row, recipe.n)), f"sampling {labels[row]}") as show:
-            asyncio.run(_sample_api(recipe, row, api, kept, show))
+            asyncio.run(sample_api(recipe, row, api, kept, show))
     for name, ideator in ready.ideators.items():
         with counting(len(kept.missing(name, recipe.n)), f"sampling {labels[name]}") as show:
             try:
@@ -130,19 +130,6 @@ def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
     ideas = list(distinct_ideas(rows, labels))
     baselines, outcomes = asyncio.run(_execute(recipe, executor, ideas))
     return figures(recipe, executor, rows, outcomes, baselines)
-
-
-async def _sample_api(
-    recipe: EvaluationRecipe,
-    row: str,
-    ideator: ApiIdeator,
-    kept: SampleFile,
-    show: Callable[[], None],
-) -> None:
-    try:
-        await sample_api(recipe, row, ideator, kept, show)
-    finally:
-        await ideator.close()
 
 
 def distinct_ideas(

@@ -103,24 +103,27 @@ async def sample_api(
     kept: SampleFile,
     show: Callable[[], None],
 ) -> None:
-    """Adds the samples of a language model behind an API that are missing; calls `show` for each.
+    """Adds the samples of a language model behind an API that are missing; calls `show` for each,
+    and closes the ideator.
 
     Asked again after a kill, it finds its earlier replies in the journal. Raises GaveUp, LLMError.
     """
     missing = set(kept.missing(row, recipe.n))
     request = IdeaRequest("sample", recipe.n, (), (), math.nan, Random(f"{recipe.seed}/{row}"))
     index, begun = 0, time.monotonic()
-    async for batch in ideator.propose(request):
-        seconds = round((time.monotonic() - begun) / len(batch), 4)
-        for new in batch:
-            if index in missing:
-                title, cost = str(new.meta["title"]), float(new.meta["cost"])
-                await in_thread(
-                    kept.add, Sample(row, index, new.text, title, seconds=seconds, cost=cost)
-                )
-                show()
-            index += 1
-        begun = time.monotonic()
+    try:
+        async for batch in ideator.propose(request):
+            seconds = round((time.monotonic() - begun) / len(batch), 4)
+            for new in batch:
+                if index in missing:
+                    title, cost = str(new.meta["title"]), float(new.meta["cost"])
+                    sample = Sample(row, index, new.text, title, seconds=seconds, cost=cost)
+                    await in_thread(kept.add, sample)
+                    show()
+                index += 1
+            begun = time.monotonic()
+    finally:
+        await ideator.close()
 
 
 def sample_library(recipe: EvaluationRecipe, problem: Problem, kept: SampleFile) -> None:

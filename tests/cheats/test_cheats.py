@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.attempts import Session
 from gym_envs.cheats.cheat import CLASSIFIER, KINDS, Cheat, Kind
-from tests.cheats.conftest import find_lock
 
 # All selected cheats of a problem run in the first test that asks for one of them.
 pytestmark = pytest.mark.timeout(3600)
@@ -40,10 +38,6 @@ def _cases() -> Iterator[object]:
 def test_a_cheat_gains_nothing(
     kind: Kind, lock: str, cheat: Cheat, session_of: Callable[[Kind, str], Session]
 ) -> None:
-    has = {"any", *(["root"] if os.geteuid() == 0 else [])}
-    has |= {"control groups"} if find_lock(lock).grouped else set()
-    if cheat.held_by not in has:
-        pytest.skip(f"needs {cheat.held_by} to be held: docs/threat-model.md")
     session = session_of(kind, lock)
     results = session.results[cheat]
     assert len(results) == 1 + cheat.repeats

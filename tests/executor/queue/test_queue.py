@@ -70,12 +70,12 @@ def test_jobs_wait_in_their_order_and_each_once(storage: Storage) -> None:
 def test_a_trial_stays_until_it_is_forgotten_and_needs_no_job(storage: Storage) -> None:
     queue = Queue(storage, PROBLEM)
     queue.post(job("a"))
-    [(key, name)] = queue.waiting().items()
+    [key] = queue.waiting()
     queue.begin(key, 0)
     queue.begin(key, 1)
     queue.take_back(key, 1)
     assert queue.tries(key) == 1
-    queue.finish(key, name, TRIAL)
+    queue.finish(key, TRIAL)
     assert queue.waiting() == {} and queue.ended() == {key} and queue.trial(key) == TRIAL
     queue.post(job("a"))
     assert queue.waiting() == {}
@@ -103,6 +103,17 @@ def test_a_trial_that_cannot_be_read_tells_nothing_of_the_codebase(
     storage.write(f"{PROBLEM.folder}/trials/a-strict.json", text.encode())
     trial = Queue(storage, PROBLEM).trial("a-strict")
     assert trial is not None and (trial.status, trial.ended) == ("crashed", 0.0)
+
+
+def test_a_job_that_was_cancelled_and_posted_anew_ends_with_its_trial(tmp_path: Path) -> None:
+    queue = Queue(open_storage(tmp_path), PROBLEM)
+    queue.post(job("a", submitted_at=1.0))
+    [key] = queue.waiting()
+    queue.cancel(key)
+    queue.post(job("a", submitted_at=2.0))
+    # By a worker that has not seen that the first one was gone.
+    queue.finish(key, TRIAL)
+    assert queue.waiting() == {} and queue.trial(key) == TRIAL
 
 
 def test_only_one_worker_has_a_job(storage: Storage) -> None:

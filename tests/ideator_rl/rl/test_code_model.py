@@ -85,7 +85,7 @@ def check_complete(place: Path, server: LLMServer) -> None:
     assert set(trials(place).values()) == {1}
 
 
-@pytest.mark.release
+@pytest.mark.slow
 def test_a_spent_budget_ends_the_run_in_one_line_and_a_larger_one_goes_on(place, server):
     first = start(place, "--implementer.llm.budget.calls", "1")
     output, _ = first.communicate(timeout=TIMEOUT_S)
