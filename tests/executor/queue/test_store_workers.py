@@ -34,7 +34,8 @@ def workers_of(store: str | Path, problem: Problem, slots: int | None = 2) -> St
 
 
 def executed(store: str | Path, problem: Problem, ideas: Sequence[Idea]) -> list[Outcome]:
-    with Executor(problem, store=store, run="first", workers=workers_of(store, problem)) as opened:
+    workers = workers_of(store, problem, 4)
+    with Executor(problem, store=store, run="first", workers=workers) as opened:
         return opened.execute(ideas)
 
 
@@ -52,7 +53,9 @@ def test_two_workers_run_each_trial_once_with_the_outcomes_of_local_slots(
     problem: Problem, tmp_path: Path, where: str, request: pytest.FixtureRequest
 ) -> None:
     store = tmp_path / "store" if where == "folder" else request.getfixturevalue("s3_url")
-    ideas = [idea(f"i{n}", 20 + n) for n in range(12)] + [idea("bad", shell="exit 3")]
+    # The first four take their time: no worker has the slots for all of them.
+    ideas = [idea(f"i{n}", 20 + n, sleep=3 if n < 4 else 0) for n in range(12)]
+    ideas.append(idea("bad", shell="exit 3"))
     env = problem.folder
     with worker(store, env, name="one") as one, worker(store, env, name="two") as two:
         here = executed(store, problem, ideas)
