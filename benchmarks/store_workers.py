@@ -27,12 +27,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from store import BUCKET, ENV, Server
-
 from executor import Executor, Idea, load_problem
 from executor.queue.workers import open_store_workers
 
 from executor_overhead import FILES
+from store import BUCKET, ENV, Server
 
 SLOTS_EACH = 4
 
