@@ -48,6 +48,7 @@ bench: .venv/rl
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/warm_starts.py
 	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/store_workers.py
 	$(BIN)/python benchmarks/grpo_step.py
 
 # The measured tables and curves of docs/, from real runs (two hours on two cores). The examinations
