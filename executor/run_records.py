@@ -1,7 +1,8 @@
 """What a run was begun with, and how long each of its sessions has lasted.
 
 <run>/start.json           the problem, its version, the seed, what makes the reward
-<run>/sessions/000.json    one a session: slots, sandbox, seconds so far
+<run>/sessions/000.json    one a session: when it began, slots, sandbox
+<run>/seconds/000.json     wall seconds of that session so far
 
 begin(run, problem, seed=0, sandbox="strict")     # refuses a run of other conditions
 session = SessionClock(run, slots=4, sandbox=str(sandbox))
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from executor.clock import now
 from executor.errors import StoreError
@@ -23,7 +24,7 @@ from executor.sandbox import Level, meets
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 
-START, SESSIONS = "start.json", "sessions"
+START, SESSIONS, SECONDS = "start.json", "sessions", "seconds"
 _OFTEN_S = 1.0
 
 
@@ -39,12 +40,18 @@ class RunStart(StrictRecord):
 
 @dataclass(frozen=True)
 class RunSession(StrictRecord):
-    """One life of the executor: the Unix time of its begin, trials at a time, how their code is
-    locked in, and wall seconds up to the last time that somebody looked."""
+    """One life of the executor: the Unix time of its begin, trials at a time, and how their code is
+    locked in."""
 
     began: float
     slots: int
     sandbox: str
+
+
+@dataclass(frozen=True)
+class SessionSeconds(StrictRecord):
+    """Wall seconds of a session up to the last time that somebody looked."""
+
     seconds: float
 
 
@@ -85,7 +92,7 @@ def read_sessions(run: RunFolder) -> list[RunSession]:
 
 def seconds_used(run: RunFolder) -> float:
     """Wall seconds of a run's sessions so far."""
-    return sum(session.seconds for session in read_sessions(run))
+    return sum(used.seconds for used in run.kept_numbered(SECONDS, SessionSeconds).values())
 
 
 class SessionClock:
@@ -94,18 +101,16 @@ class SessionClock:
     def __init__(self, run: RunFolder, slots: int, sandbox: str) -> None:
         self._run, self._begun = run, time.monotonic()
         self._number = max(run.kept_numbered(SESSIONS, RunSession), default=-1) + 1
-        self._session = RunSession(now(), slots, sandbox, 0.0)
-        self._turn = threading.Lock()
-        self.keep()
+        self._turn, self._kept_s = threading.Lock(), 0.0
+        run.keep_numbered(SESSIONS, self._number, RunSession(now(), slots, sandbox))
 
     def keep(self) -> None:
         # A shorter time must not be put over a longer one.
         with self._turn:
-            seconds = round(time.monotonic() - self._begun, 3)
-            self._session = replace(self._session, seconds=seconds)
-            self._run.keep_numbered(SESSIONS, self._number, self._session)
+            self._kept_s = round(time.monotonic() - self._begun, 3)
+            self._run.keep_numbered(SECONDS, self._number, SessionSeconds(self._kept_s))
 
     def keep_at_times(self) -> None:
         """For those who come often: what was kept just now is good enough."""
-        if time.monotonic() - self._begun - self._session.seconds > _OFTEN_S:
+        if time.monotonic() - self._begun - self._kept_s > _OFTEN_S:
             self.keep()

@@ -12,12 +12,12 @@ from executor.errors import UserError
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 
-WEIGHTS = "weights.json"
+WEIGHTS = "weights"
 
 
 @dataclass(frozen=True)
 class Weights(StrictRecord):
-    """The fingerprints of models by name."""
+    """The fingerprints of the models that were added at a time, by name."""
 
     models: Mapping[str, str]
 
@@ -46,11 +46,11 @@ def check_weights(run: RunFolder, models: Mapping[str, str], advice: str = "--ru
 def keep_weights(run: RunFolder, models: Mapping[str, str], advice: str = "--run") -> None:
     """Keeps the fingerprints that the run does not have yet; see `check_weights`."""
     check_weights(run, models, advice)
-    kept = _kept(run)
-    if not kept.keys() >= models.keys():
-        run.keep(WEIGHTS, Weights({**kept, **models}))
+    if new := {name: models[name] for name in models.keys() - _kept(run).keys()}:
+        number = max(run.kept_numbered(WEIGHTS, Weights), default=-1) + 1
+        run.keep_numbered(WEIGHTS, number, Weights(new))
 
 
-def _kept(run: RunFolder) -> Mapping[str, str]:
-    kept = run.kept(WEIGHTS, Weights)
-    return kept.models if kept else {}
+def _kept(run: RunFolder) -> dict[str, str]:
+    kept = run.kept_numbered(WEIGHTS, Weights).values()
+    return {name: weights for some in kept for name, weights in some.models.items()}

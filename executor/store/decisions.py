@@ -3,8 +3,9 @@
     write_record(storage, "runs/a/epochs/000.json", Epoch(shown=("baseline",), baseline=True))
     read_record(storage, "runs/a/epochs/000.json", Epoch)      # None when there is none
 
-A file that a power cut emptied is absent. Any other that is no such record raises DamagedRecord:
-nobody may go on as if nothing had been decided.
+A file that a power cut emptied is absent, and so is one whose end is missing: the write failed, so
+nobody has acted on it. What must not be lost is therefore never written over. Any other file that
+is no such record raises DamagedRecord: nobody may go on as if nothing had been decided.
 """
 
 from __future__ import annotations
@@ -50,12 +51,20 @@ def read_record(storage: Storage, path: str, kind: type[S]) -> S | None:
         return None
     try:
         return kind.from_json(data)
+    except json.JSONDecodeError as error:
+        if not data.endswith(b"\n"):
+            return None
+        raise _damaged(storage, path, error) from None
     except (ValueError, RecursionError) as error:  # the latter of a file nested without end
-        raise DamagedRecord(
-            f"{storage.url}/{path} is damaged, or of another version of this program "
-            f"({clean_line(str(error), _LONGEST_REASON)}); put the file back as it was, or choose "
-            "another run name"
-        ) from None
+        raise _damaged(storage, path, error) from None
+
+
+def _damaged(storage: Storage, path: str, error: Exception) -> DamagedRecord:
+    return DamagedRecord(
+        f"{storage.url}/{path} is damaged, or of another version of this program "
+        f"({clean_line(str(error), _LONGEST_REASON)}); put the file back as it was, or choose "
+        "another run name"
+    )
 
 
 def write_record(storage: Storage, path: str, record: StrictRecord) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from executor import Executor, Problem, Store
 from executor.budget import RunBudget
-from executor.run_records import SESSIONS, RunSession, seconds_used
+from executor.run_records import SECONDS, SessionSeconds, seconds_used
 from tests.executor.runs import examined, idea, outcome_files, wait_until
 
 
@@ -101,7 +101,7 @@ def test_the_seconds_of_every_session_count(tmp_path: Path) -> None:
     run = Store(tmp_path).run("first")
     assert seconds_used(run) == 0
     for number, seconds in enumerate((10.0, 5.0, 0.0, 1.5)):
-        run.keep_numbered(SESSIONS, number, RunSession(100.0 * number, 2, "none", seconds))
+        run.keep_numbered(SECONDS, number, SessionSeconds(seconds))
     assert seconds_used(run) == 10 + 5 + 0 + 1.5
     assert 3.0 < RunBudget(run, None, 20.0).seconds_left() <= 3.5
     assert RunBudget(run, None, 10.0).seconds_left() == 0

@@ -8,7 +8,15 @@ from uuid import uuid4
 import pytest
 
 from executor import Executor, Problem, Store, StoreError
-from executor.run_records import RunStart, SessionClock, read_sessions, read_start, seconds_used
+from executor.run_records import (
+    SECONDS,
+    RunStart,
+    SessionClock,
+    SessionSeconds,
+    read_sessions,
+    read_start,
+    seconds_used,
+)
 from tests.executor.runs import examined, idea
 
 
@@ -22,7 +30,8 @@ def test_a_start_says_what_a_run_is_about(problem: Problem) -> None:
     first, second = read_sessions(run)
     assert (first.slots, second.slots) == (1, 2) and first.began < second.began
     assert first.sandbox == str(executor.sandbox)
-    assert seconds_used(run) == first.seconds + second.seconds > 0
+    used = run.kept_numbered(SECONDS, SessionSeconds)
+    assert seconds_used(run) == used[0].seconds + used[1].seconds > 0
 
 
 def test_without_its_events_a_run_is_refused_and_charged_just_the_same(

@@ -126,3 +126,16 @@ def test_a_store_that_stalls_ends_the_run_soon_and_the_next_one_completes_it(
     assert time.monotonic() - begun < 10
     fail()
     check(execute(problem, faulty, workers), tmp_path / "bucket")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("record", ["start.json", "sessions/000.json", "seconds/000.json"])
+def test_a_record_that_was_cut_short_is_as_if_it_had_not_been_written(
+    problem: Problem, faulty: str, tmp_path: Path, record: str
+) -> None:
+    fail(Fault("cut", "pipe_file", record))
+    with pytest.raises(StoreError, match="was cut off"):
+        execute(problem, faulty, InstantWorkers())
+    fail()
+    assert not (tmp_path / "bucket/runs/default" / record).read_bytes().endswith(b"}\n")
+    check(execute(problem, faulty, InstantWorkers()), tmp_path / "bucket")

@@ -70,7 +70,7 @@ def begin(
     """What an executor writes at a start, `at` seconds after START."""
     run.keep(records.START, RunStart(problem, "0123", 0, RewardRule("accuracy")))
     number = len(read_sessions(run))
-    run.keep_numbered(records.SESSIONS, number, RunSession(START + at, slots, sandbox, 1.0))
+    run.keep_numbered(records.SESSIONS, number, RunSession(START + at, slots, sandbox))
     run.record("start", slots=slots, problem=problem, sandbox=sandbox, time=START + at)
 
 

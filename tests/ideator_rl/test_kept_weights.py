@@ -21,16 +21,18 @@ def test_a_name_stands_for_the_weights_that_it_had_first(tmp_path: Path) -> None
     for name, models in (("a", {"a": "2"}), ("b", {"a": "1", "b": "3"})):
         with pytest.raises(UserError, match=f"^{name} has other weights.* with --out$"):
             keep_weights(run, models, "--out")
-    assert json.loads((tmp_path / "runs/first" / WEIGHTS).read_text()) == {
-        "models": {"a": "1", "b": "2"}
-    }
+    kept = sorted((tmp_path / "runs/first" / WEIGHTS).iterdir())
+    assert [json.loads(file.read_text()) for file in kept] == [
+        {"models": {"a": "1"}},
+        {"models": {"b": "2"}},
+    ]
 
 
-@pytest.mark.parametrize("text", ["{", '{"models": {"a": 1}}', "{}", '{"models": {}, "x": 1}'])
+@pytest.mark.parametrize("text", ["{\n", '{"models": {"a": 1}}', "{}", '{"models": {}, "x": 1}'])
 def test_damaged_weights_are_one_clear_line(tmp_path: Path, text: str) -> None:
-    (tmp_path / "runs/first").mkdir(parents=True)
-    (tmp_path / "runs/first" / WEIGHTS).write_text(text)
-    with pytest.raises(UserError, match=r"weights\.json is damaged, .*choose another run") as error:
+    (tmp_path / "runs/first" / WEIGHTS).mkdir(parents=True)
+    (tmp_path / "runs/first" / WEIGHTS / "000.json").write_text(text)
+    with pytest.raises(UserError, match=r"weights/000\.json is damaged, .*choose another run") as error:
         keep_weights(Store(tmp_path).run("first"), {"a": "1"})
     assert "\n" not in str(error.value)
 

@@ -137,7 +137,8 @@ def test_a_run_folder_holds_everything(workplace: Path) -> None:
         "events.jsonl",
         "start.json",
         "sessions",
-        "weights.json",
+        "seconds",
+        "weights",
     }
     page = folder / "report.html"
     before = page.read_bytes()

@@ -75,7 +75,7 @@ def test_a_run_trains_agrees_with_its_rollout_and_exports_its_model(recipe, mode
     assert all("thinking" in idea.meta for idea in ideas)
     assert all(kept.outcome(idea.id) is not None for idea in ideas)
     assert yaml.safe_load(kept.recipe())["grpo"]["kl"] == 0.01
-    assert kept.kept(WEIGHTS, Weights).models == {str(model): fingerprint(model)}
+    assert kept.kept_numbered(WEIGHTS, Weights)[0].models == {str(model): fingerprint(model)}
     assert (run / "report.html").is_file()
 
     # Every figure went to W&B, too.

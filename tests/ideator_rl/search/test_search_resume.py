@@ -70,7 +70,7 @@ def test_without_its_events_a_search_goes_on_just_the_same(begun: Path, tmp_path
         ("epochs/001.json", '{"ideas": ["000-000"]}', "baseline: missing"),
         ("epochs/001.json", '{"ideas": [], "baseline": true, "best": 1}', "best: unknown key"),
         ("epochs/001.json", '{"ideas": [], "baseline": "yes"}', r"baseline: expected `bool`.*"),
-        ("epochs/000.json", '{"ideas": [', ".*"),
+        ("epochs/000.json", '{"ideas": [\n', ".*"),
         ("start.json", "[" * 100_000, ".*"),
         ("sessions/000.json", "[]", "not a JSON object"),
     ],
