@@ -1,6 +1,6 @@
 """The layout of a store: one folder for each trial, immutable files, `outcome.json` written last.
 
-    <store>/runs/<run>/recipe.yaml  start.json  sessions/  seconds/  epochs/  …  (records: `decisions.py`)
+    <store>/runs/<run>/recipe.yaml  start.json  sessions/  seconds/  epochs/  …  (`decisions.py`)
                        events.jsonl  errors.log                          (for people and reports)
                        ideas/<key>/{idea.json,exchange.json,edits.diff,codebase.zip,
                                     repair.diff,repair.zip,repair_log.txt,job.json,
