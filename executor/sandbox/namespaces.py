@@ -55,7 +55,7 @@ def entry(box: Box, uid: int, folder: Path, report: int | None = None) -> Callab
         visible_paths(box.gpus),
         masked_paths(box.hidden, box.gpus),
         tuple(covers(box)),
-        program(),
+        program(box.memory_files),
     )
     return partial(_enter, box, seen, uid, folder, report)
 

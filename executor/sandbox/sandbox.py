@@ -99,7 +99,7 @@ def start(
     steps = _limits(sandbox, box, group)
     if sandbox.name == "bubblewrap":
         options, prefix = bubblewrap.arguments(box, box_uid())
-        if (code := seccomp.program()) is not None:
+        if (code := seccomp.program(box.memory_files)) is not None:
             descriptors.append(_in_memory(code))
             options = ["--seccomp", str(descriptors[-1]), *options]
         # Not on the command line: a box can read that of its first process.

@@ -101,8 +101,12 @@ _NO_SUCH_CALL = 0x00050000 | errno.ENOSYS
 
 
 @cache
-def program() -> bytes | None:
-    """The filter as the kernel reads it; None on an architecture that is not in the table."""
+def program(memory_files: bool = True) -> bytes | None:
+    """The filter as the kernel reads it; None on an architecture that is not in the table.
+
+    `memory_files` admits files in memory without a name, which only a control group bounds: sent
+    over a socket and closed, they are in no process's account.
+    """
     if platform.machine() not in _ARCHITECTURES:
         return None
     architecture, column = _ARCHITECTURES[platform.machine()]
@@ -114,7 +118,8 @@ def program() -> bytes | None:
     ]
     for name, decision in _by_argument().items():
         code += [_line(_EQUAL, NUMBERS[name][column] or 0, 0, len(decision)), *decision]
-    for first, last in _ranges(NUMBERS[name][column] for name in ALLOWED):
+    allowed = ALLOWED if memory_files else ALLOWED - {"memfd_create"}
+    for first, last in _ranges(NUMBERS[name][column] for name in allowed):
         # In rising order: what is below this range is in none.
         code += [_line(_AT_LEAST, first, 1, 0), _line(_RETURN, _NO_SUCH_CALL)]
         code += [_line(_AT_LEAST, last + 1, 1, 0), _line(_RETURN, _ALLOW)]

@@ -160,6 +160,7 @@ CHEATS = (
             """
         ),
         ends=TIMEOUT,
+        needs_group=True,
     ),
     Cheat(
         "processor-between-ticks",

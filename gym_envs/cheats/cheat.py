@@ -156,6 +156,7 @@ class Cheat:
         repeats: whether a second trial follows, which looks for what the first one has left.
         telling: whether it is among the few that are tried in every quick test.
         policy_ends: the statuses on a policy, where they differ.
+        needs_group: whether nothing but a control group holds it, see docs/threat-model.md.
     """
 
     name: str
@@ -166,6 +167,7 @@ class Cheat:
     repeats: bool = False
     telling: bool = False
     policy_ends: frozenset[Status] | None = None
+    needs_group: bool = False
 
     def idea(self, kind: Kind, facts: Mapping[str, str]) -> Idea:
         """The idea as an ideator would write it, with the facts of this machine filled in."""

@@ -195,19 +195,14 @@ if question is None:
     ),
     Cheat(
         "questions-of-its-own",
-        "Writes into its own question pipe and reads from its own answers.",
+        "Asks itself, where it may write into its own question pipe, and answers that as well.",
         in_candidate(
             """
             import exam_pipe, numpy as np
             def turn_round():
                 with open("/proc/self/fd/0", "wb", buffering=0) as questions:
                     exam_pipe.write_array(questions, np.zeros((1, 64), np.float32))
-                    cheated("asks itself")
             attempt(turn_round)
-            def steal():
-                path = f"/proc/self/fd/{os.environ['EXAM_ANSWERS']}"
-                return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-            attempt(steal)
             """
         ),
         ends=COMPLETED | REJECTED,

@@ -32,7 +32,7 @@ def no_project_masks() -> None:
 
 def no_filter(module: object) -> Callable[[], None]:
     """Boxes of this lock, bubblewrap or namespaces, start without a filter of system calls."""
-    return put(namespaces if module is namespaces else seccomp, "program", lambda: None)
+    return put(namespaces if module is namespaces else seccomp, "program", lambda *_: None)
 
 
 def exposed_to_the_loader() -> None:

@@ -9,6 +9,7 @@ import pytest
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.attempts import Session
 from gym_envs.cheats.cheat import CLASSIFIER, KINDS, Cheat, Kind
+from tests.cheats.conftest import find_lock
 
 # All selected cheats of a problem run in the first test that asks for one of them.
 pytestmark = pytest.mark.timeout(3600)
@@ -40,6 +41,8 @@ def test_a_cheat_gains_nothing(
 ) -> None:
     session = session_of(kind, lock)
     results = session.results[cheat]
+    if cheat.needs_group and not find_lock(lock).grouped:
+        pytest.xfail("only a control group holds this, see docs/threat-model.md")
     assert len(results) == 1 + cheat.repeats
     assert session.complaints(cheat) == []
     for result in results:

@@ -138,7 +138,9 @@ def test_a_trial_that_was_kept_before_the_kill_is_not_run_for_its_outcome(
     assert not any(outcome["cached"] for outcome in outcomes)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupt_ends_a_run_at_once_and_keeps_what_is_finished(
     problem: Problem, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -91,11 +91,12 @@ class Slot:
 def warm_servers(slot: int) -> list[int]:
     """The servers of warm starts that a slot keeps; their forks have the same command line."""
     children = Path(f"/proc/{slot}/task/{slot}/children").read_text().split()
-    return [
-        int(pid)
-        for pid in children
-        if b"warm_server.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    found = []
+    for pid in children:
+        with suppress(OSError):  # it may have ended
+            if b"warm_server.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(int(pid))
+    return found
 
 
 def left_by(slot: int) -> list[int]:

@@ -29,7 +29,12 @@ ENDS = {
 }
 
 
-@pytest.fixture(params=["bubblewrap", "namespaces", "process"])
+@pytest.fixture(
+    params=[
+        "namespaces",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("bubblewrap", "process")),
+    ]
+)
 def executor(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Executor]:

@@ -18,7 +18,13 @@ from tests.faults.victims import kill, victims
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["bubblewrap", "namespaces", "process"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "namespaces",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("bubblewrap", "process")),
+    ],
+)
 def test_nobody_survives_a_slot_that_is_killed_while_its_training_starts(
     tmp_path: Path, name: str
 ) -> None:

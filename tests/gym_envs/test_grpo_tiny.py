@@ -384,6 +384,7 @@ for folder in (".", os.environ["HOME"], os.environ["TMPDIR"], "/dev/shm", *sys.p
     assert outcome.reward == untrained.reward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "changes"),
     [

@@ -37,6 +37,7 @@ def test_damaged_weights_are_one_clear_line(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_with_the_weights_that_it_began_with(
     tmp_path: Path, tiny_model: Path
 ) -> None:

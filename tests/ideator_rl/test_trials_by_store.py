@@ -75,6 +75,7 @@ def test_a_driver_that_is_killed_goes_on(workplace: Path) -> None:
         assert len(w.ran) == len(trials(run))
 
 
+@pytest.mark.slow
 def test_code_that_was_left_by_one_process_is_run_by_another(
     workplace: Path, code_model: LLMServer
 ) -> None:

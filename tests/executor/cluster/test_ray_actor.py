@@ -43,6 +43,7 @@ def kill_actor(remote: RemoteExecutor) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_any_process_of_the_job_executes_ideas(remote: RemoteExecutor) -> None:
     @ray.remote(num_cpus=0)
     def elsewhere(name: str) -> tuple[str, list[float]]:

@@ -68,6 +68,7 @@ def test_a_trial_on_a_ray_worker_reaches_nothing_of_ray(reached: Any) -> None:
     assert not any(reached(choose("strict")).values())
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_not_locked_in_reaches_it(reached: Any) -> None:
     found = reached(Sandbox("process", "none"))
     assert found["the control store"] and found["sockets of the node"] and found["processes of Ray"]

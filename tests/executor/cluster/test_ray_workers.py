@@ -75,6 +75,7 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.slow
 def test_outcomes_are_those_of_local_workers(tmp_path: Path) -> None:
     tiny(tmp_path / "tiny")
     problem = load_problem(tmp_path / "tiny", {"budget.seconds": 1.5})

@@ -114,6 +114,7 @@ def test_a_trial_that_no_worker_survives_is_not_begun_for_ever(
     assert not list(store.glob("results/*.json"))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_told_to_end_gives_its_trials_back(
     problem: Problem, tmp_path: Path
 ) -> None:

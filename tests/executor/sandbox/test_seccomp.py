@@ -36,10 +36,11 @@ def code(call, *arguments):
 """
 
 
-def filtered(code: str) -> object:
+def filtered(code: str, program: str = "program()") -> object:
     """What a filtered process prints as JSON."""
+    begun = FILTERED.replace("filter_syscalls(program())", f"filter_syscalls({program})")
     result = subprocess.run(
-        [sys.executable, "-c", FILTERED + code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", begun + code], capture_output=True, text=True, check=True
     )
     return json.loads(result.stdout)
 
@@ -182,6 +183,13 @@ print(json.dumps([refused, int.from_bytes(word[:4], "little"), os.isatty(file)])
     assert found == [[errno.ENOSYS] * 10, 3, False]
 
 
+@pytest.mark.parametrize("admitted", [True, False])
+def test_a_file_in_memory_needs_a_control_group(admitted: bool) -> None:
+    call = 'print(json.dumps([code("memfd_create", b"x", 0), code("getpid")]))'
+    result = filtered(call, f"program({admitted})")
+    assert result == [0 if admitted else errno.ENOSYS, 0]
+
+
 def test_the_program_is_whole_instructions() -> None:
-    code = program()
-    assert code is not None and len(code) % 8 == 0 and len(code) // 8 < 4096
+    for code in (program(), program(memory_files=False)):
+        assert code is not None and len(code) % 8 == 0 and len(code) // 8 < 4096

@@ -82,6 +82,7 @@ def test_intervals_hold_together_as_often_as_they_say(comparisons: int) -> None:
     assert held / runs > 0.95 - 3 * (0.95 * 0.05 / runs) ** 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [2, 3, 10])
 def test_the_smallest_gain_is_found_four_times_of_five(seeds: int) -> None:
     rng, gain, runs = np.random.default_rng(2), smallest_gain(0.5, seeds), 1500

@@ -28,7 +28,13 @@ def test_a_search_fills_its_budget_and_writes_a_report(workplace: Path) -> None:
     assert len(outcomes) == 12 and None not in outcomes
 
 
-@pytest.mark.parametrize("method", ["evolution", "best_of_n", "sequential"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "evolution",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("best_of_n", "sequential")),
+    ],
+)
 def test_every_search_ends_with_a_confirmation(workplace: Path, method: str) -> None:
     words = ("search", "--config", "config.yaml", "--search.method", method)
     found = json.loads(ideator_rl(workplace, *words, "--json").out)["confirmation"]
@@ -202,6 +208,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert done.code == 2 and complaint in done.err.rstrip().split("\n")[-1]
 
 
+@pytest.mark.slow
 def test_figures_go_to_wandb_offline(workplace: Path) -> None:
     pytest.importorskip("wandb")
     done = ideator_rl(

@@ -126,6 +126,7 @@ def test_a_run_goes_on_from_the_model_that_it_began_with_only(recipe, model, tmp
     assert run.trials() == [] and "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_what_is_behind_the_line_is_in_the_log_of_the_run(recipe, tmp_path):
     code, output = _train(recipe, "--verl.trainer.gpus", "8")
     line = "verl: trainer.gpus is not a field of verl's configuration"

@@ -74,6 +74,7 @@ def test_one_setting_replays_both_sections_without_a_server(tmp_path: Path) -> N
     assert not list((tmp_path / "other").rglob("llm/*/*.json"))
 
 
+@pytest.mark.slow
 def test_a_recording_of_another_search_is_one_line(tmp_path: Path) -> None:
     with serve("openai", author_and_programmer()) as server:
         make_workplace(tmp_path, SECTIONS.format(url=server.url))

@@ -52,7 +52,7 @@ def research(asked: Asked) -> Reply:
     return Reply(f"Here it is.\n{BLOCK.format(old=old, new=f'value = {number}')}")
 
 
-@pytest.mark.parametrize("api", ["anthropic", "openai"])
+@pytest.mark.parametrize("api", ["anthropic", pytest.param("openai", marks=pytest.mark.slow)])
 def test_a_search_in_plain_words_fills_its_budget_exactly(tmp_path: Path, api: str) -> None:
     rng = random.Random(0)
 
@@ -133,6 +133,7 @@ def test_kill_9_while_it_thinks_and_writes_asks_for_no_kept_reply_again(
     assert len(paid) >= 7 and not paid & set(questions[asked_before:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "line"), [("401", "key"), ("404", "no such model"), ("no_money", "credit")]
 )

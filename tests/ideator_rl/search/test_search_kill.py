@@ -57,6 +57,7 @@ def outcomes(workplace: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in (workplace / "store").rglob("outcome.json")}
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(workplace: Path) -> None:
     rng = random.Random(20)
     kept: dict[Path, bytes] = {}
@@ -94,7 +95,11 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(workplace: Path)
 
 @pytest.mark.parametrize(
     ("number", "moment"),
-    [(signal.SIGINT, "baseline"), (signal.SIGTERM, "baseline"), (signal.SIGINT, "1/6 ")],
+    [
+        (signal.SIGINT, "1/6 "),
+        pytest.param(signal.SIGINT, "baseline", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "baseline", marks=pytest.mark.slow),
+    ],
 )
 def test_ctrl_c_ends_within_two_seconds_and_says_how_to_resume(
     workplace: Path, number: signal.Signals, moment: str

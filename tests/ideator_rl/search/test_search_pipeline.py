@@ -110,6 +110,7 @@ def test_a_continuous_search_keeps_no_more_ideas_on_their_way_than_it_must(tmp_p
     assert len(most) == 12 and max(most) == 2
 
 
+@pytest.mark.slow
 def test_a_resumed_epoch_is_shown_what_it_was_shown_before(tmp_path: Path) -> None:
     """Though by then more has ended."""
     asked = recipe(tmp_path, 6, 2, method="evolution", pipeline="continuous", ahead=2)

@@ -16,7 +16,7 @@ from tests.ideator_rl.search.test_llm_search import KEYS, research, sections
 from tests.llm_servers import serve
 
 
-@pytest.mark.parametrize("where", ["folder", "memory", "s3"])
+@pytest.mark.parametrize("where", ["folder", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("pipeline", ["epochs", "continuous"])
 def test_a_search_asks_its_store_in_threads(
     request: pytest.FixtureRequest,

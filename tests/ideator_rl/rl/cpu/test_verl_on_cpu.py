@@ -99,6 +99,7 @@ def test_the_build_of_vllm_for_processors_is_found_as_vllm(monkeypatch):
         metadata.version("other")
 
 
+@pytest.mark.slow
 def test_verl_finds_platform_and_rollout_by_the_environment_alone():
     code = (
         "import verl\n"

@@ -51,7 +51,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return overrides
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_max_at_k_with_duplicates_as_failures_learns_where_groups_differ(short_place: Path) -> None:
     teach(short_place / "model", IDEAS)
     words = ("--objective.kind", "max_at_k", "--objective.k", "2", "--signal.duplicates", "fail")
