@@ -24,7 +24,8 @@ from tests.ideator_rl.command_line import make_workplace
 
 ENDS = {
     "training": ("crashed", "train", "training was ended by SIGKILL"),
-    "candidate": ("crashed", "examine", "the candidate ended "),
+    # It ended, or did not start: it has its name a moment before it is locked in.
+    "candidate": ("crashed", "examine", "the candidate "),
     "examiner": ("crashed", "examine", "the examiner was ended by SIGKILL"),
 }
 
