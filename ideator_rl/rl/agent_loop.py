@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Coroutine
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -37,12 +38,22 @@ class IdeaAgentLoop(AgentLoopBase):
     """One episode of one environment; verl makes one for every answer that it wants.
 
     `executor` is the name of the run's executor, see `executor.cluster.remote`; `seed` makes
-    answers repeatable where the rollout honours seeds.
+    answers repeatable where the rollout honours seeds. An outcome is waited for `deadline_s` wall
+    seconds, without a limit where that is None.
     """
 
-    def __init__(self, *args: Any, executor: str, max_turns: int, seed: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        executor: str,
+        max_turns: int,
+        seed: int,
+        deadline_s: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._executor, self._max_turns, self._seed = executor, max_turns, seed
+        self._deadline_s = deadline_s
         self._tokenizer: Any = self.tokenizer
 
     async def run(self, sampling_params: dict[str, Any], **sample: Any) -> AgentLoopOutput:
@@ -74,7 +85,8 @@ class IdeaAgentLoop(AgentLoopBase):
             tokens = merged.token_ids
             text = self._tokenizer.decode(output.token_ids, skip_special_tokens=True)
             answer = read_answer(text)
-            outcome, over = await _execute(env, _idea(answer, int(sample["global_steps"])))
+            idea = _idea(answer, int(sample["global_steps"]))
+            outcome, over = await self._in_time(_execute(env, idea), idea, env)
             total += outcome.reward
             metrics.generate_sequences += generated - begun
             metrics.tool_calls += time.time() - generated
@@ -104,6 +116,17 @@ class IdeaAgentLoop(AgentLoopBase):
             metrics=metrics,
             extra_fields={**extra, "reward_extra_info": info | {"reward": total}},
         )
+
+    async def _in_time(
+        self, executing: Coroutine[Any, Any, tuple[Outcome, bool]], idea: Idea, env: ResearchEnv
+    ) -> tuple[Outcome, bool]:
+        """What is executed, or after the deadline a timeout: its trial is cancelled then."""
+        try:
+            return await asyncio.wait_for(executing, self._deadline_s)
+        except TimeoutError:
+            detail = f"no outcome within {self._deadline_s:g} s (grpo.deadline_s)"
+            failure = env.problem.file.reward.failure
+            return Outcome(idea.id, "timeout", failure, "train", detail=detail), True
 
     def _info(self, answer: Answer, outcome: Outcome, generated: float) -> dict[str, Any]:
         """The fields `INFO` of the last turn, always all of them. Lengths in tokens, Unix times."""

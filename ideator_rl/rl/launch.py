@@ -181,7 +181,8 @@ def configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str
             "reward_model": {"style": "rule", "ground_truth": ""},
             "extra_info": {"index": index},
         }
-        for index in range(recipe.grpo.groups)
+        # As many as are asked at a time.
+        for index in range(recipe.grpo.groups * (1 + recipe.grpo.staleness))
     ]
     parquet.write_table(Table.from_pylist(rows), paths.prompts)
     config = verl_config(recipe, paths, model)
@@ -286,5 +287,6 @@ def _write_agent_loop(recipe: TrainRecipe, paths: RunPaths, executor: str) -> No
         "executor": executor,
         "max_turns": recipe.answer.max_turns,
         "seed": recipe.seed,
+        "deadline_s": recipe.grpo.deadline_s,
     }
     paths.agent_loops.write_text(yaml.safe_dump([loop]))

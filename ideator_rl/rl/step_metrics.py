@@ -68,9 +68,10 @@ def step_times(
     infos: Sequence[Mapping[str, Any]], began: float, timing: Mapping[str, float]
 ) -> dict[str, float]:
     """How a step spent its time. Generating ends with the last answer; executing is what is waited
-    for after that, until the last outcome; updating is everything that trains or moves weights."""
-    generated = max(info["generated_at"] for info in infos)
-    executed = max(info["executed_at"] for info in infos)
+    for after that, until the last outcome; updating is everything that trains or moves weights.
+    What was there when the step `began` was not waited for. The trainer is idle while it waits."""
+    generated = max(began, *(info["generated_at"] for info in infos))
+    executed = max(generated, *(info["executed_at"] for info in infos))
     update = ("old_log_prob", "ref", "adv", "update_actor", "update_weights")
     return {
         "time/generate": generated - began,
@@ -78,4 +79,5 @@ def step_times(
         "time/update": sum(timing.get(name, 0.0) for name in update),
         "time/checkpoint": timing.get("save_checkpoint", 0.0),
         "time/step": timing["step"],
+        "trainer/idle": timing.get("gen", 0.0) / timing["step"],
     }

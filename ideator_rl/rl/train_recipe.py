@@ -59,6 +59,11 @@ class GrpoSettings(Settings, frozen=True):
     each answer's advantage is. The batch is used once, in `mini_batches` updates with the ratio
     clipped to 1 ± `clip`. `kl` weighs the divergence from the initial model in the loss; 0 keeps no
     reference model.
+
+    With a `staleness` of 1, the ideas of a step are written and executed while the step before is
+    learnt from, so by a model that is one step older; weights of each token's importance, at most
+    2, correct for it. A step waits for an idea's outcome at most `deadline_s` wall seconds, and
+    counts what is not there by then as a timeout, without a limit where it is left out.
     """
 
     groups: AtLeast1 = 8
@@ -68,6 +73,8 @@ class GrpoSettings(Settings, frozen=True):
     kl: NotNegative = 0.0
     clip: Positive = 0.2
     entropy: NotNegative = 0.0
+    staleness: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0
+    deadline_s: Positive | None = None
 
 
 class CheckpointSettings(Settings, frozen=True):

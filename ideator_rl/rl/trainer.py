@@ -1,10 +1,10 @@
-"""verl's synchronous trainer, with the recipe's objective, per-step metrics and a record of its
-stage.
+"""verl's trainers, with the recipe's objective, per-step metrics and a record of their stage.
 
-`TaskRunner` is what `verl.trainer.main_ppo.run_ppo` starts on Ray; it runs `IdeatorTrainer`, which
-is verl's but for the advantages: the estimator OBJECTIVE in verl's registry asks the objective of
-the recipe. It marks stages at the executor, so that a launcher can tell which one hangs, and writes
-one line of `metrics.jsonl` a step.
+`TaskRunner` is what `verl.trainer.main_ppo.run_ppo` starts on Ray; it runs an `IdeatorTrainer`:
+verl's synchronous one, or with a staleness the one that generates while it learns. It is verl's but
+for the advantages: the estimator OBJECTIVE in verl's registry asks the objective of the recipe. It
+marks stages at the executor, so that a launcher can tell which one hangs, and writes one line of
+`metrics.jsonl` a step.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from omegaconf import DictConfig, OmegaConf
 from ray.exceptions import RayActorError
 from verl.trainer.ppo.core_algos import register_adv_est
 from verl.trainer.ppo.v1 import AgentLoopManagerTQ
+from verl.trainer.ppo.v1.trainer_base import PPOTrainer
+from verl.trainer.ppo.v1.trainer_colocate_async import PPOTrainerColocateAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from executor.cluster.remote import RemoteExecutor
@@ -37,8 +39,8 @@ POLL_S = 0.1
 _WATCH_S = 1.0
 
 
-class IdeatorTrainer(PPOTrainerSync):
-    """PPOTrainerSync, observed. `executor` is the run's, `metrics_path` a local file."""
+class IdeatorTrainer(PPOTrainer):
+    """A trainer of verl's, observed. `executor` is the run's, `metrics_path` a local file."""
 
     def __init__(
         self, config: DictConfig, executor: RemoteExecutor, metrics_path: Path, learning: Learning
@@ -123,6 +125,14 @@ class IdeatorTrainer(PPOTrainerSync):
             raise RuntimeError(f"every idea of step {global_steps} was lost: {lost[-1]}")
 
 
+class SyncTrainer(IdeatorTrainer, PPOTrainerSync):
+    """A step's ideas are written by the model that learns from them."""
+
+
+class StaleTrainer(IdeatorTrainer, PPOTrainerColocateAsync):
+    """The ideas of the next steps are written and executed while a step is learnt from."""
+
+
 def _own_rows(batch: Any) -> list[int]:
     """The places of the answers; the others are padding."""
     return [row for row, tag in enumerate(batch.tags) if not tag.get("is_padding", False)]
@@ -149,7 +159,8 @@ class TaskRunner:
         OmegaConf.resolve(config)
         tq.init(config.transfer_queue)
         try:
-            trainer = IdeatorTrainer(
+            is_sync = config.trainer.v1.trainer_mode == "sync"
+            trainer = (SyncTrainer if is_sync else StaleTrainer)(
                 config,
                 RemoteExecutor.connect(self._executor),
                 self._metrics_path,

@@ -95,10 +95,12 @@ def _of_recipe(recipe: TrainRecipe, paths: RunPaths, model: str) -> dict[str, An
             "max_prompt_length": answer.max_prompt_tokens,
             "max_response_length": answer.max_answer_tokens,
             "dataloader_num_workers": 0,
+            # In turn: of the prompts that are asked at a time, no two are the same row.
+            "shuffle": False,
             "seed": recipe.seed,
         },
         "critic": {"enable": False},
-        "algorithm": {"adv_estimator": OBJECTIVE},
+        "algorithm": {"adv_estimator": OBJECTIVE, **_corrected(grpo.staleness)},
         "actor_rollout_ref": {
             "model": {"path": model},
             "actor": {
@@ -135,5 +137,26 @@ def _of_recipe(recipe: TrainRecipe, paths: RunPaths, model: str) -> dict[str, An
             "default_local_dir": str(paths.checkpoints),
             "val_before_train": False,
             "resume_mode": "auto",
+            "v1": _steps_ahead(grpo.staleness),
         },
     }
+
+
+def _steps_ahead(staleness: int) -> dict[str, Any]:
+    """How far generating may be ahead of learning; without a loss of what comes late."""
+    if not staleness:
+        return {"trainer_mode": "sync"}
+    return {
+        "trainer_mode": "colocate_async",
+        "colocate_async": {"num_warmup_batches": staleness},
+        "sampler": {"max_off_policy_threshold": staleness + 1, "max_off_policy_strategy": "wait"},
+    }
+
+
+def _corrected(staleness: int) -> dict[str, Any]:
+    """Truncated importance sampling of each token, between the model that wrote it and the one that
+    learns (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy training").
+    """
+    if not staleness:
+        return {}
+    return {"rollout_correction": {"rollout_is": "token", "rollout_is_threshold": 2.0}}

@@ -59,6 +59,12 @@ def test_executing_is_what_is_waited_for_after_the_last_answer():
     assert times["time/update"] == 3.5
 
 
+def test_what_was_there_when_a_step_began_was_not_waited_for():
+    infos = [_info(generated_at=1.0, executed_at=2.0), _info(generated_at=3.0, executed_at=12.0)]
+    times = step_times(infos, began=10.0, timing={"step": 20.0, "gen": 2.0})
+    assert (times["time/generate"], times["time/execute"], times["trainer/idle"]) == (0.0, 2.0, 0.1)
+
+
 def test_of_verl_only_finite_figures_are_reported():
     figures = verl_figures({"actor/entropy": 1.5, "actor/kl_loss": math.nan, "unknown": 1.0})
     assert figures == {"actor/entropy": 1.5}
