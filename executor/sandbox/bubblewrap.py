@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from executor import processes
@@ -32,6 +33,7 @@ _REVIEWED = {
     "3c446d8ef0c2646d614a2898232927cffc7211121291513b5a2aa99ae190eeeb",
     "d549c78a42f101e87e79fadcd29c2ec68239ab27d140ddf0a2df77014dff6ac7",
 }
+_FIRST_PROCESS = Path(__file__).with_name("first_process.py")
 _NAMESPACES = ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts")
 
 
@@ -53,7 +55,8 @@ def find_binary() -> tuple[Path | None, str]:
 
 
 def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
-    """The options of bwrap for a box, and the words before the command: what gives root up."""
+    """The options of bwrap for a box, and the words before the command: what gives root up, or, for
+    another user, process 1 of the box."""
     words = [*_NAMESPACES, "--unshare-cgroup-try", "--hostname", "box"]
     words += ["--die-with-parent", "--new-session", "--unsetenv", processes.MARK]
     # First, or it would cover an interpreter that lies there.
@@ -67,9 +70,12 @@ def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
     if box.gpus and Path("/sys").exists():
         words += ["--ro-bind", "/sys", "/sys"]
     words += ["--bind", str(box.scratch / "shm"), "/dev/shm"]
+    first = str(TOOLS / _FIRST_PROCESS.name)
+    words += ["--ro-bind", str(_FIRST_PROCESS), first]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(WORK)]
     if os.geteuid() != 0:
-        return [*words, "--unshare-user", "--uid", "65534", "--gid", "65534"], []
+        words += ["--as-pid-1", "--unshare-user", "--uid", "65534", "--gid", "65534"]
+        return words, [sys.executable, "-I", "-S", "-B", first]
     for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
         words += ["--cap-add", capability]
     return words, _give_up_root(uid)

@@ -44,6 +44,7 @@ print(json.dumps({
     "the system can only be read": fails(open, "/usr/x", "w") and fails(open, "/x", "w"),
     "there is no network": [name for _, name in socket.if_nameindex()] == ["lo"],
     "other processes are out of sight": len([p for p in os.listdir("/proc") if p.isdigit()]) < 6,
+    "process 1 cannot be read": os.getpid() == 1 or fails(open, "/proc/1/mem", "rb"),
     "the user is an ordinary one": os.getuid() != 0 and fails(os.setuid, 0),
     "there are no capabilities": not any(int(status[f"Cap{of}"], 16)
         for of in ("Inh", "Prm", "Eff", "Bnd", "Amb")),

@@ -205,6 +205,6 @@ if question is None:
             attempt(turn_round)
             """
         ),
-        ends=COMPLETED | REJECTED,
+        ends=COMPLETED | REJECTED | CRASHED,
     ),
 )

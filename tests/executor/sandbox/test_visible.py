@@ -13,6 +13,7 @@ import pytest
 import executor
 from executor.sandbox import Sandbox, visible
 from executor.sandbox.box import Box
+from executor.sandbox.bubblewrap import _FIRST_PROCESS as FIRST
 from executor.sandbox.bubblewrap import arguments
 from executor.sandbox.visible import masked_paths, parent_folders, visible_paths
 from executor.trial.command import environment
@@ -170,14 +171,15 @@ def test_a_box_names_neither_held_out_data_nor_the_home(tmp_path: Path) -> None:
     words, prefix = arguments(box, 61184)
     sources = [words[i + 1] for i, word in enumerate(words) if word in ("--bind", "--ro-bind")]
     outside = [source for source in sources if Path(source) not in visible_paths()]
-    named = (box.work, box.data, box.scratch / "tmp", box.scratch / "shm", "/dev/null")
+    named = (box.work, box.data, box.scratch / "tmp", box.scratch / "shm", "/dev/null", FIRST)
     machine = {source for source in outside if f"{box.scratch.parent}/machine-" in source}
     assert set(outside) - machine <= {str(path) for path in named} | set(map(str, masked_paths(())))
     assert "--dev-bind" not in words and "--share-net" not in words
     for flag in ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"):
         assert flag in words
-    assert not prefix or {"--clear-groups", "--no-new-privs"} <= set(prefix)
-    assert "--die-with-parent" in words and ("--unshare-user" in words) == (os.geteuid() != 0)
+    as_root = os.geteuid() == 0
+    assert set(prefix) >= ({"--clear-groups", "--no-new-privs"} if as_root else {"-I"})
+    assert "--die-with-parent" in words and ("--unshare-user" in words) == (not as_root)
 
 
 def test_an_interpreter_below_tmp_stays_visible(tmp_path: Path) -> None:
