@@ -1,10 +1,10 @@
 """How long the trainer waits for trials that take long, with and without steps that overlap.
 
-    python benchmarks/grpo_staleness.py [--json] [--steps 6] [--thinking 900]
+    python benchmarks/grpo_staleness.py [--json] [--steps 6] [--thinking 400]
 
 Training runs on one machine, the same model and batch, one after the other: 64 answers a step, each
 a trial that sleeps for 20 s, and one of 64 on average for 60 s, a slot for each. The named baseline
-is the first: no staleness, no deadline. Then staleness 1, and staleness 1 with a deadline of 30 s.
+is the first: no staleness, no deadline. Then staleness 1 and 2, each with a deadline of 30 s.
 
 Reported are medians of all steps but the first two and the last: seconds a step, and the share of
 it in which the trainer is idle, that is waits for answers and outcomes.
@@ -30,8 +30,8 @@ if [ $((number % {SLOTS})) -eq 0 ]; then sleep {STRAGGLER_S}; else sleep {TRIAL_
 """
 CASES = {
     "staleness_0": {"staleness": 0},
-    "staleness_1": {"staleness": 1},
-    "staleness_1_deadline": {"staleness": 1, "deadline_s": DEADLINE_S},
+    "staleness_1": {"staleness": 1, "deadline_s": DEADLINE_S},
+    "staleness_2": {"staleness": 2, "deadline_s": DEADLINE_S},
 }
 
 
@@ -49,7 +49,7 @@ def case(folder: Path, name: str, problem: Path, model: Path, args: argparse.Nam
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--thinking", type=int, default=900, help="tokens of the longest answers")
+    parser.add_argument("--thinking", type=int, default=400, help="tokens of the longest answers")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     args = parser.parse_args()
     figures: dict[str, float] = {}
