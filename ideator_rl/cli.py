@@ -17,6 +17,7 @@ def build_parser() -> Parser:
         evaluate,
         execute,
         implement,
+        plugins,
         recipes,
         report,
         search,
@@ -32,7 +33,10 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('ideator-rl')}")
     commands = parser.add_subparsers(dest="command", parser_class=Parser)
-    for module in (recipes, search, train, evaluate, implement, execute, worker, report, envs):
+    for module in (
+        *(recipes, search, train, evaluate, implement, execute, worker, report),
+        *(envs, plugins),
+    ):
         module.add_parser(commands)
     return parser
 

@@ -15,9 +15,10 @@ from contextlib import ExitStack, contextmanager
 
 from executor import Executor, Problem, Store
 from executor.errors import UserError
-from executor.sandbox import Level, choose
+from executor.sandbox import Level, Sandbox, choose
 from executor.scheduler import Workers
 from ideator_rl.open_implementer import open_implementer
+from ideator_rl.plugins import PluginSettings, open_plugin
 from ideator_rl.recipe import ExecutingRecipe, RayWorkersSettings, StoreWorkersSettings
 
 
@@ -50,6 +51,8 @@ def open_executor(
             workers = _ray_workers(opened, problem, recipe.sandbox, settings.slots)
         elif isinstance(settings.workers, StoreWorkersSettings):
             workers = _store_workers(recipe, problem)
+        elif isinstance(settings.workers, PluginSettings):
+            workers = plugin_workers(settings.workers, problem, recipe.sandbox, settings.slots)
         yield opened.enter_context(
             Executor(
                 problem,
@@ -79,6 +82,19 @@ def _ray_workers(opened: ExitStack, problem: Problem, sandbox: Level, slots: int
 
     opened.enter_context(connected())
     return RayWorkers(problem, choose(sandbox), slots)
+
+
+def plugin_workers(
+    settings: PluginSettings, problem: Problem, sandbox: Level, slots: int | None
+) -> Workers:
+    """The workers of another package. Raises UserError."""
+    where = "executor.workers"
+    workers = open_plugin("workers", where, settings, problem, choose(sandbox), slots)
+    if not (isinstance(workers.slots, int) and isinstance(workers.sandbox, Sandbox)):
+        raise UserError(
+            f"{where}.name: {settings.name}: `slots` has to be a number, and `sandbox` a Sandbox"
+        )
+    return workers
 
 
 def _store_workers(recipe: ExecutingRecipe, problem: Problem) -> Workers:

@@ -13,15 +13,19 @@ from executor.implementer.implementer import DirectImplementer, Implementer
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.store.runs import RunFolder
+from ideator_rl.plugin_implementer import PluginImplementer
+from ideator_rl.plugins import PluginSettings
 from ideator_rl.recipe import DirectImplementerSettings, ImplementerSettings
 
 
 def open_implementer(
     settings: ImplementerSettings, problem: Problem, run: RunFolder
 ) -> Implementer:
-    """Raises UserError for a key or a package that is missing."""
+    """Raises UserError for a key, a package or a plug-in that is missing."""
     if isinstance(settings, DirectImplementerSettings):
         return DirectImplementer(problem)
+    if isinstance(settings, PluginSettings):
+        return PluginImplementer(settings, problem)
     from executor.implementer.llm import LLMImplementer
 
     return LLMImplementer(

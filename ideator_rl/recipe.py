@@ -35,6 +35,7 @@ from executor.settings import (
 )
 from ideator_rl.bundled_recipes import find_recipe
 from ideator_rl.ideators.language_model.chat import PromptStyle
+from ideator_rl.plugins import PluginSettings
 from ideator_rl.yaml_text import read_yaml
 
 
@@ -61,6 +62,11 @@ class ApiIdeatorSettings(Settings, frozen=True, tag="api", tag_field="kind"):
     llm: LLMSettings
 
 
+IdeatorSettings = (
+    LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings | PluginSettings
+)
+
+
 class DirectImplementerSettings(Settings, frozen=True, tag="direct", tag_field="kind"):
     """Ideas carry their own edits: no language model."""
 
@@ -77,17 +83,19 @@ class LLMImplementerSettings(Settings, frozen=True, tag="llm", tag_field="kind")
     repair_within_s: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
 
-ImplementerSettings = DirectImplementerSettings | LLMImplementerSettings
+ImplementerSettings = DirectImplementerSettings | LLMImplementerSettings | PluginSettings
 
 
 def prompt_for(implementer: ImplementerSettings) -> PromptStyle:
-    """How an ideator is asked unless told otherwise: who has a code model writes words only."""
+    """How an ideator is asked unless told otherwise: who has their code written writes words."""
     return "full" if isinstance(implementer, DirectImplementerSettings) else "words"
 
 
 def code_model(implementer: ImplementerSettings) -> str:
-    """The language model that writes the code; empty where ideas carry their own edits."""
-    return "" if isinstance(implementer, DirectImplementerSettings) else implementer.llm.model
+    """Who writes the code, a language model or a plug-in; empty where ideas carry their edits."""
+    if isinstance(implementer, LLMImplementerSettings):
+        return implementer.llm.model
+    return implementer.name if isinstance(implementer, PluginSettings) else ""
 
 
 class SearchSettings(Settings, frozen=True):
@@ -95,10 +103,14 @@ class SearchSettings(Settings, frozen=True):
 
     `pipeline: epochs` proposes an epoch when all of the one before has ended, as the paper does;
     `continuous` as soon as fewer than `ahead` ideas are on their way (by default two a slot; more
-    where writing an idea and its code takes longer than a trial), so that no slot waits.
+    where writing an idea and its code takes longer than a trial), so that no slot waits. With
+    `method: plugin` the method is that of another package, see docs/extending.md: `name` is its
+    entry point or `package.module:name`, `options` are its own.
     """
 
-    method: Literal["evolution", "best_of_n", "sequential"] = "evolution"
+    method: Literal["evolution", "best_of_n", "sequential", "plugin"] = "evolution"
+    name: str | None = None
+    options: dict[str, Any] = {}
     epoch_size: AtLeast1 = 8
     pipeline: Literal["epochs", "continuous"] = "epochs"
     ahead: AtLeast1 | None = None
@@ -128,7 +140,7 @@ class StoreWorkersSettings(Settings, frozen=True, tag="store", tag_field="kind")
     runs them. `slots` is by default as many as the workers have that are there at the start."""
 
 
-WorkersSettings = LocalWorkersSettings | RayWorkersSettings | StoreWorkersSettings
+WorkersSettings = LocalWorkersSettings | RayWorkersSettings | StoreWorkersSettings | PluginSettings
 
 
 class ExecutorSettings(Settings, frozen=True):
@@ -206,9 +218,7 @@ class SearchRecipe(ExecutingRecipe, frozen=True):
     folder: ClassVar[str] = "search"
     determining: ClassVar[tuple[str, ...]] = ("ideator", "implementer", "search")
 
-    ideator: LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings = (
-        LibraryIdeatorSettings()
-    )
+    ideator: IdeatorSettings = LibraryIdeatorSettings()
     search: SearchSettings = SearchSettings()
     budget: BudgetSettings = BudgetSettings()
     confirm: ConfirmSettings = ConfirmSettings()
@@ -242,7 +252,7 @@ _OWN_SECTIONS = {
         "profile",
         "verl",
     },
-    "eval": {"models", "apis", "n", "k"},
+    "eval": {"models", "apis", "plugins", "n", "k"},
     "sft": {"data", "training", "running"},
 }
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")

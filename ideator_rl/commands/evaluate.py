@@ -101,7 +101,8 @@ def _sizes(text: str) -> list[int]:
 
 def _say_start(ready: Prepared, executor: Executor) -> None:
     recipe, budget = ready.recipe, ready.problem.file.budget
-    model, models = code_model(recipe.implementer), len(recipe.models) + len(recipe.apis)
+    model = code_model(recipe.implementer)
+    models = len(recipe.models) + len(recipe.apis) + len(recipe.plugins)
     written = f", their code written by {model}" if model else ""
     warn(
         f"evaluating {models} model{'s' if models > 1 else ''} on "

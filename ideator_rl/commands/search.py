@@ -23,6 +23,7 @@ from ideator_rl.overrides import parse_overrides
 from ideator_rl.progress import progress
 from ideator_rl.recipe import LocalWorkersSettings, SearchRecipe, load_recipe, prompt_for
 from ideator_rl.search.loop import SearchResult, search
+from ideator_rl.search.methods import open_method
 from ideator_rl.search.open_ideator import asked_models, open_ideator
 from ideator_rl.terminal import say, say_json, warn
 from ideator_rl.tracking import Tracker, open_tracker
@@ -76,6 +77,8 @@ def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bo
     """Searches, confirms and reports; returns the exit code."""
     ideator = open_ideator(recipe.ideator, problem, kept, prompt_for(recipe.implementer))
     models = asked_models(ideator, recipe.ideator)
+    # Where a plug-in is missing, this says so before anything starts.
+    open_method(recipe.search)
     budget = recipe.budget
     with open_executor(
         recipe, problem, seed=recipe.seed, max_ideas=budget.ideas, max_seconds=budget.seconds
@@ -202,8 +205,9 @@ class _Tracked:
 def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
     budget = executor.problem.file.budget
     kept = len(executor.run.outcomes(executor.begun))
+    method = recipe.search.name or recipe.search.method
     warn(
-        f"{recipe.search.method} on {executor.problem.name}: {recipe.budget.ideas} ideas, "
+        f"{method} on {executor.problem.name}: {recipe.budget.ideas} ideas, "
         f"{budget.seconds:g} {budget.kind} s each, {executor.slots} at a time; "
         f"run {recipe.run} in {recipe.store}"
         + (f", going on after {kept} finished trials" if kept else "")

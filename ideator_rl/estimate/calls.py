@@ -10,7 +10,7 @@ search method. What is cached and how is that of the clients.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -27,6 +27,7 @@ from ideator_rl.ideators import api_prompts as idea_prompts
 from ideator_rl.ideators.api import BATCH
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, Mode
 from ideator_rl.recipe import LLMImplementerSettings, SearchRecipe
+from ideator_rl.search.method import Part
 from ideator_rl.search.methods import METHODS
 
 TOKENS = ("input", "cache_read", "cache_write", "output")
@@ -84,13 +85,20 @@ def epochs(plan: Plan, ideas: int) -> Iterator[Epoch]:
         size = min(search.epoch_size, ideas - done)
         above = max(1, round(plan.known["above"] * done)) if done else 0
         history = [*_ABOVE[:above], *_BELOW[: done - above]]
-        parts = METHODS[search.method](number, size, history, 0.0, Random(0))
+        parts = METHODS.get(search.method, _all_shown)(number, size, history, 0.0, Random(0))
         asked = sum(part.count for part in parts)
         # What is cached lapses where an epoch takes longer than the cache holds.
         fresh = number == 0 or plan.known["trial_s"] > CACHE_S
         shown = tuple((part.mode, part.count, len(part.history)) for part in parts)
         yield Epoch(asked, _ideation(plan, shown, done, fresh), _implementation(plan, asked, fresh))
         done, number = done + asked, number + 1
+
+
+def _all_shown(
+    epoch: int, size: int, history: Sequence[Executed], baseline: float, rng: Random, /
+) -> list[Part]:
+    """What a method of another package is taken for: it is not asked about ideas that are none."""
+    return [Part("explore" if history else "sample", size, history)]
 
 
 def _ideation(

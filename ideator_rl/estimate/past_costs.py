@@ -29,6 +29,7 @@ from executor.settings import to_dict
 from executor.store.runs import RunFolder, Store
 from executor.trial_keys import BASELINE
 from ideator_rl.analysis.run_data import read_requests
+from ideator_rl.plugins import PluginSettings
 from ideator_rl.recipe import ApiIdeatorSettings, LLMImplementerSettings, SearchRecipe
 
 # The latest ones tell enough, and a store may hold hundreds.
@@ -90,7 +91,21 @@ def known_figures(
         assumed.append(f"{TOKENS_A_SECOND:.0f} output tokens a second")
     runs = f"{len(past.runs)} earlier run{'s' if len(past.runs) > 1 else ''}"
     lines = ((f"as in {runs} of the store", measured), ("assumed", assumed))
-    return known, tuple(f"{head}: {', '.join(said)}" for head, said in lines if said)
+    told_lines = [f"{head}: {', '.join(said)}" for head, said in lines if said]
+    return known, (*told_lines, *_plugins(recipe))
+
+
+def _plugins(recipe: SearchRecipe) -> list[str]:
+    """What is not known of the parts of other packages."""
+    parts = {"ideator": recipe.ideator, "implementer": recipe.implementer}
+    lines = [
+        f"not priced: what the {role} {part.name}, a plug-in, asks of others"
+        for role, part in parts.items()
+        if isinstance(part, PluginSettings)
+    ]
+    if recipe.search.method == "plugin" and llm_of(recipe.ideator):
+        lines.append(f"assumed: {recipe.search.name}, a plug-in, shows all that came before")
+    return lines
 
 
 def llm_of(section: object) -> LLMSettings | None:

@@ -27,18 +27,26 @@ from executor.store.storage import Storage
 from gym_envs import find_problem
 from gym_envs.research_env import as_idea
 from ideator_rl.evaluation.figures import Drawn, Evaluation, Header, RowKind, Written, summarize
-from ideator_rl.evaluation.recipe import API_ROWS, LIBRARY_ROW, EvaluationRecipe, row_labels
+from ideator_rl.evaluation.recipe import (
+    API_ROWS,
+    LIBRARY_ROW,
+    PLUGIN_ROWS,
+    EvaluationRecipe,
+    row_labels,
+)
 from ideator_rl.evaluation.samples import (
     Sample,
     SampleFile,
-    sample_api,
+    sample_ideator,
     sample_library,
     sample_model,
 )
 from ideator_rl.ideators.api import ApiIdeator
 from ideator_rl.ideators.checkpoint import CheckpointIdeator
+from ideator_rl.ideators.ideator import Ideator
 from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
+from ideator_rl.ideators.plugin import PluginIdeator
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.kept_weights import keep_weights
 from ideator_rl.open_executor import open_executor
@@ -52,14 +60,14 @@ RECIPE = "recipe.yaml"
 @dataclass(frozen=True)
 class Prepared:
     """An evaluation that can start. `out` is its folder; `weights` are the models' fingerprints,
-    `ideators` those of the models that have samples missing, `apis` the same behind an API."""
+    `ideators` those of the models that have samples missing, `others` those of the other rows."""
 
     recipe: EvaluationRecipe
     problem: Problem
     out: Storage
     weights: Mapping[str, str]
     ideators: Mapping[str, CheckpointIdeator]
-    apis: Mapping[str, ApiIdeator]
+    others: Mapping[str, Ideator]
 
 
 def prepare(recipe: EvaluationRecipe) -> Prepared:
@@ -83,12 +91,17 @@ def prepare(recipe: EvaluationRecipe) -> Prepared:
         if kept.missing(name, recipe.n)
     }
     weights = {name: fingerprint(folder) for name, folder in folders.items()}
-    apis = {
+    others: dict[str, Ideator] = {
         f"{API_ROWS}{name}": _open_api(recipe, problem, name)
         for name in recipe.apis
         if kept.missing(f"{API_ROWS}{name}", recipe.n)
     }
-    return Prepared(recipe, problem, out, weights, ideators, apis)
+    others |= {
+        f"{PLUGIN_ROWS}{name}": PluginIdeator(settings, problem, f"plugins.{name}")
+        for name, settings in recipe.plugins.items()
+        if kept.missing(f"{PLUGIN_ROWS}{name}", recipe.n)
+    }
+    return Prepared(recipe, problem, out, weights, ideators, others)
 
 
 def _open_api(recipe: EvaluationRecipe, problem: Problem, name: str) -> ApiIdeator:
@@ -117,9 +130,11 @@ def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
     recipe, kept = ready.recipe, SampleFile(ready.out)
     labels = row_labels(recipe)
     sample_library(recipe, ready.problem, kept)
-    for row, api in ready.apis.items():
+    for row, other in ready.others.items():
         with counting(len(kept.missing(row, recipe.n)), f"sampling {labels[row]}") as show:
-            asyncio.run(sample_api(recipe, row, api, kept, show))
+            asyncio.run(sample_ideator(recipe, row, other, kept, show))
+        if not kept.row(row):
+            raise UserError(f"{labels[row]} proposed no idea, so there is nothing to evaluate")
     for name, ideator in ready.ideators.items():
         with counting(len(kept.missing(name, recipe.n)), f"sampling {labels[name]}") as show:
             try:
@@ -176,6 +191,8 @@ def figures(
         model = name
         if name.startswith(API_ROWS) and name in labels:
             kind, model = "api", recipe.apis[labels[name]].model
+        elif name.startswith(PLUGIN_ROWS) and name in labels:
+            kind, model = "plugin", recipe.plugins[labels[name]].name
         ended = [outcomes[idea.idea_id] for idea in ideas]
         drawn.append(Drawn(labels.get(name, name), kind, model, ideas, ended))
     header = Header(

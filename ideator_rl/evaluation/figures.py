@@ -29,7 +29,9 @@ from ideator_rl.analysis.metrics import StageFlow, distinct_codebases, stage_flo
 from ideator_rl.analysis.paired_bootstrap import Difference, paired_difference
 from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean
 
-RowKind = Literal["checkpoint", "api", "library", "baseline"]
+RowKind = Literal["checkpoint", "api", "plugin", "library", "baseline"]
+# What is compared: the others are what to compare with.
+MODELS: tuple[RowKind, ...] = ("checkpoint", "api", "plugin")
 SHOWN_IDEAS = 3
 
 
@@ -167,7 +169,7 @@ def summarize(header: Header, drawn: Sequence[Drawn], baselines: Sequence[Outcom
     level = statistics.fmean(outcome.reward for outcome in baselines)
     unpatched = Drawn("baseline", "baseline", "", (), baselines)
     rows = tuple(_row(one, header.k, level) for one in (*drawn, unpatched))
-    models = [row for row in rows if row.kind in ("checkpoint", "api")]
+    models = [row for row in rows if row.kind in MODELS]
     comparisons = tuple(compare(row, models[0], header.k) for row in models[1:])
     return Evaluation(header, rows, comparisons)
 

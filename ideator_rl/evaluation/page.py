@@ -17,6 +17,7 @@ from executor.store.open import open_storage
 from executor.store.storage import Storage
 from ideator_rl.analysis.paired_bootstrap import Difference
 from ideator_rl.evaluation.figures import (
+    MODELS,
     Comparison,
     Evaluation,
     SourceFigures,
@@ -98,6 +99,7 @@ def render_evaluation(found: Evaluation) -> str:
         head=found.header,
         rows=drawn,
         kinds=KINDS,
+        model_kinds=MODELS,
         marks=list(SHAPES.values()),
         shapes=SHAPES,
         curve=curve_plot(drawn, found.baseline, found.header.k),

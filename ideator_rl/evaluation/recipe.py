@@ -21,6 +21,7 @@ from executor.errors import UserError
 from executor.llm.settings import LLMSettings, asked_of
 from executor.settings import AtLeast1, to_dict
 from ideator_rl.ideators.language_model.chat import PromptStyle
+from ideator_rl.plugins import PluginSettings
 from ideator_rl.recipe import (
     ExecutingRecipe,
     as_recipe,
@@ -31,7 +32,7 @@ from ideator_rl.recipe import (
 
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 BASELINE_ROW, LIBRARY_ROW = "baseline", "library"
-API_ROWS = "api:"  # and the name
+API_ROWS, PLUGIN_ROWS = "api:", "plugin:"  # and the name
 _ROW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Far from the seeds with which searches and training run: what a model learnt by heart about those
 # trials, their noise, is no merit here.
@@ -43,6 +44,8 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
 
     `models` are checkpoint folders or hub names. `apis` are language models behind an API, by the
     names of their rows; as in a search, they write words, ten ideas a call, and none twice.
+    `plugins` are ideators of other packages, by the names of their rows, each with the keys `name`
+    and `options` of a search's `ideator` of the kind `plugin`.
     `k`: for which numbers of ideas the best of k is reported, by default 1, 4, 16, … up to `n`.
     `prompt` and `max_tokens`: by default what a model's own folder says, see
     `ideators/language_model/model_folder.py`. `out`: where ideas, figures and page go, by default
@@ -54,6 +57,7 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
 
     models: tuple[str, ...] = ()
     apis: dict[str, LLMSettings] = {}
+    plugins: dict[str, PluginSettings] = {}
     n: AtLeast1 = 64
     k: tuple[AtLeast1, ...] = ()
     prompt: PromptStyle | None = None
@@ -81,6 +85,7 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
         named = ("store", "models", "n", "prompt", "max_tokens", "temperature")
         own = {name: kept[name] for name in named}
         own |= {f"apis.{name}": asked_of(llm) for name, llm in kept["apis"].items()}
+        own |= {f"plugins.{name}": settings for name, settings in kept["plugins"].items()}
         seeds = self.executor.baseline_seeds
         return super().science() | own | {"k": list(self.sizes), "executor.baseline_seeds": seeds}
 
@@ -111,7 +116,7 @@ def read_evaluation(
             f"{where}: k: the best of {max(recipe.sizes)} takes at least as many ideas, and n is "
             f"{recipe.n}; raise n or lower k"
         )
-    _check_apis(recipe, where)
+    _check_rows(recipe, where)
     for name in recipe.models:
         if recipe.models.count(name) > 1:
             raise UserError(f"{where}: models: {name} is there twice")
@@ -120,26 +125,33 @@ def read_evaluation(
     return recipe
 
 
-def _check_apis(recipe: EvaluationRecipe, where: str) -> None:
-    if not (recipe.models or recipe.apis):
-        raise UserError(f"{where}: models: name at least one, or a language model under apis")
+def _check_rows(recipe: EvaluationRecipe, where: str) -> None:
+    if not (recipe.models or recipe.apis or recipe.plugins):
+        raise UserError(
+            f"{where}: models: name at least one, or a language model under apis, or an ideator "
+            "under plugins"
+        )
     if recipe.apis and not code_model(recipe.implementer):
         raise UserError(
             f"{where}: apis: they write ideas in words, which take a language model to implement: "
             "set implementer.kind: llm"
         )
     labels = {BASELINE_ROW, LIBRARY_ROW, *model_labels(recipe.models).values()}
-    for name in recipe.apis:
-        if not _ROW_NAME.fullmatch(name) or name in labels:
-            raise UserError(
-                f"{where}: apis: {name!r:.80} names no row of its own: use up to 64 letters, "
-                "digits, `.`, `-` and `_`, and no other row's name"
-            )
+    for section, names in (("apis", recipe.apis), ("plugins", recipe.plugins)):
+        for name in names:
+            if not _ROW_NAME.fullmatch(name) or name in labels:
+                raise UserError(
+                    f"{where}: {section}: {name!r:.80} names no row of its own: use up to 64 "
+                    "letters, digits, `.`, `-` and `_`, and no other row's name"
+                )
+            labels.add(name)
 
 
 def row_labels(recipe: EvaluationRecipe) -> dict[str, str]:
     """By row of the samples, models first, how it is called."""
-    return model_labels(recipe.models) | {f"{API_ROWS}{name}": name for name in recipe.apis}
+    apis = {f"{API_ROWS}{name}": name for name in recipe.apis}
+    plugins = {f"{PLUGIN_ROWS}{name}": name for name in recipe.plugins}
+    return model_labels(recipe.models) | apis | plugins
 
 
 def model_labels(models: tuple[str, ...]) -> dict[str, str]:

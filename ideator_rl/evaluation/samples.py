@@ -23,9 +23,8 @@ from executor.records import Record
 from executor.store.storage import Storage
 from executor.store.threads import in_thread
 from ideator_rl.evaluation.recipe import LIBRARY_ROW, EvaluationRecipe
-from ideator_rl.ideators.api import ApiIdeator
 from ideator_rl.ideators.checkpoint import CheckpointIdeator
-from ideator_rl.ideators.ideator import IdeaRequest, propose_all
+from ideator_rl.ideators.ideator import IdeaRequest, Ideator, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 
 FILE = "ideas.jsonl"
@@ -33,7 +32,8 @@ FILE = "ideas.jsonl"
 
 @dataclass(frozen=True)
 class Sample(Record):
-    """One sampled idea. `row` is the model as it was named, API_ROWS and a name, or LIBRARY_ROW;
+    """One sampled idea. `row` is the model as it was named, API_ROWS or PLUGIN_ROWS and a
+    name, or LIBRARY_ROW;
     lengths are in the model's tokens, None where there is no model of ours; `seconds` is the wall
     time that it took, `cost` what a language model behind an API cost for it, in US dollars."""
 
@@ -96,27 +96,29 @@ def sample_model(
         show()
 
 
-async def sample_api(
+async def sample_ideator(
     recipe: EvaluationRecipe,
     row: str,
-    ideator: ApiIdeator,
+    ideator: Ideator,
     kept: SampleFile,
     show: Callable[[], None],
 ) -> None:
-    """Adds the samples of a language model behind an API that are missing; calls `show` for each,
-    and closes the ideator.
+    """Adds the missing samples of an ideator that is asked for all of them in one request, and
+    closes it; calls `show` for each.
 
-    Asked again after a kill, it finds its earlier replies in the journal. Raises GaveUp, LLMError.
+    Asked again after a kill, it repeats itself, a language model by its journal. Raises what the
+    ideator does.
     """
     missing = set(kept.missing(row, recipe.n))
     request = IdeaRequest("sample", recipe.n, (), (), math.nan, Random(f"{recipe.seed}/{row}"))
     index, begun = 0, time.monotonic()
     try:
         async for batch in ideator.propose(request):
-            seconds = round((time.monotonic() - begun) / len(batch), 4)
+            seconds = round((time.monotonic() - begun) / max(1, len(batch)), 4)
             for new in batch:
                 if index in missing:
-                    title, cost = str(new.meta["title"]), float(new.meta["cost"])
+                    title, cost = str(new.meta.get("title", "")), new.meta.get("cost")
+                    cost = float(cost) if isinstance(cost, int | float) else None
                     sample = Sample(row, index, new.text, title, seconds=seconds, cost=cost)
                     await in_thread(kept.add, sample)
                     show()

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,9 @@ import yaml
 from executor import Problem, Store
 from executor.causes import keep_cause
 from executor.errors import RunInUse, StoreError, UserError
-from executor.queue.workers import StoreWorkers, open_store_workers
+from executor.queue.workers import open_store_workers
+from executor.sandbox import Level
+from executor.scheduler import Workers
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from gym_envs import find_problem
@@ -40,7 +42,9 @@ from ideator_rl.ideators.language_model.model_folder import (
 )
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.kept_weights import check_weights, keep_weights
+from ideator_rl.open_executor import plugin_workers
 from ideator_rl.open_implementer import open_implementer
+from ideator_rl.plugins import PluginSettings
 from ideator_rl.recipe import StoreWorkersSettings
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
@@ -273,8 +277,10 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         executor.close()
 
 
-def _workers(recipe: TrainRecipe) -> partial[StoreWorkers] | None:
+def _workers(recipe: TrainRecipe) -> Callable[[Problem, Level, int | None], Workers] | None:
     """None for tasks of this Ray cluster."""
+    if isinstance(recipe.executor.workers, PluginSettings):
+        return partial(plugin_workers, recipe.executor.workers)
     if not isinstance(recipe.executor.workers, StoreWorkersSettings):
         return None
     return partial(open_store_workers, Store(recipe.store).url, recipe.problem)

@@ -20,6 +20,7 @@ from executor.settings import AtLeast1, Positive, Settings
 from ideator_rl.analysis.metrics_file import METRICS
 from ideator_rl.bundled_recipes import find_recipe
 from ideator_rl.ideators.language_model.chat import PromptStyle
+from ideator_rl.plugins import PluginSettings, load_plugin
 from ideator_rl.recipe import (
     ExecutingRecipe,
     LocalWorkersSettings,
@@ -137,6 +138,9 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
             f"{path}: executor.workers: training runs its trials on Ray, which it starts on this "
             "machine where RAY_ADDRESS is not set, or in the store: leave it out, or set store"
         )
+    if isinstance(workers := recipe.executor.workers, PluginSettings):
+        # They are opened in an actor, where an error would come late.
+        load_plugin("workers", "executor.workers", workers.name, workers.options)
     check_objective(recipe.objective, recipe.grpo.group_size)
     prompt = recipe.answer.prompt or prompt_for(recipe.implementer)
     answer = msgspec.structs.replace(recipe.answer, prompt=prompt)

@@ -24,7 +24,7 @@ from executor.store.threads import in_thread
 from executor.task_group import task_group
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator
 from ideator_rl.recipe import SearchRecipe
-from ideator_rl.search.methods import METHODS
+from ideator_rl.search.methods import open_method
 
 FOLDER = "epochs"
 
@@ -44,6 +44,7 @@ class Epochs:
 
     def __init__(self, recipe: SearchRecipe, run: RunFolder, begun: Collection[str]) -> None:
         self._recipe, self._run, self._begun = recipe, run, begun
+        self._method = open_method(recipe.search)
         self._recorded = run.kept_numbered(FOLDER, Shown)
         self._seen: list[Idea] = []
         self.number = 0
@@ -71,7 +72,7 @@ class Epochs:
         history = [executed[key] for key in shown.ideas if key in executed]
         baseline = baseline if shown.baseline else math.nan
         size = min(self._recipe.search.epoch_size, self.ideas_left)
-        parts = METHODS[self._recipe.search.method](number, size, history, baseline, rng)
+        parts = self._method(number, size, history, baseline, rng)
         names = [f"{number:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
         async with task_group() as tasks:
             if is_new:

@@ -15,13 +15,14 @@ from executor.store.runs import RunFolder
 from ideator_rl.ideators.ideator import Ideator
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.ideators.language_model.model_folder import fingerprint
+from ideator_rl.ideators.plugin import PluginIdeator
+from ideator_rl.plugins import PluginSettings
 from ideator_rl.recipe import (
     ApiIdeatorSettings,
     CheckpointIdeatorSettings,
+    IdeatorSettings,
     LibraryIdeatorSettings,
 )
-
-IdeatorSettings = LibraryIdeatorSettings | CheckpointIdeatorSettings | ApiIdeatorSettings
 
 
 def open_ideator(
@@ -39,7 +40,7 @@ def open_ideator(
         default_prompt: how a checkpoint is asked where neither settings nor its folder say.
 
     Raises:
-        UserError: a library, a model or a key is missing.
+        UserError: a library, a model, a key or a plug-in is missing.
     """
     # Imported here because some kinds have heavy imports.
     if isinstance(settings, LibraryIdeatorSettings):
@@ -51,6 +52,8 @@ def open_ideator(
 
         llm = open_llm(settings.llm, Journal(f"{run.url}/llm/ideator"), "ideator.llm")
         return ApiIdeator(llm, problem, record=run.record)
+    if isinstance(settings, PluginSettings):
+        return PluginIdeator(settings, problem, "ideator")
     from ideator_rl.ideators.checkpoint import CheckpointIdeator
 
     return CheckpointIdeator.load(

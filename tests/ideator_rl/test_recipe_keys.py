@@ -27,6 +27,6 @@ def test_a_row_says_values_and_defaults() -> None:
     text = page()
     assert "| `budget.ideas` | int ≥ 1 | `24` |" in text
     assert "| `search.pipeline` | `epochs`, `continuous` | `epochs` |" in text
-    assert "| `ideator.kind` | `library`, `checkpoint`, `api` | `library` |" in text
+    assert "| `ideator.kind` | `library`, `checkpoint`, `api`, `plugin` | `library` |" in text
     assert "| `ideator.model` | str | required |" in text
     assert "| `ideator.llm.thinking_tokens` | int ≥ 1,024 or `adaptive` | – |" in text

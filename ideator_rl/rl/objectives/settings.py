@@ -5,6 +5,7 @@ advantages(MaxAtKSettings(k=8), group)          # (n,), finite
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -12,12 +13,12 @@ import numpy as np
 
 from executor.errors import UserError
 from executor.settings import Positive, Settings
+from ideator_rl.plugins import load_plugin, raised
 from ideator_rl.rl.objectives.entropic import entropic
 from ideator_rl.rl.objectives.group import Floats, Group
 from ideator_rl.rl.objectives.grpo import grpo
 from ideator_rl.rl.objectives.max_at_k import max_at_k
 from ideator_rl.rl.objectives.piecewise import piecewise
-from ideator_rl.rl.objectives.plugin import plugin
 from ideator_rl.rl.objectives.quantile import quantile
 from ideator_rl.rl.objectives.rank import rank
 from ideator_rl.rl.objectives.risk_seeking import risk_seeking
@@ -91,13 +92,21 @@ class RankObjective(ObjectiveSettings, frozen=True, tag="rank"):
 
 
 class PluginObjective(ObjectiveSettings, frozen=True, tag="plugin"):
-    """An objective of an installed package: `name` is its entry point, `options` are its own."""
+    """An objective of another package, see docs/extending.md: `name` is its entry point or
+    `package.module:name`, `options` are its own."""
 
     name: str
     options: dict[str, Any] = {}
 
+    def load(self) -> Callable[..., Any]:
+        return load_plugin("objective", "objective", self.name, self.options)
+
     def advantages(self, group: Group) -> Floats:
-        return plugin(self.name)(group, **self.options)
+        found = self.load()
+        try:
+            return found(group, **self.options)
+        except Exception as error:  # whatever a package does
+            raise raised("objective", self.name, error) from error
 
 
 Objective = (
@@ -120,7 +129,7 @@ def check_objective(objective: Objective, group_size: int) -> None:
             f"grpo.group_size is {group_size}"
         )
     if isinstance(objective, PluginObjective):
-        plugin(objective.name)
+        objective.load()
 
 
 def advantages(objective: Objective, group: Group) -> Floats:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from executor.errors import UserError
-from ideator_rl.rl.objectives import plugin as plugins
+from ideator_rl import plugins
 from ideator_rl.rl.objectives.entropic import DIVERGENCE, steepness
 from ideator_rl.rl.objectives.group import EPSILON, Floats, Group
 from ideator_rl.rl.objectives.settings import (
@@ -207,7 +207,7 @@ def test_ranks_do_not_see_how_far_failures_lie_below() -> None:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, value: str) -> PluginObjective:
-    entry = EntryPoint("mine", value, plugins.GROUP)
+    entry = EntryPoint("mine", value, plugins.CONTRACTS["objective"].group)
     monkeypatch.setattr(plugins, "entry_points", lambda group: [entry])
     return PluginObjective("mine", {"weight": 2.0})
 
@@ -251,6 +251,10 @@ def test_what_is_no_advantage_is_one_line(
     [
         (MaxAtKObjective(k=9), "objective.k: the best of 9 .* grpo.group_size is 8"),
         (PluginObjective("no-such"), "objective.name: no objective 'no-such' is installed"),
+        (
+            PluginObjective(f"{__name__}:best_only", {"wait": 1}),
+            "objective.options: .*best_only: missing a required.* argument: 'weight'",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_starts(objective: Objective, told: str) -> None:
