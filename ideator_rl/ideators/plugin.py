@@ -7,6 +7,7 @@ What it raises, and what it gives that is no proposal, ends the run in one line.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -29,6 +30,8 @@ class PluginIdeator:
         try:
             asked = self._ideator.propose(request)
             if not hasattr(asked, "aclose"):
+                if inspect.iscoroutine(asked):
+                    asked.close()  # or Python warns that nobody awaited it
                 raise TypeError("propose has to be an async generator: async def with yield")
             async with aclosing(asked) as batches:
                 async for batch in batches:

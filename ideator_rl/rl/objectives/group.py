@@ -3,8 +3,8 @@
     def advantages(group: Group) -> np.ndarray:           # (n,), any finite numbers
         return group.rewards_N - group.rewards_N.mean()
 
-A group is the answers to one prompt in one step. An installed package adds an objective through the
-entry-point group `ideator_rl.objectives`, see `plugin.py`.
+A group is the answers to one prompt in one step. docs/extending.md shows an objective of another
+package.
 """
 
 from __future__ import annotations
