@@ -157,3 +157,47 @@ def test_pip_installs_the_package_with_its_environment(tmp_path: Path) -> None:
     done = ideator_rl(place, *words, PYTHONPATH=f"{ROOT}:{site}")
     assert done.code == 0, done.err
     assert json.loads(done.out)["completed"] == 4
+
+
+@pytest.mark.slow
+def test_the_other_parts_work_where_trials_run_on_ray(outside: Path, command: Command) -> None:
+    pytest.importorskip("ray")
+    words = ("search", "--config", "config_mine.yaml", *QUICK, "--budget.ideas", "4", "--json")
+    words += ("--ideator.options.setting", "value", "--confirm.top", "0")
+    done = command(*words, "--executor.workers", "{kind: ray}")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["completed"] == 4 and not (outside / "trials.txt").exists()
+
+
+@pytest.mark.slow
+def test_implementer_and_workers_open_in_the_process_that_a_training_gives_them(
+    outside: Path,
+) -> None:
+    pytest.importorskip("ray")
+    code = """
+from functools import partial
+from pathlib import Path
+from executor import Idea
+from executor.cluster.connect import connected
+from executor.cluster.remote import start_executor
+from gym_envs import find_problem
+from ideator_rl.open_executor import plugin_workers
+from ideator_rl.open_implementer import open_implementer
+from ideator_rl.plugins import PluginSettings
+
+noted = PluginSettings("noted", {"file": str(Path("trials.txt").absolute())})
+with connected():
+    executor = start_executor(
+        find_problem("tiny"), store="store", run="first", slots=1, sandbox="best-effort",
+        implementer=partial(open_implementer, PluginSettings("words")),
+        workers=partial(plugin_workers, noted),
+    )
+    print("reward", executor.submit(Idea("a", "Set value to 14.")).result().reward)
+    executor.close()
+"""
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{outside / 'site'}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=outside, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "reward 14.0" in done.stdout, done.stderr
+    assert (outside / "trials.txt").read_text() == "a completed\n"

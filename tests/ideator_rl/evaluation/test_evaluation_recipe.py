@@ -75,6 +75,8 @@ def test_trials_have_seeds_that_no_training_has() -> None:
         ({"n": 0}, "n: expected `int` >= 1"),
         ({"k": [0]}, "k.* expected `int` >= 1"),
         ({"models": []}, "models: name at least one, or a language model under apis"),
+        ({"plugins": {"library": {"name": "x"}}}, "plugins: 'library' names no row of its own"),
+        ({"plugins": {"mine": {}}}, "plugins.name: required, but missing"),
         ({"models": ["a", "a"]}, "models: a is there twice"),
         ({"models": ["baseline"]}, r"models: baseline is a row of its own; write \./baseline"),
         ({"prompt": "long"}, "prompt: expected one of full, words, brief"),
