@@ -242,6 +242,13 @@ def _set_field(raw: dict, dotted: object, value: object) -> None:
     raw[key] = value
 
 
+def _is_shared(link: Path, codebase: Path, problems: Path) -> bool:
+    """Whether a link leads to the file of another codebase; one to elsewhere would not travel."""
+    target = link.resolve()
+    outside = not target.is_relative_to(codebase.resolve())
+    return target.is_file() and target.is_relative_to(problems) and outside
+
+
 def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
     if not folder.is_dir():
         raise ProblemError(f"{toml}: codebase: the folder {folder} does not exist")
@@ -250,8 +257,12 @@ def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
         name = path.relative_to(folder).as_posix()
         if "__pycache__" in path.parts or (path.is_dir() and not path.is_symlink()):
             continue
-        if path.is_symlink() or path.stat().st_size > MAX_FILE_BYTES:
-            raise ProblemError(f"{path}: a codebase holds no links and no file over 1 MB")
+        if path.is_symlink() and not _is_shared(path, folder, toml.parent.parent):
+            raise ProblemError(
+                f"{path}: a link may lead to a file of a problem beside this one only"
+            )
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ProblemError(f"{path}: a codebase holds no file over 1 MB")
         try:
             codebase[name] = path.read_bytes().decode()
         except UnicodeDecodeError:

@@ -178,6 +178,15 @@ def test_a_link_in_the_codebase_is_named(folder: Path, target: str) -> None:
     assert f"{folder}/codebase/link" in complaint(folder)
 
 
+def test_a_link_to_a_file_of_a_problem_beside_is_that_file(folder: Path) -> None:
+    (folder.parent / "neighbour").mkdir()
+    (folder.parent / "neighbour" / "shared.py").write_text("answer = 42\n")
+    (folder / "codebase/shared.py").symlink_to("../../neighbour/shared.py")
+    assert load_problem(folder).codebase["shared.py"] == "answer = 42\n"
+    (folder / "codebase/whole").symlink_to("../../neighbour")
+    assert f"{folder}/codebase/whole" in complaint(folder)
+
+
 def test_compiled_files_are_no_part_of_the_codebase(folder: Path) -> None:
     (folder / "codebase/__pycache__").mkdir()
     (folder / "codebase/__pycache__/train.pyc").write_bytes(b"\x80\x81")

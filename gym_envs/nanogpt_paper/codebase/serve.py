@@ -1,0 +1,1 @@
+../../nanogpt/codebase/serve.py
