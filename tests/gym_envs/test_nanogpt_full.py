@@ -434,6 +434,7 @@ def test_a_model_is_compiled_inside_the_sandbox(prepared: Path, tmp_path: Path) 
     [
         ("nanogpt-speedrun", {"budget", "reward", "hyperparameters"}),
         ("nanogpt-1gpu", {"resources"}),
+        ("nanogpt-paper", {"codebase", "library", "budget"}),
     ],
 )
 def test_a_variant_shares_data_and_all_but_some_sections(
