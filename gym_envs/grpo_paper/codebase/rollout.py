@@ -1,0 +1,1 @@
+../../grpo/codebase/rollout.py

@@ -1,0 +1,1 @@
+../../grpo/codebase/tiny_gpt.py
