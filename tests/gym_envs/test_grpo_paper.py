@@ -22,6 +22,7 @@ from tests.gym_envs.test_grpo_math import (
     MATH,
     model,  # noqa: F401 (a fixture)
     needs_math,
+    read,
     source,  # noqa: F401 (a fixture)
 )
 
@@ -140,7 +141,7 @@ def test_all_of_12000_problems_are_for_training_and_the_end_of_a_search() -> Non
 
 
 @needs_math
-def test_of_a_folder_with_math_500_problems_are_held_out_and_500_kept_for_the_end(
+def test_of_a_folder_with_math_every_problem_has_a_part(
     model: Path,  # noqa: F811
     tmp_path: Path,
 ) -> None:
@@ -149,15 +150,17 @@ def test_of_a_folder_with_math_500_problems_are_held_out_and_500_kept_for_the_en
     folder = tmp_path / "source"
     shutil.copytree(MATH, folder)
     shutil.copytree(model, folder / "model")
+    rows = read(MATH / "train.jsonl")
+    answered = [json.dumps(row) for row in rows if row["answer"]]  # some of the set have none
+    (folder / "train.jsonl").write_text("\n".join(answered))
     parts = {part: tmp_path / part for part in ("train", "held_out", "final")}
     for part in parts.values():
         part.mkdir()
     with prepare.imports():
         prepare.module.prepare(**parts, source=str(folder), secret="a secret")
-    count = {path.parent.name: path.read_text().count("\n") for path in tmp_path.glob("*/*.jsonl")}
-    whole = (folder / "train.jsonl").read_text().count("\n")
-    assert (count["held_out"], count["final"]) == (500, min(500, -(-whole // 16)))
-    assert whole - count["final"] - 20 <= count["train"] <= whole - count["final"]
+    train, held_out, final = (len(read(next(part.glob("*.jsonl")))) for part in parts.values())
+    assert (held_out, final) == (500, min(500, -(-len(answered) // 16)))
+    assert train + final == len(answered)
 
 
 # ----- the examination
