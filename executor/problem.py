@@ -243,10 +243,12 @@ def _set_field(raw: dict, dotted: object, value: object) -> None:
 
 
 def _is_shared(link: Path, codebase: Path, problems: Path) -> bool:
-    """Whether a link leads to the file of another codebase; one to elsewhere would not travel."""
-    target = link.resolve()
-    outside = not target.is_relative_to(codebase.resolve())
-    return target.is_file() and target.is_relative_to(problems) and outside
+    """Whether a link leads to a file of another codebase; any other file is nobody's to show."""
+    target, problems = link.resolve(), problems.resolve()
+    if not target.is_file() or not target.is_relative_to(problems):
+        return False
+    in_codebase = target.relative_to(problems).parts[1:2] == (codebase.name,)
+    return in_codebase and not target.is_relative_to(codebase.resolve())
 
 
 def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
@@ -259,7 +261,7 @@ def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
             continue
         if path.is_symlink() and not _is_shared(path, folder, toml.parent.parent):
             raise ProblemError(
-                f"{path}: a link may lead to a file of a problem beside this one only"
+                f"{path}: a link may only lead to a file in the codebase of a problem beside this one"
             )
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ProblemError(f"{path}: a codebase holds no file over 1 MB")

@@ -179,12 +179,17 @@ def test_a_link_in_the_codebase_is_named(folder: Path, target: str) -> None:
 
 
 def test_a_link_to_a_file_of_a_problem_beside_is_that_file(folder: Path) -> None:
-    (folder.parent / "neighbour").mkdir()
-    (folder.parent / "neighbour" / "shared.py").write_text("answer = 42\n")
-    (folder / "codebase/shared.py").symlink_to("../../neighbour/shared.py")
+    beside = folder.parent / "neighbour"
+    (beside / "codebase").mkdir(parents=True)
+    (beside / "codebase/shared.py").write_text("answer = 42\n")
+    (beside / "key").write_text("secret\n")
+    (folder / "codebase/shared.py").symlink_to("../../neighbour/codebase/shared.py")
     assert load_problem(folder).codebase["shared.py"] == "answer = 42\n"
-    (folder / "codebase/whole").symlink_to("../../neighbour")
-    assert f"{folder}/codebase/whole" in complaint(folder)
+    for other in ("neighbour", "neighbour/codebase", "neighbour/key"):
+        link = folder / "codebase/other"
+        link.symlink_to(f"../../{other}")
+        assert str(link) in complaint(folder)
+        link.unlink()
 
 
 def test_compiled_files_are_no_part_of_the_codebase(folder: Path) -> None:
