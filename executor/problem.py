@@ -261,7 +261,7 @@ def _read_codebase(toml: Path, folder: Path, files: Files) -> dict[str, str]:
             continue
         if path.is_symlink() and not _is_shared(path, folder, toml.parent.parent):
             raise ProblemError(
-                f"{path}: a link may only lead to a file in the codebase of a problem beside this one"
+                f"{path}: a link may only lead into the codebase of a problem beside this one"
             )
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ProblemError(f"{path}: a codebase holds no file over 1 MB")
