@@ -41,7 +41,7 @@ class RemoteExecutor:
 
     def __init__(self, name: str, actor: Any) -> None:
         self.name = name
-        self._actor = actor
+        self._actor, self._closed = actor, False
         self.problem: Problem
         self.slots: int
         self.problem, self.slots = self._ask(actor.described.remote())
@@ -88,7 +88,8 @@ class RemoteExecutor:
         return self._ask(self._actor.failure.remote())
 
     def close(self) -> None:
-        """Ends all trials and the actor; finished trials are in the store."""
+        """Ends all trials and the actor; finished trials are in the store, others are cancelled."""
+        self._closed = True
         with suppress(ExecutorLost):
             self._ask(self._actor.close.remote())
         ray.kill(self._actor)
@@ -102,12 +103,16 @@ class RemoteExecutor:
     def _future(self, answer: Any) -> Future[Outcome]:
         """`answer` as a future whose errors are plain and which can be cancelled."""
         result: Future[Outcome] = Future()
+        begun = not self._closed
 
         def take(answered: Future[Outcome]) -> None:
             if not result.set_running_or_notify_cancel():
                 return
             if (error := answered.exception()) is not None:
-                result.set_exception(self._plain(error))
+                plain = self._plain(error)
+                # The actor may be gone before its last answers are here.
+                ended = begun and self._closed and isinstance(plain, ExecutorLost)
+                result.set_exception(CancelledError() if ended else plain)
             else:
                 result.set_result(answered.result())
 

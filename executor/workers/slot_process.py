@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from executor import processes
@@ -86,7 +87,8 @@ class SlotProcess:
         try:
             await asyncio.wait_for(process.communicate(b""), STOP_S)
         except TimeoutError:
-            process.kill()
+            with suppress(ProcessLookupError):  # it may have ended just now
+                process.kill()
             await process.communicate()
         if process.returncode != 0:
             processes.end_strays(self._folder)

@@ -63,7 +63,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 3), st.lists(st.integers(-2, 2), max_size=12))
 def test_jobs_begin_by_priority_then_age_and_never_more_than_there_are_slots(
     spec: TrialSpec, slots: int, priorities: list[int]

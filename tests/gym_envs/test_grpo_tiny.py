@@ -230,7 +230,7 @@ def test_responses_are_sampled_from_the_softmax() -> None:
 
 
 @given(st.integers(0, 400), st.binary(max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_damaged_file_is_refused_or_read_whole(cut: int, tail: bytes) -> None:
     tensors = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(5, dtype=torch.bfloat16)}
     with tempfile.TemporaryDirectory() as folder:

@@ -44,7 +44,7 @@ names = st.sampled_from(
 trees = st.dictionaries(names, contents, max_size=4)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(ideas)
 def test_any_text_is_applied_inside_the_permissions_or_refused(text: str) -> None:
     before = dict(FILES)
@@ -60,7 +60,7 @@ def test_any_text_is_applied_inside_the_permissions_or_refused(text: str) -> Non
     assert "serve.py" in after and not any(".." in path for path in after)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(st.characters(), max_size=300))
 def test_arbitrary_unicode_raises_nothing_but_edit_errors(text: str) -> None:
     for idea in (text, f"train.py\n<<<<<<< SEARCH\na = 1\n=======\n{text}\n>>>>>>> REPLACE"):
@@ -68,7 +68,7 @@ def test_arbitrary_unicode_raises_nothing_but_edit_errors(text: str) -> None:
             apply_edits(FILES, idea, editable=["**"], frozen=[])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(trees, trees, st.booleans())
 def test_a_canonical_diff_applies_back(
     before: dict[str, str], after: dict[str, str], related: bool
@@ -98,7 +98,7 @@ def test_a_canonical_diff_is_sorted_and_stable() -> None:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(trees, trees)
 def test_git_applies_a_canonical_diff(before: dict[str, str], after: dict[str, str]) -> None:
     diff = canonical_diff(before, after)

@@ -59,7 +59,7 @@ def test_twice_the_text_is_at_most_twice_the_work(kind: str) -> None:
 
 
 @pytest.mark.usefixtures("small_purses")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=8), min_size=1, max_size=4),
     st.sampled_from(["", "\n", "\r\n"]),

@@ -132,7 +132,7 @@ def test_nothing_is_imported_to_find_out(tmp_path: Path, monkeypatch: pytest.Mon
     assert "has no `quiet`" in problems(new="from loud_package.part import quiet\n")[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.sampled_from(

@@ -319,7 +319,7 @@ JSON = st.recursive(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", APIS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(events=st.lists(st.tuples(KINDS, JSON), min_size=1, max_size=4))
 def test_no_stream_whatsoever_is_an_accident(which: str, events: list[tuple[str, object]]) -> None:
     data = b"".join(

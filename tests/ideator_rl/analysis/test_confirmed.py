@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.records import Outcome, Status
@@ -114,7 +114,6 @@ def test_plans_are_kept_in_their_order_and_none_twice_in_a_row(tmp_path) -> None
 rewards = st.floats(-1e6, 1e6)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5).flatmap(lambda n: st.lists(st.tuples(*[rewards] * n), min_size=2)))
 def test_any_rewards_give_json_and_a_plot_inside_its_axis(rows: list[tuple[float, ...]]) -> None:
     found = verdicts({str(i): row for i, row in enumerate(rows[1:])}, rows[0][0], rows[0])

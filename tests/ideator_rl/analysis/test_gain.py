@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,7 +15,6 @@ from ideator_rl.analysis.gain import Gain, prediction_band, smallest_gain, welch
 REWARDS = st.lists(st.floats(-100, 100, allow_subnormal=False), min_size=2, max_size=8)
 
 
-@settings(deadline=None)
 @given(REWARDS, REWARDS, st.integers(1, 5))
 def test_the_interval_is_welchs(ours: list[float], theirs: list[float], comparisons: int) -> None:
     """B. L. Welch, Biometrika 34, 1947, 28-35, with the degrees of freedom of Satterthwaite."""
@@ -31,7 +30,6 @@ def test_the_interval_is_welchs(ours: list[float], theirs: list[float], comparis
     )
 
 
-@settings(deadline=None)
 @given(REWARDS, REWARDS)
 def test_the_interval_holds_the_gain_and_turns_with_the_sides(
     ours: list[float], theirs: list[float]
@@ -42,7 +40,6 @@ def test_the_interval_holds_the_gain_and_turns_with_the_sides(
     assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=4))
 def test_no_rewards_give_nan(rewards: list[float]) -> None:
     gain = welch(rewards, rewards)

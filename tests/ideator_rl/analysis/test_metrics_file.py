@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ideator_rl.analysis.metrics_file import append_step, best_before, parse_steps, read_steps
@@ -43,7 +43,6 @@ _lines = st.text(max_size=20) | st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(_lines, max_size=8).map("\n".join))
 def test_any_text_holds_steps_of_finite_numbers_in_order(text):
     steps = parse_steps(text)
@@ -52,7 +51,6 @@ def test_any_text_holds_steps_of_finite_numbers_in_order(text):
     assert all(math.isfinite(value) for figures in steps.values() for value in figures.values())
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.integers(1, 20), st.floats(0, 1), max_size=10), st.integers(1, 21))
 def test_the_best_before_a_step_is_that_of_the_steps_before(tmp_path_factory, rewards, step):
     path = tmp_path_factory.mktemp("run") / "metrics.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ideator_rl.analysis.best_at_k import best_at_k
@@ -13,7 +13,6 @@ from ideator_rl.analysis.paired_bootstrap import Difference, paired_difference
 PAIRS = st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=4, max_size=20)
 
 
-@settings(deadline=None)
 @given(PAIRS, st.integers(1, 3))
 def test_the_interval_turns_with_the_sides(pairs: list[tuple[float, float]], k: int) -> None:
     ours, theirs = zip(*pairs, strict=True)
@@ -26,7 +25,6 @@ def test_the_interval_turns_with_the_sides(pairs: list[tuple[float, float]], k: 
         assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-10, 10), min_size=4, max_size=20), st.floats(-5, 5))
 def test_what_both_sides_share_cancels_out(theirs: list[float], gain: float) -> None:
     found = paired_difference([reward + gain for reward in theirs], theirs, resamples=200)

@@ -227,7 +227,7 @@ def recipes(draw: st.DrawFn, budgets: bool) -> SearchRecipe:
 slots = st.integers(1, 20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(recipes(budgets=True), pasts, slots)
 def test_nothing_is_expected_that_is_more_than_at_most(
     recipe: SearchRecipe, past: Past, slots: int
@@ -246,7 +246,7 @@ def test_nothing_is_expected_that_is_more_than_at_most(
     json.dumps(found.figures(), allow_nan=False)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(recipes(budgets=False), pasts, slots)
 def test_the_total_is_the_sum_of_the_stages(recipe: SearchRecipe, past: Past, slots: int) -> None:
     found = price(recipe, past, slots)
@@ -257,7 +257,7 @@ def test_the_total_is_the_sum_of_the_stages(recipe: SearchRecipe, past: Past, sl
             assert getattr(getattr(found.total, column), name) == pytest.approx(summed)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(recipes(budgets=False), pasts, slots, st.integers(1, 40))
 def test_more_ideas_never_cost_less(
     recipe: SearchRecipe, past: Past, slots: int, more: int

@@ -163,7 +163,7 @@ def test_hostile_texts_stay_text(text: str) -> None:
     assert clean_text(page, 10 * len(page)) == page
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=12), st.floats(-5, 5))
 def test_any_rewards_make_a_page(rewards: list[float | None], level: float) -> None:
     outcomes = [

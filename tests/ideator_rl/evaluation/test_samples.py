@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from executor import Problem, load_problem
@@ -30,7 +30,6 @@ def problem(folder: Path) -> Problem:
     return load_problem(make_problem(folder / "tiny"))
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(), min_size=1, max_size=6), st.integers(0, 200))
 def test_a_file_that_was_cut_short_keeps_its_whole_lines(texts: list[str], lost: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -40,7 +40,7 @@ def test_twice_the_reply_is_at_most_twice_the_work(kind: str) -> None:
     assert steps(HOSTILE[kind](2 * SIZE)) <= 2.2 * steps(HOSTILE[kind](SIZE)) + LEAST
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(FRAGMENTS | st.text(max_size=5), min_size=1, max_size=4).map("".join))
 def test_a_reply_over_and_over_is_work_in_proportion(piece: str) -> None:
     times = 2000 // len(piece) + 1 if piece else 1

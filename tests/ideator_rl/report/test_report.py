@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import (
     begin,
@@ -219,7 +219,6 @@ def test_hostile_texts_stay_data(tmp_path, text):
     assert clean_text(page, 10 * len(page)) == page
 
 
-@settings(deadline=None)  # a busy machine is not slow code
 @given(st.text())
 def test_any_text_comes_back_cleaned_from_the_page(text):
     page = render_report(load_run(hostile_run("memory://report-any", text)))

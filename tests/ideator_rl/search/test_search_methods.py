@@ -3,7 +3,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from executor import Idea, Outcome
@@ -56,7 +56,6 @@ def test_exploration_is_shown_a_hundred_ideas_at_most() -> None:
     assert len(parts[1].history) == SHOWN_IDEAS == 100
 
 
-@settings(deadline=None)  # what is bounded is a count
 @given(st.integers(0, 40), st.integers(1, 60), st.lists(st.floats(0, 3) | st.none(), max_size=30))
 def test_an_epoch_is_always_filled_exactly(
     epoch: int, size: int, rewards: list[float | None]
