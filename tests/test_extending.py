@@ -159,7 +159,7 @@ def test_pip_installs_the_package_with_its_environment(tmp_path: Path) -> None:
     assert json.loads(done.out)["completed"] == 4
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_the_other_parts_work_where_trials_run_on_ray(outside: Path, command: Command) -> None:
     pytest.importorskip("ray")
     words = ("search", "--config", "config_mine.yaml", *QUICK, "--budget.ideas", "4", "--json")

@@ -133,7 +133,7 @@ def test_parts_of_a_step_make_the_same_curve(losses: Train, tmp_path: Path) -> N
     )
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_two_processes_with_a_slice_each_make_the_same_curve(losses: Train, tmp_path: Path) -> None:
     folder = codebase(tmp_path / "run")
     one = losses(folder)
