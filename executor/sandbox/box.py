@@ -46,7 +46,6 @@ class Box:
         tools: files that appear below `/ideator/tools`, by name.
         limits: upper bounds of resources.
         gpus: whether it sees the device nodes of GPUs.
-        memory_files: whether it may make files in memory without a name, see `seccomp.program`.
     """
 
     work: Path
@@ -56,4 +55,3 @@ class Box:
     tools: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = Limits()
     gpus: bool = False
-    memory_files: bool = True

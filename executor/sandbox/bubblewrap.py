@@ -70,12 +70,13 @@ def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
     if box.gpus and Path("/sys").exists():
         words += ["--ro-bind", "/sys", "/sys"]
     words += ["--bind", str(box.scratch / "shm"), "/dev/shm"]
-    first = str(TOOLS / _FIRST_PROCESS.name)
-    words += ["--ro-bind", str(_FIRST_PROCESS), first]
+    first, as_root = TOOLS / _FIRST_PROCESS.name, os.geteuid() == 0
+    if not as_root:
+        words += ["--ro-bind", str(_FIRST_PROCESS), str(first)]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(WORK)]
-    if os.geteuid() != 0:
+    if not as_root:
         words += ["--as-pid-1", "--unshare-user", "--uid", "65534", "--gid", "65534"]
-        return words, [sys.executable, "-I", "-S", "-B", first]
+        return words, [sys.executable, "-I", "-S", "-B", str(first)]
     for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
         words += ["--cap-add", capability]
     return words, _give_up_root(uid)

@@ -19,7 +19,6 @@ from pathlib import Path
 from executor.sandbox import syscalls as sys
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
 from executor.sandbox.machine_facts import covers
-from executor.sandbox.seccomp import program
 from executor.sandbox.visible import (
     gpu_devices,
     is_link_at_root,
@@ -43,19 +42,21 @@ class _Seen:
     filter: bytes | None
 
 
-def entry(box: Box, uid: int, folder: Path, report: int | None = None) -> Callable[[], None]:
+def entry(
+    box: Box, uid: int, folder: Path, filter: bytes | None, report: int | None = None
+) -> Callable[[], None]:
     """What locks the process in that calls it, and returns in a grandchild of that process.
 
-    `folder` is an empty one of the host. The exit code of the grandchild is that of the caller, and
-    is written to the descriptor `report` if there is one. What is called raises OSError where the
-    kernel refuses.
+    `folder` is an empty one of the host, `filter` that of system calls, see `seccomp`. The exit
+    code of the grandchild is that of the caller, and is written to the descriptor `report` if there
+    is one. What is called raises OSError where the kernel refuses.
     """
     # Looked up here, since a worker remembers it and each new child would look again.
     seen = _Seen(
         visible_paths(box.gpus),
         masked_paths(box.hidden, box.gpus),
         tuple(covers(box)),
-        program(box.memory_files),
+        filter,
     )
     return partial(_enter, box, seen, uid, folder, report)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
-from pathlib import Path
 from typing import Literal, get_args
 
 from executor import processes
@@ -99,7 +98,7 @@ def start(
     steps = _limits(sandbox, box, group)
     if sandbox.name == "bubblewrap":
         options, prefix = bubblewrap.arguments(box, box_uid())
-        if (code := seccomp.program(box.memory_files)) is not None:
+        if (code := seccomp.program(memory_files=sandbox.grouped)) is not None:
             descriptors.append(_in_memory(code))
             options = ["--seccomp", str(descriptors[-1]), *options]
         # Not on the command line: a box can read that of its first process.
@@ -108,7 +107,7 @@ def start(
         # Of bwrap's own processes; the command does not get to see it.
         env = {**env, processes.MARK: os.environ.get(processes.MARK, "")}
     elif sandbox.name == "namespaces":
-        steps.append(namespaces.entry(box, box_uid(), _root(box)))
+        steps.append(_entry(sandbox, box))
     elif sandbox.level != "none" and processes.LINUX:
         steps.append(partial(syscalls.prctl, syscalls.PR_SET_NO_NEW_PRIVS, 1))
     try:
@@ -144,8 +143,7 @@ def start_warm(
     `clock`, one of `pass_fds`, is where it says how much CPU time its start took. Raises OSError
     where the sandbox does not start.
     """
-    entry = namespaces.entry(box, box_uid(), _root(box), report=STATUS)
-    steps = (*_limits(sandbox, box, group), entry)
+    steps = (*_limits(sandbox, box, group), _entry(sandbox, box, report=STATUS))
     job = ForkJob(steps, dict(env), str(box.work), clock, list(script), tuple(pass_fds))
     return server.start(job, output=output, stdin=stdin, pass_fds=pass_fds)
 
@@ -160,10 +158,12 @@ def _limits(sandbox: Sandbox, box: Box, group: cgroup.Group | None) -> list[Call
     return steps
 
 
-def _root(box: Box) -> Path:
+def _entry(sandbox: Sandbox, box: Box, report: int | None = None) -> Callable[[], None]:
+    """What locks the process that calls it into the sandbox `namespaces`."""
     root = box.scratch / "root"
     root.mkdir(exist_ok=True)
-    return root
+    filter = seccomp.program(memory_files=sandbox.grouped)
+    return namespaces.entry(box, box_uid(), root, filter, report)
 
 
 def _in_memory(data: bytes) -> int:

@@ -1,6 +1,6 @@
 """The filter of system calls: one that is not on the list does not exist in the box (ENOSYS).
 
-    filter_syscalls(program())      # for this process and all that it starts
+    filter_syscalls(program(memory_files=True))      # for this process and all that it starts
 
 Libraries fall back from a call that does not exist, as on an older kernel; `clone3`, which hides
 its flags behind a pointer, is such a call. Some calls exist for some arguments only: those are
@@ -101,7 +101,7 @@ _NO_SUCH_CALL = 0x00050000 | errno.ENOSYS
 
 
 @cache
-def program(memory_files: bool = True) -> bytes | None:
+def program(*, memory_files: bool) -> bytes | None:
     """The filter as the kernel reads it; None on an architecture that is not in the table.
 
     `memory_files` admits files in memory without a name, which only a control group bounds: sent

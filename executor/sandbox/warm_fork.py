@@ -102,11 +102,11 @@ def _locked_in(channel: socket.socket, server: int) -> ForkJob:
         step()
     # Of a process that changed its user the kernel hides even its own files.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-    # For who looks at the machine: the command line stays the server's.
-    Path("/proc/self/comm").write_text(Path(job.script[0]).name)
     os.environ.update(job.env)
     os.write(STATUS, LOCKED_IN)
     os.close(STATUS)
+    # For who looks at the machine: the command line stays the server's.
+    Path("/proc/self/comm").write_text(Path(job.script[0]).name)
     return job
 
 

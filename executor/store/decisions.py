@@ -51,20 +51,14 @@ def read_record(storage: Storage, path: str, kind: type[S]) -> S | None:
         return None
     try:
         return kind.from_json(data)
-    except json.JSONDecodeError as error:
-        if not data.endswith(b"\n"):
-            return None
-        raise _damaged(storage, path, error) from None
     except (ValueError, RecursionError) as error:  # the latter of a file nested without end
-        raise _damaged(storage, path, error) from None
-
-
-def _damaged(storage: Storage, path: str, error: Exception) -> DamagedRecord:
-    return DamagedRecord(
-        f"{storage.url}/{path} is damaged, or of another version of this program "
-        f"({clean_line(str(error), _LONGEST_REASON)}); put the file back as it was, or choose "
-        "another run name"
-    )
+        if isinstance(error, json.JSONDecodeError) and not data.endswith(b"\n"):
+            return None
+        raise DamagedRecord(
+            f"{storage.url}/{path} is damaged, or of another version of this program "
+            f"({clean_line(str(error), _LONGEST_REASON)}); put the file back as it was, or choose "
+            "another run name"
+        ) from None
 
 
 def write_record(storage: Storage, path: str, record: StrictRecord) -> None:

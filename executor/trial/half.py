@@ -106,7 +106,6 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox) -> Box:
         tools={path.name: path for path in (PRELUDE, RUN_SCRIPT, TORCHRUN)},
         limits=spec.limits,
         gpus=spec.gpus > 0,
-        memory_files=sandbox.grouped,
     )
 
 

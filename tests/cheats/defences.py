@@ -105,7 +105,7 @@ def _for_each_lock() -> list[Defence]:
                 given=exposed_to_the_loader,
             ),
             *(
-                Defence(f"seccomp: {what}", name, cheat, no_filter(module))
+                Defence(f"seccomp: {what}", name, cheat, no_filter)
                 for what, cheat in _REFUSED_CALLS.items()
             ),
         ]
@@ -122,7 +122,7 @@ DEFENCES: tuple[Defence, ...] = (
         "bubblewrap",
         "left-in-shared-memory",
         without("--unshare-ipc"),
-        given=no_filter(bubblewrap),
+        given=no_filter,
     ),
     Defence(
         "host name",
@@ -146,7 +146,7 @@ DEFENCES: tuple[Defence, ...] = (
         put(bubblewrap, "_give_up_root", lambda uid: []),
     ),
     Defence("bounding set", "bubblewrap", "becomes-root", setpriv("--bounding-set=-all", [])),
-    Defence("seccomp", "bubblewrap", "kernel-doors", no_filter(bubblewrap)),
+    Defence("seccomp", "bubblewrap", "kernel-doors", no_filter),
     # ---- namespaces
     Defence("network namespace", "namespaces", "network-tcp", put(sys_calls, "NEWNET", 0)),
     Defence(
@@ -154,7 +154,7 @@ DEFENCES: tuple[Defence, ...] = (
         "namespaces",
         "left-in-shared-memory",
         put(sys_calls, "NEWIPC", 0),
-        given=no_filter(namespaces),
+        given=no_filter,
     ),
     Defence("pid namespace", "namespaces", "kills-by-number", put(sys_calls, "NEWPID", 0)),
     Defence(
@@ -177,7 +177,7 @@ DEFENCES: tuple[Defence, ...] = (
         "unprivileged group", "namespaces", "becomes-root", put(os, "setresgid", lambda *ids: None)
     ),
     Defence("bounding set", "namespaces", "becomes-root", no_prctl(sys_calls.PR_CAPBSET_DROP)),
-    Defence("seccomp", "namespaces", "kernel-doors", no_filter(namespaces)),
+    Defence("seccomp", "namespaces", "kernel-doors", no_filter),
     Defence(
         "closed descriptors of a warm start",
         "namespaces",

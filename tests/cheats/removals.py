@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from executor.sandbox import bubblewrap, namespaces, seccomp, visible, warm
+from executor.sandbox import bubblewrap, seccomp, visible, warm
 from executor.sandbox import syscalls as sys_calls
 from executor.sandbox.box import Box
 
@@ -30,9 +30,9 @@ def no_project_masks() -> None:
     visible.masked_paths.cache_clear()
 
 
-def no_filter(module: object) -> Callable[[], None]:
-    """Boxes of this lock, bubblewrap or namespaces, start without a filter of system calls."""
-    return put(namespaces if module is namespaces else seccomp, "program", lambda *_: None)
+def no_filter() -> None:
+    """Boxes start without a filter of system calls."""
+    seccomp.program = lambda **_: None
 
 
 def exposed_to_the_loader() -> None:

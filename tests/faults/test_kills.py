@@ -24,8 +24,7 @@ from tests.ideator_rl.command_line import make_workplace
 
 ENDS = {
     "training": ("crashed", "train", "training was ended by SIGKILL"),
-    # It ended, or did not start: it has its name a moment before it is locked in.
-    "candidate": ("crashed", "examine", "the candidate "),
+    "candidate": ("crashed", "examine", "the candidate ended "),
     "examiner": ("crashed", "examine", "the examiner was ended by SIGKILL"),
 }
 

@@ -65,13 +65,15 @@ def test_the_baseline_leaves_room_above(baseline: Outcome) -> None:
 
 
 @pytest.mark.alone  # a busy neighbour makes CPU seconds of other processes longer
-def test_the_baseline_leaves_time_of_its_budget_on_a_slow_machine_too(
+def test_the_baseline_takes_less_than_half_of_its_budget(
     executor: Executor, baseline: Outcome, problem: Problem
 ) -> None:
-    others = [executor.submit_baseline(seed).result() for seed in range(1, 4)]
-    # A slow moment of the machine only ever adds: the quickest of four is what training takes.
-    quickest = min(outcome.charged_s for outcome in (baseline, *others))
-    assert quickest < 0.75 * problem.file.budget.seconds
+    # A slow moment of the machine only ever adds: the quickest run is what training takes.
+    quickest = baseline.charged_s
+    for seed in range(1, 11):
+        if quickest >= problem.file.budget.seconds / 2:
+            quickest = min(quickest, executor.submit_baseline(seed).result().charged_s)
+    assert quickest < problem.file.budget.seconds / 2
 
 
 def test_the_same_seed_gives_the_same_accuracy(
