@@ -17,7 +17,7 @@ rl: .venv/rl
 
 # Two processes, since most of a test is waiting; threads of theirs would fight for the same cores.
 PYTEST := $(BIN)/python -m pytest
-BESIDE := OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile
+BESIDE := OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 
 test: .venv/dev
 	$(BESIDE) -m "not (alone or slow or release)"
