@@ -8,7 +8,7 @@ import pytest
 
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.attempts import Session
-from gym_envs.cheats.cheat import CLASSIFIER, KINDS, LANGUAGE_MODEL, Cheat, Kind
+from gym_envs.cheats.cheat import CLASSIFIER, KINDS, Cheat, Kind
 from tests.cheats.conftest import find_lock
 
 # All selected cheats of a problem run in the first test that asks for one of them.
@@ -17,11 +17,10 @@ pytestmark = pytest.mark.timeout(3600)
 
 def _marks(cheat: Cheat, kind: Kind, lock: str) -> tuple[pytest.MarkDecorator, ...]:
     """`make test` tries the telling ones on the quick problem; `make test-all` nearly all there,
-    and what is peculiar to language models; `make test-cheats` tries everything."""
+    and what is peculiar to the others; `make test-cheats` tries everything."""
     if kind == CLASSIFIER and not cheat.slow and (lock == "best" or cheat.telling):
         return () if lock == "best" and cheat.telling else (pytest.mark.slow,)
-    own = lock == "best" and cheat.telling and CLASSIFIER not in cheat.changes
-    if kind == LANGUAGE_MODEL and own:
+    if kind != CLASSIFIER and lock == "best" and cheat.telling and CLASSIFIER not in cheat.changes:
         return (pytest.mark.slow,)
     return (pytest.mark.release,)
 

@@ -18,7 +18,7 @@ from gym_envs.cheats import recall, thinking
 from gym_envs.cheats.cheat import POLICY
 
 # Rewards depend on how many steps a CPU second holds, which a neighbour on the machine changes.
-pytestmark = [pytest.mark.release, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"
 
 

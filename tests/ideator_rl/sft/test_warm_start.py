@@ -111,7 +111,7 @@ def test_a_model_from_nothing_learns_to_write_ideas_that_apply(recipe: Path) -> 
     assert losses(folder.parent)[-1] < 0.3 * losses(folder.parent)[0]
 
 
-@pytest.mark.release
+@pytest.mark.slow
 def test_processes_and_parts_change_nothing_in_the_steps(recipe: Path) -> None:
     runs = recipe.parent / "store/runs"
     said = finish(start("driver.yaml", recipe, "--run", "one"))
