@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -42,20 +43,27 @@ def _load_profile(name: str) -> dict[str, Any]:
 
 def verl_config(recipe: TrainRecipe, paths: RunPaths, model: str) -> DictConfig:
     """The whole configuration of one run. Raises UserError for what verl does not know."""
+    defaults = _defaults()
+    config = copy.deepcopy(defaults)
+    layers = {
+        f"profile {recipe.profile}": profile_fields(recipe.profile),
+        "recipe": _of_recipe(recipe, paths, model),
+        "verl": recipe.verl,
+    }
+    for name, layer in layers.items():
+        _merge(config, defaults, layer, f"{name}: ")
+    return config
+
+
+@cache
+def _defaults() -> DictConfig:
+    """verl's own configuration."""
     from hydra import compose, initialize_config_module
     from omegaconf import OmegaConf
 
     with initialize_config_module("verl.trainer.config", version_base=None):
         config = compose("ppo_trainer")
     OmegaConf.set_struct(config, True)
-    layers = {
-        f"profile {recipe.profile}": profile_fields(recipe.profile),
-        "recipe": _of_recipe(recipe, paths, model),
-        "verl": recipe.verl,
-    }
-    defaults = copy.deepcopy(config)
-    for name, layer in layers.items():
-        _merge(config, defaults, layer, f"{name}: ")
     return config
 
 

@@ -71,6 +71,7 @@ def in_process(folder: Path, *words: str, **env: str) -> Done:
     """The same in this process, for commands that end before anything starts."""
     streams = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in ENDINGS}
+    environment = dict(os.environ)
     try:
         with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
             patch.chdir(folder)
@@ -82,6 +83,8 @@ def in_process(folder: Path, *words: str, **env: str) -> Done:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        os.environ.clear()
+        os.environ.update(environment)
     out, err = (stream.getvalue() for stream in streams)
     assert "Traceback" not in err, err
     assert isinstance(ended.value.code, int)

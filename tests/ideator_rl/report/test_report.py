@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -221,7 +222,7 @@ def test_hostile_texts_stay_data(tmp_path, text):
 
 @given(st.text())
 def test_any_text_comes_back_cleaned_from_the_page(text):
-    page = render_report(load_run(hostile_run("memory://report-any", text)))
+    page = render_report(load_run(hostile_run(f"memory://report-{uuid4().hex}", text)))
     (idea,) = embedded(page)["ideas"]
     assert idea["text"] == clean_text(f"[Experiment] {text}", 10_000)
 

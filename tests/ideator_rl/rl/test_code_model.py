@@ -16,7 +16,7 @@ import yaml
 
 from ideator_rl.analysis import load_run
 from ideator_rl.analysis.metrics_file import read_steps
-from tests.ideator_rl.rl.conftest import start_training
+from tests.ideator_rl.command_line import in_process
 from tests.ideator_rl.rl.killed_runs import (
     TIMEOUT_S,
     last_step,
@@ -131,6 +131,6 @@ def test_kills_of_driver_executor_and_trial_lose_nothing_and_pay_for_nothing_twi
 
 def test_a_code_model_without_a_key_is_one_line_before_anything_starts(recipe, tmp_path):
     model = ("--implementer.kind", "llm", "--implementer.llm.model", "m")
-    run = start_training(recipe, *model, "--implementer.llm.api", "openai", OPENAI_API_KEY="")
-    output, _ = run.communicate(timeout=TIMEOUT_S)
-    assert run.returncode == 2 and "OPENAI_API_KEY" in output and "Traceback" not in output
+    words = ("train", "--config", str(recipe), *model, "--implementer.llm.api", "openai")
+    told = in_process(tmp_path, *words, OPENAI_API_KEY="")
+    assert told.code == 2 and "OPENAI_API_KEY" in told.err and told.err.count("\n") == 1

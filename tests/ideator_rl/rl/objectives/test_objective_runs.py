@@ -11,7 +11,7 @@ pytest.importorskip("verl")
 pytest.importorskip("ray")
 
 from ideator_rl.analysis.metrics_file import read_steps
-from tests.ideator_rl.rl.conftest import start_training
+from tests.ideator_rl.command_line import in_process
 from tests.ideator_rl.rl.killed_runs import TIMEOUT_S, run_of, start
 from tests.models import teach
 
@@ -110,7 +110,6 @@ def test_an_objective_that_gives_no_numbers_ends_the_run_in_one_line(
 def test_a_mistake_is_one_line_before_anything_starts(
     recipe: Path, words: tuple[str, ...], line: str
 ) -> None:
-    run = start_training(recipe, *words)
-    output, _ = run.communicate(timeout=TIMEOUT_S)
-    assert run.returncode == 2 and line in output, output
-    assert len([text for text in output.splitlines() if text.startswith("ideator-rl: ")]) == 1
+    told = in_process(recipe.parent, "train", "--config", str(recipe), *words)
+    assert told.code == 2 and line in told.err and told.out == ""
+    assert told.err.startswith("ideator-rl: ") and told.err.count("\n") == 1
