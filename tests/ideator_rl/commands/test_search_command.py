@@ -9,7 +9,7 @@ import pytest
 from executor import Store
 from ideator_rl.analysis import load_run
 from ideator_rl.report.report import summary
-from tests.ideator_rl.command_line import ideator_rl, in_process, make_workplace
+from tests.ideator_rl.command_line import Done, ideator_rl, in_process, make_workplace
 
 
 @pytest.fixture
@@ -17,8 +17,16 @@ def workplace(tmp_path: Path) -> Path:
     return make_workplace(tmp_path)
 
 
-def test_a_search_fills_its_budget_and_writes_a_report(workplace: Path) -> None:
-    done = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done, Done]:
+    """A workplace whose search has ended, what it said, and what the same command said again."""
+    workplace = make_workplace(tmp_path_factory.mktemp("searched"))
+    first = ideator_rl(workplace, "search", "--config", "config.yaml")
+    return workplace, first, ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+
+
+def test_a_search_fills_its_budget_and_writes_a_report(searched: tuple[Path, Done, Done]) -> None:
+    workplace, _, done = searched
     assert done.code == 0, done.err
     result = json.loads(done.out)
     assert result["executed"] == 12 and result["baseline_rewards"] == [10.0, 10.0]
@@ -78,18 +86,18 @@ def test_where_no_idea_beats_the_baseline_there_is_nothing_to_confirm(workplace:
     assert json.loads(done.out)["confirmation"]["state"] == "nothing to confirm"
 
 
-def test_off_a_terminal_progress_is_plain_lines(workplace: Path) -> None:
-    done = ideator_rl(workplace, "search", "--config", "config.yaml")
+def test_off_a_terminal_progress_is_plain_lines(searched: tuple[Path, Done, Done]) -> None:
+    done = searched[1]
     assert "\x1b" not in done.err + done.out
     assert sum("/12  " in line for line in done.err.split("\n")) == 12
     assert "best ideas" in done.out and "baseline" in done.out and "report: " in done.out
 
 
-def test_the_same_command_again_runs_nothing_twice(workplace: Path) -> None:
-    first = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
+def test_the_same_command_again_runs_nothing_twice(searched: tuple[Path, Done, Done]) -> None:
+    workplace, _, said = searched
     files = {p: p.read_bytes() for p in (workplace / "store").rglob("outcome.json")}
     again = ideator_rl(workplace, "search", "--config", "config.yaml", "--json")
-    assert again.out == first.out
+    assert again.out == said.out and len(files) > 12
     assert files == {p: p.read_bytes() for p in (workplace / "store").rglob("outcome.json")}
 
 
@@ -112,13 +120,12 @@ def test_two_searches_with_one_seed_are_the_same_search(workplace: Path) -> None
     assert len(ideas[0]) == 12 + 1 and ideas[0] == ideas[1]
 
 
-def test_a_changed_recipe_does_not_mix_with_a_run(workplace: Path) -> None:
-    ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.ideas", "4")
+def test_a_changed_recipe_does_not_mix_with_a_run(searched: tuple[Path, Done, Done]) -> None:
     for words, complaint in (
         (("--search.epoch_size", "5"), "started with search.epoch_size: 4, now it is 5"),
         (("--seed", "5"), "belongs to the seed 0"),
     ):
-        done = ideator_rl(workplace, "search", "--config", "config.yaml", *words)
+        done = in_process(searched[0], "search", "--config", "config.yaml", *words)
         assert done.code == 2 and complaint in done.err
 
 
@@ -126,7 +133,7 @@ def test_a_changed_problem_does_not_mix_with_a_run(workplace: Path) -> None:
     ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.ideas", "4")
     evaluate = workplace / "tiny/evaluate.py"
     evaluate.write_text(evaluate.read_text() + "\n# changed\n")
-    done = ideator_rl(workplace, "search", "--config", "config.yaml")
+    done = in_process(workplace, "search", "--config", "config.yaml")
     assert done.code == 2 and "belongs to another version of the problem" in done.err
 
 
