@@ -127,7 +127,8 @@ class BudgetSettings(Settings, frozen=True):
 
 
 class LocalWorkersSettings(Settings, frozen=True, tag="local", tag_field="kind"):
-    """Trials are processes of this machine."""
+    """Trials are processes of this machine. In a training they take turns with it on the same GPUs:
+    a step's answers are written, then the model sleeps while they are executed."""
 
 
 class RayWorkersSettings(Settings, frozen=True, tag="ray", tag_field="kind"):

@@ -29,6 +29,7 @@ from executor.llm.records import LLMError
 from gym_envs import ResearchEnv
 from gym_envs.prompt import summary
 from ideator_rl.ideators.language_model.chat import Answer, read_answer
+from ideator_rl.rl.turns import connect as connect_turns
 
 TRIES, LLM_PAUSE_S = 3, 30.0
 _MASK_63 = (1 << 63) - 1
@@ -39,7 +40,8 @@ class IdeaAgentLoop(AgentLoopBase):
 
     `executor` is the name of the run's executor, see `executor.cluster.remote`; `seed` makes
     answers repeatable where the rollout honours seeds. An outcome is waited for `deadline_s` wall
-    seconds, without a limit where that is None.
+    seconds, without a limit where that is None. `turns` names the run whose trials wait for their
+    turn on the GPUs, see `turns.py`.
     """
 
     def __init__(
@@ -49,11 +51,12 @@ class IdeaAgentLoop(AgentLoopBase):
         max_turns: int,
         seed: int,
         deadline_s: float | None = None,
+        turns: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._executor, self._max_turns, self._seed = executor, max_turns, seed
-        self._deadline_s = deadline_s
+        self._deadline_s, self._turns = deadline_s, turns
         self._tokenizer: Any = self.tokenizer
 
     async def run(self, sampling_params: dict[str, Any], **sample: Any) -> AgentLoopOutput:
@@ -86,6 +89,8 @@ class IdeaAgentLoop(AgentLoopBase):
             text = self._tokenizer.decode(output.token_ids, skip_special_tokens=True)
             answer = read_answer(text)
             idea = _idea(answer, int(sample["global_steps"]))
+            if self._turns is not None:
+                await connect_turns(self._turns).begin_trial.remote(int(sample["global_steps"]))
             outcome, over = await self._in_time(_execute(env, idea), idea, env)
             total += outcome.reward
             metrics.generate_sequences += generated - begun

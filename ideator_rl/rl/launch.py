@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -26,9 +27,6 @@ import yaml
 from executor import Problem, Store
 from executor.causes import keep_cause
 from executor.errors import RunInUse, StoreError, UserError
-from executor.queue.workers import open_store_workers
-from executor.sandbox import Level
-from executor.scheduler import Workers
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from gym_envs import find_problem
@@ -42,10 +40,7 @@ from ideator_rl.ideators.language_model.model_folder import (
 )
 from ideator_rl.kept_recipe import check_recipe, keep_recipe
 from ideator_rl.kept_weights import check_weights, keep_weights
-from ideator_rl.open_executor import plugin_workers
 from ideator_rl.open_implementer import open_implementer
-from ideator_rl.plugins import PluginSettings
-from ideator_rl.recipe import StoreWorkersSettings
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.hardware import (
@@ -244,6 +239,8 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
     from executor.cluster.remote import start_executor
     from ideator_rl.rl.objectives.step import Learning
     from ideator_rl.rl.trainer import TaskRunner
+    from ideator_rl.rl.trial_workers import open_workers
+    from ideator_rl.rl.turns import start_turns
     from ideator_rl.rl.watch import watch
 
     settings = recipe.executor
@@ -256,13 +253,19 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         seed=recipe.seed,
         period_s=settings.period_s,
         implementer=partial(open_implementer, recipe.implementer),
-        workers=_workers(recipe),
+        workers=open_workers(recipe),
     )
-    executor.mark("start")
     try:
-        _write_agent_loop(recipe, paths, executor.name)
         seeds = range(recipe.seed, recipe.seed + settings.baseline_seeds)
         baselines = [executor.submit_baseline(seed) for seed in seeds]
+        turns = None
+        if recipe.by_turns:
+            # The model is loaded when they have ended: it would have their GPUs.
+            executor.mark("baseline")
+            wait(baselines)
+            turns = start_turns(recipe.run)
+        executor.mark("start")
+        _write_agent_loop(recipe, paths, executor.name)
         learning = Learning(
             recipe.objective,
             recipe.signal,
@@ -271,19 +274,12 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
             recipe.run,
             tuple(seeds),
         )
-        runner: Any = ray.remote(TaskRunner).remote(executor.name, str(paths.metrics), learning)
+        runner: Any = ray.remote(TaskRunner).remote(
+            executor.name, str(paths.metrics), learning, turns
+        )
         watch(recipe, paths, executor, baselines, runner.run.remote(config), logs)
     finally:
         executor.close()
-
-
-def _workers(recipe: TrainRecipe) -> Callable[[Problem, Level, int | None], Workers] | None:
-    """None for tasks of this Ray cluster."""
-    if isinstance(recipe.executor.workers, PluginSettings):
-        return partial(plugin_workers, recipe.executor.workers)
-    if not isinstance(recipe.executor.workers, StoreWorkersSettings):
-        return None
-    return partial(open_store_workers, Store(recipe.store).url, recipe.problem)
 
 
 def _write_agent_loop(recipe: TrainRecipe, paths: RunPaths, executor: str) -> None:
@@ -294,5 +290,6 @@ def _write_agent_loop(recipe: TrainRecipe, paths: RunPaths, executor: str) -> No
         "max_turns": recipe.answer.max_turns,
         "seed": recipe.seed,
         "deadline_s": recipe.grpo.deadline_s,
+        "turns": recipe.run if recipe.by_turns else None,
     }
     paths.agent_loops.write_text(yaml.safe_dump([loop]))

@@ -115,6 +115,11 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
     tracking: TrackingSettings = TrackingSettings()
     verl: dict[str, Any] = {}
 
+    @property
+    def by_turns(self) -> bool:
+        """Whether trials have the trainer's GPUs while its model sleeps."""
+        return isinstance(self.executor.workers, LocalWorkersSettings)
+
     def science(self) -> dict[str, Any]:
         science = super().science()
         if self.model.warm_start is not None:
@@ -133,10 +138,11 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
         raise UserError(f"{path}: model: set either `path` or `warm_start`")
     if model.warm_start is not None:
         model = ModelSettings(warm_start=str(Path(path).parent / model.warm_start))
-    if isinstance(recipe.executor.workers, LocalWorkersSettings):
+    if recipe.by_turns and (recipe.answer.max_turns > 1 or recipe.grpo.staleness):
         raise UserError(
-            f"{path}: executor.workers: training runs its trials on Ray, which it starts on this "
-            "machine where RAY_ADDRESS is not set, or in the store: leave it out, or set store"
+            f"{path}: executor.workers: local: trials and training take turns, so that all answers "
+            "of a step are written before the first trial: set answer.max_turns to 1 and "
+            "grpo.staleness to 0, or executor.workers.kind to ray"
         )
     if isinstance(workers := recipe.executor.workers, PluginSettings):
         # They are opened in an actor, where an error would come late.

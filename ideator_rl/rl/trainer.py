@@ -129,6 +129,26 @@ class SyncTrainer(IdeatorTrainer, PPOTrainerSync):
     """A step's ideas are written by the model that learns from them."""
 
 
+class TurnsTrainer(SyncTrainer):
+    """The trials of a step have the trainer's GPUs while its model sleeps; `turns` is the actor."""
+
+    def __init__(self, turns: Any, *observed: Any) -> None:
+        super().__init__(*observed)
+        self._turns = turns
+
+    def on_sample_begin(self) -> None:
+        super().on_sample_begin()
+        answers = self.config.data.train_batch_size * self.config.actor_rollout_ref.rollout.n
+        ray.get(self._turns.written.remote(self.global_steps, answers))
+        self.checkpoint_manager.sleep_replicas()
+        self._executor.mark("execute")
+        ray.get(self._turns.let_run.remote(self.global_steps))
+
+    def on_sample_end(self) -> None:
+        # The model sleeps already, and a second time is an error in CUDA.
+        self._executor.mark("update")
+
+
 class StaleTrainer(IdeatorTrainer, PPOTrainerColocateAsync):
     """The ideas of the next steps are written and executed while a step is learnt from."""
 
@@ -150,22 +170,18 @@ def _infos(batch: Any) -> list[Mapping[str, Any]]:
 class TaskRunner:
     """verl's driver, an actor on Ray. `run` returns after the last step, when all is written."""
 
-    def __init__(self, executor: str, metrics_path: str, learning: Learning) -> None:
+    def __init__(
+        self, executor: str, metrics_path: str, learning: Learning, turns: Any | None
+    ) -> None:
         self._executor, self._metrics_path = executor, Path(metrics_path)
-        self._learning = learning
+        self._learning, self._turns = learning, turns
 
     def run(self, config: DictConfig) -> None:
         config.transfer_queue.enable = True
         OmegaConf.resolve(config)
         tq.init(config.transfer_queue)
         try:
-            is_sync = config.trainer.v1.trainer_mode == "sync"
-            trainer = (SyncTrainer if is_sync else StaleTrainer)(
-                config,
-                RemoteExecutor.connect(self._executor),
-                self._metrics_path,
-                self._learning,
-            )
+            trainer = self._trainer(config)
             trainer.init()
             manager = AgentLoopManagerTQ.create(
                 config=config,
@@ -173,11 +189,22 @@ class TaskRunner:
                 teacher_client=trainer.get_teacher_client(),
                 reward_loop_worker_handles=trainer.get_reward_handles(),
             )
-            _end_with(manager.agent_loop_workers + trainer.llm_server_manager.server_handles)
+            others = [self._turns] if self._turns is not None else []
+            _end_with(
+                manager.agent_loop_workers + trainer.llm_server_manager.server_handles + others
+            )
             trainer.fit(manager)
             trainer.logger.finish()
         finally:
             tq.close()
+
+    def _trainer(self, config: DictConfig) -> IdeatorTrainer:
+        executor = RemoteExecutor.connect(self._executor)
+        observed = (config, executor, self._metrics_path, self._learning)
+        if self._turns is not None:
+            return TurnsTrainer(self._turns, *observed)
+        is_sync = config.trainer.v1.trainer_mode == "sync"
+        return (SyncTrainer if is_sync else StaleTrainer)(*observed)
 
 
 def _end_with(actors: list[Any]) -> None:
