@@ -91,7 +91,8 @@ def test_a_spent_budget_is_one_line_and_a_larger_one_goes_on_with_workers_of_the
 ):
     objective = ("--objective.kind", "max_at_k", "--objective.k", "2")
     objective += ("--signal.duplicates", "fail")
-    first = start(place, *objective, "--implementer.llm.budget.calls", "1")
+    by_turns = ("--executor.workers.kind", "local")
+    first = start(place, *objective, *by_turns, "--implementer.llm.budget.calls", "1")
     output, _ = first.communicate(timeout=TIMEOUT_S)
     assert first.returncode == 2, output
     [line] = [text for text in output.splitlines() if text.startswith("ideator-rl: ")]

@@ -126,11 +126,11 @@ def test_a_run_goes_on_from_the_model_that_it_began_with_only(recipe, model, tmp
     assert run.trials() == []
 
 
-@pytest.mark.slow
 def test_what_is_behind_the_line_is_in_the_log_of_the_run(recipe, tmp_path):
-    code, output = _train(recipe, "--verl.trainer.gpus", "8")
+    words = ("train", "--config", str(recipe), "--verl.trainer.gpus", "8")
     line = "verl: trainer.gpus is not a field of verl's configuration"
-    assert code == 2 and f"ideator-rl: {line}" in output
+    said = in_process(tmp_path, *words)
+    assert said.code == 2 and f"ideator-rl: {line}" in said.err
     told = Store(tmp_path / "store").run("small").errors()
     assert "Traceback" in told and line in told and "in _merge" in told
 

@@ -50,7 +50,7 @@ def test_what_writes_answers_during_trials_is_refused(recipe: Path, key: str) ->
         read_train_recipe(recipe, words)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.timeout(900)
 def test_a_run_trains_with_trials_in_slots_of_this_machine(short_place: Path) -> None:
     teach(
