@@ -98,6 +98,27 @@ def test_what_a_killed_worker_ran_runs_elsewhere(problem: Problem, tmp_path: Pat
     assert examined(problem) == [7]
 
 
+@pytest.mark.parametrize("clock_s", [-60, pytest.param(60, marks=pytest.mark.slow)])
+def test_clocks_that_differ_by_a_minute_change_nothing(
+    problem: Problem, tmp_path: Path, clock_s: float
+) -> None:
+    store, env = tmp_path / "store", problem.folder
+    with worker(store, env, name="first", clock_s=clock_s) as first:
+        assert workers_of(store, problem, None).slots == 2
+        with Executor(
+            problem, store=store, run="a", workers=workers_of(store, problem)
+        ) as executor:
+            slow = executor.submit(idea("slow", 7, sleep=3))
+            wait_until(lambda: list(store.glob("queue/tiny-*/tries/*/0")), 30)
+            # Nobody takes what is held by one whose clock is right or wrong.
+            with worker(store, env, name="second") as second:
+                assert slow.result(60).reward == 7
+                first.kill()
+                assert executor.submit(idea("next", 8)).result(60).reward == 8
+            assert (first.ran, second.ran) == (["slow"], ["next"])
+    assert examined(problem) == [7, 8]
+
+
 def test_a_trial_that_no_worker_survives_is_not_begun_for_ever(
     problem: Problem, tmp_path: Path
 ) -> None:
