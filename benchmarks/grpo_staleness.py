@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import yaml
 from grpo_step import GROUP_SIZE, GROUPS, make_model, make_problem, run_ours, write_recipe
+from ray.cluster_utils import Cluster
 
 TRIAL_S, STRAGGLER_S, DEADLINE_S = 20, 60, 30.0
 SLOTS = GROUPS * GROUP_SIZE
@@ -61,12 +63,16 @@ def main() -> None:
             (problem / "problem.toml").read_text().replace("seconds = 30", "seconds = 90")
         )
         model = make_model(folder / "model", problem, args.thinking)
+        # The processes that wait for their trials to sleep need no cores of their own.
+        ray = Cluster(initialize_head=True, head_node_args={"num_cpus": 2 * SLOTS, "num_gpus": 1})
+        os.environ["RAY_ADDRESS"] = ray.address
         for run in CASES:
             steps = run_ours(case(folder, run, problem, model, args))[2:-1]
             for figure in ("time/step", "time/update", "trainer/idle", "completed"):
                 middle = statistics.median(step[figure] for step in steps)
                 figures[f"{run}_{figure.rpartition('/')[2]}"] = middle
                 print(f"{run:22} {figure:14} {middle:8.3f}", file=sys.stderr)
+        ray.shutdown()
     if args.json:
         print(json.dumps(figures))
 
