@@ -175,9 +175,10 @@ class RunFolder:
         """Where the log of a trial is kept, in the store: of its first tree, or of the second."""
         return f"{self._path}/ideas/{key}/{'repair_log.txt' if repaired else 'log.txt'}"
 
-    def codebase(self, key: str) -> dict[str, str] | None:
-        """The patched tree, the repaired one where there is one; None when the idea has none."""
-        return self._tree(key, "repair.zip") or self._tree(key, "codebase.zip")
+    def codebase(self, key: str, *, repaired: bool = True) -> dict[str, str] | None:
+        """As `diff`: the patched tree; None when the idea has none."""
+        tree = self._tree(key, "repair.zip") if repaired else None
+        return tree or self._tree(key, "codebase.zip")
 
     def repaired(self, key: str) -> bool:
         """Whether the first tree was replaced by another, after it had crashed."""

@@ -29,6 +29,7 @@ from executor.store.threads import in_threads
 from executor.trial_keys import BASELINE
 from ideator_rl.analysis.confirmed import Confirmation, Plan, judge, read_plans
 from ideator_rl.analysis.cost import NOTHING, Cost
+from ideator_rl.analysis.idea_kinds import Change, change_of
 from ideator_rl.analysis.metrics_file import METRICS, parse_steps
 from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean, idea_title, tail
 
@@ -42,7 +43,8 @@ class TrialData(Outcome):
 
     `title` is one line on the idea, `thinking` what its ideator wrote before it, `log_tail` the
     log's last lines; `reward` is what the ideator got, and `measured` says whether it comes from a
-    measurement. `slot_s` are seconds of a slot that it took in this run. `paid` is the idea's share
+    measurement. `change` is how its codebase differs from the baseline, None where either is not
+    there. `slot_s` are seconds of a slot that it took in this run. `paid` is the idea's share
     of its ideator's replies, and the answers of its implementer; what was paid for requests that
     were cancelled or failed is in the run's `requests` only.
     """
@@ -56,6 +58,7 @@ class TrialData(Outcome):
     thinking: str
     diff: str
     log_tail: str
+    change: Change | None
     slot_s: float
     paid: Cost
 
@@ -187,13 +190,15 @@ def load_run(run: RunFolder) -> RunData:
     baseline: dict[int, Outcome] = {}
     baseline_s: dict[int, float] = {}
     slot_s = trial_seconds(events)
-    for key, outcome in ended.items():
-        if outcome.idea_id == BASELINE:
-            baseline[outcome.seed] = outcome
-            baseline_s[outcome.seed] = slot_s.get(key, 0.0)
+    unpatched_keys = [key for key, outcome in ended.items() if outcome.idea_id == BASELINE]
+    for key in unpatched_keys:
+        seed = ended[key].seed
+        baseline[seed], baseline_s[seed] = ended[key], slot_s.get(key, 0.0)
+
+    unpatched = next((files for key in unpatched_keys if (files := run.codebase(key))), None)
 
     def read_trial(key: str) -> TrialData:
-        return _trial(run, key, ended[key], slot_s.get(key, 0.0), asked=bool(requests))
+        return _trial(run, key, ended[key], unpatched, slot_s.get(key, 0.0), asked=bool(requests))
 
     trials = in_threads(read_trial, [key for key in ended if ended[key].idea_id != BASELINE])
     trials.sort(key=lambda trial: (trial.finished_at, trial.key))
@@ -251,8 +256,17 @@ def _paid(run: RunFolder, key: str, idea: Idea) -> Cost:
     return paid
 
 
-def _trial(run: RunFolder, key: str, outcome: Outcome, slot_s: float, *, asked: bool) -> TrialData:
+def _trial(
+    run: RunFolder,
+    key: str,
+    outcome: Outcome,
+    unpatched: Mapping[str, str] | None,
+    slot_s: float,
+    *,
+    asked: bool,
+) -> TrialData:
     idea = run.idea(key) or Idea(outcome.idea_id, "")
+    files = run.codebase(key, repaired=outcome.repaired) if unpatched else None
     shown = vars(outcome) | {
         "idea_id": clean(outcome.idea_id),
         "metrics": {clean(name): value for name, value in outcome.metrics.items()},
@@ -270,6 +284,7 @@ def _trial(run: RunFolder, key: str, outcome: Outcome, slot_s: float, *, asked: 
         thinking=clean(str(idea.meta.get("thinking") or ""), MAX_TEXT_CHARS),
         diff=clean(run.diff(key, repaired=outcome.repaired), MAX_TEXT_CHARS),
         log_tail=tail(run.log(key, repaired=outcome.repaired)),
+        change=change_of(unpatched, files) if unpatched and files else None,
         slot_s=slot_s,
         paid=_paid(run, key, idea) if asked and key == idea.id else NOTHING,
     )

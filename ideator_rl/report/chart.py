@@ -57,8 +57,9 @@ class Level:
 
 @dataclass(frozen=True)
 class Chart:
-    """Series over the same steps, which rise. `unit` is what the axis counts, `show` how a value is
-    said. The axis starts at 0 or below unless `fitted`, and ends at `top` or above."""
+    """Series over the same steps, which rise; `across` is what they are. `unit` is what the axis
+    counts, `show` how a value is said. The axis starts at 0 or below unless `fitted`, and ends at
+    `top` or above."""
 
     title: str
     steps: Sequence[int]
@@ -69,6 +70,7 @@ class Chart:
     stacked: bool = False
     fitted: bool = False
     top: float | None = None
+    across: str = "step"
 
     def said(self, series: Series) -> list[str]:
         """What a reader is told of a series at every step."""
@@ -146,7 +148,7 @@ def _axes(chart: Chart, axis: Axis) -> Iterator[Markup]:
         yield _element("line", "grid", x1=LEFT, x2=RIGHT, y1=y, y2=y)
         short = label if len(label) < 8 else f"{value:.1e}"
         yield _text(LEFT - 6, round(y + 4, 2), "end", short)
-    yield _text(LEFT - 6, BOTTOM + 16, "end", "step")
+    yield _text(LEFT - 6, BOTTOM + 16, "end", chart.across)
     across = _step_axis(chart.steps)
     for value, _ in round_values(across.low, across.high, 5):
         if value.is_integer():

@@ -84,6 +84,7 @@ function detail(idea) {
   const [experiment, changes] = idea.text.replace("[Experiment]", "").split("[Code Changes]");
   const facts = { ...idea.metrics, "ended in": idea.stage, "budget charged": idea.charged.toFixed(2) + " s", origin: idea.origin };
   facts["slot time"] = idea.slot.toFixed(1) + " s";
+  if (idea.kind) facts["kind of change"] = idea.kind;
   if (idea.answers) facts.answers = `${idea.answers} of the implementer, ${idea.tokens} tokens`;
   if (idea.money) facts["US dollars"] = `${money(idea.money)}, without answers that were cancelled or failed`;
   if (idea.cached) facts.known = "an identical codebase had run before";

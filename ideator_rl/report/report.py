@@ -23,12 +23,14 @@ from executor.sandbox import meets
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from ideator_rl.analysis import metrics
+from ideator_rl.analysis.kind_figures import kind_figures
 from ideator_rl.analysis.run_cost import run_cost
 from ideator_rl.analysis.run_data import RunData, TrialData, load_run
 from ideator_rl.analysis.shown_text import CUT
 from ideator_rl.report.chart import CURSOR, HEIGHT, WIDTH, draw
 from ideator_rl.report.forest import forest
 from ideator_rl.report.idea_plot import plot_axes
+from ideator_rl.report.kind_charts import NAMES, kind_charts
 from ideator_rl.report.page import render_page
 from ideator_rl.report.training import Training, script_data, training
 
@@ -66,6 +68,9 @@ def render_report(data: RunData) -> str:
         run=data,
         summary=summary(data),
         cost=run_cost(data),
+        kinds=kind_figures(data.ideas),
+        kind_names=NAMES,
+        kind_charts=kind_charts(data.ideas, baseline_spread(data), "step" if found else "epoch"),
         priced=any(trial.paid.money for trial in data.ideas),
         training=found,
         draw=draw,
@@ -162,6 +167,7 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
                 "tokens": trial.paid.tokens,
                 "same": same,
                 "confirmed": confirmed.get(trial.idea_id),
+                "kind": NAMES[trial.change.kind] if trial.change else "",
                 "detail": cut(trial.detail, cap),
                 "text": cut(trial.text, cap),
                 "thinking": cut(trial.thinking, cap),

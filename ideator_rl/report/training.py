@@ -193,7 +193,7 @@ def baseline_level(baseline: Spread | None) -> Level | None:
 
 def column(steps: Steps, key: str, scale: float = 1.0) -> list[float | None]:
     """A figure in every step, None where a step lacks it."""
-    return [_drawable(figures.get(key), scale) for figures in steps.values()]
+    return [drawable(figures.get(key), scale) for figures in steps.values()]
 
 
 def script_data(found: Training) -> dict[str, object]:
@@ -211,7 +211,8 @@ def _sum(steps: Steps, key: str) -> int:
     return round(sum(value or 0.0 for value in column(steps, key)))
 
 
-def _drawable(value: float | None, scale: float) -> float | None:
+def drawable(value: float | None, scale: float = 1.0) -> float | None:
+    """A value that an axis can have, else None."""
     if value is None or abs(value) > _LARGEST:
         return None
     return scale * value if abs(value) > _SMALLEST else 0.0
@@ -221,7 +222,7 @@ def _other_time(figures: Mapping[str, float]) -> float | None:
     """What a step took beyond its parts: checkpoints, and verl's own bookkeeping."""
     whole = figures.get("time/step")
     parts = sum(figures.get(f"time/{part}", 0.0) for part in ("generate", "execute", "update"))
-    return None if whole is None else _drawable(max(0.0, whole - parts), 1.0)
+    return None if whole is None else drawable(max(0.0, whole - parts), 1.0)
 
 
 def _percent(value: float) -> str:

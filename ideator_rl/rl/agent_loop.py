@@ -141,6 +141,7 @@ class IdeaAgentLoop(AgentLoopBase):
 
         return {
             "idea": answer.idea,
+            "idea_id": outcome.idea_id,
             "status": outcome.status,
             "stage": outcome.stage,
             "detail": outcome.detail,

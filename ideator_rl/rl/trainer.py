@@ -29,8 +29,10 @@ from verl.trainer.ppo.v1.trainer_colocate_async import PPOTrainerColocateAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from executor.cluster.remote import RemoteExecutor
+from executor.store.runs import Store
 from ideator_rl.analysis.metrics_file import append_step, best_before
 from ideator_rl.rl.objectives.step import Learning, StepAdvantages
+from ideator_rl.rl.step_kinds import step_kinds
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
 from ideator_rl.rl.verl_config import OBJECTIVE
 
@@ -52,6 +54,7 @@ class IdeatorTrainer(PPOTrainer):
         register_adv_est(OBJECTIVE)(self._estimate)
         self.replay_buffer.poll_interval = POLL_S
         self._executor, self._metrics_path = executor, metrics_path
+        self._run = Store(learning.store).run(learning.run)
         self._sampling_since = 0.0
 
     def on_init_end(self) -> None:
@@ -113,6 +116,7 @@ class IdeatorTrainer(PPOTrainer):
         last = max(info["executed_at"] for info in infos)
         figures = {
             **step_metrics(infos, best_before(self._metrics_path, global_steps)),
+            **step_kinds(self._run, self._executor.problem.codebase, infos),
             **verl_figures(metrics),
             **step_times(infos, self._sampling_since, timing_raw),
             "codebases/new": self._step.new(global_steps, infos),

@@ -110,6 +110,8 @@ def sample_run(
         idea, outcome = _random_trial(rng, number, best)
         rate = f"{outcome.reward:.3f}"
         text = BASE["train.py"].replace("0.4", rate).replace("200", str(200 + number))
+        if number % 3 == 0:
+            text += "save(best_of(weights))\n"
         diff = "\n".join(
             difflib.unified_diff(
                 BASE["train.py"].splitlines(),
@@ -125,7 +127,8 @@ def sample_run(
         log = "".join(f"epoch {n:3d}  loss {2.3 / (n + 1):.4f}\n" for n in range(60))
         if outcome.status == "crashed":
             log += f"Traceback (most recent call last):\n  …\n{outcome.detail}\n"
-        write_trial(run, idea, outcome, diff=diff, log=log)
+        files = {**BASE, "train.py": text}
+        write_trial(run, idea, outcome, files=files, diff=diff, log=log)
         if outcome.completed:
             best = sorted([*best, (outcome.reward, idea.id)])[-5:]
         events.append(
@@ -213,7 +216,11 @@ def training_run(
                     finished_at=begun + 9 + rng.random(),
                 )
                 known[text] = outcome
-                write_trial(run, idea, outcome, diff=f"-rate = 1\n+rate = {number}\n")
+                code = BASE["train.py"].replace("200", str(number))
+                code += "save(weights)\n" if number % 4 == 0 else ""
+                files = {**BASE, "train.py": code}
+                diff = f"-rate = 1\n+rate = {number}\n"
+                write_trial(run, idea, outcome, files=files, diff=diff)
                 if not outcome.cached:
                     at = {"started": 0.0, "ended": 4.9, "time": outcome.finished_at}
                     run.record("trial", key=name, **at)

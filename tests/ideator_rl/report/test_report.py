@@ -145,7 +145,11 @@ def test_a_training_run_is_told_by_its_curves(tmp_path):
     assert words.startswith("Training 3 steps, 24 answers. From the first step to the last: mean")
     assert f"mean {data.steps[3]['reward/mean']:.4f} max of the step" in words
     assert "baseline 0.8998 ± 0.0080" in words
-    assert page.count('<svg class="chart"') == words.count(" Time of a step ") * 9 == 9
+    assert (
+        page.partition('id="kinds"')[0].count('<svg class="chart"')
+        == words.count(" Time of a step ") * 9
+        == 9
+    )
     shown = embedded(page)["training"]
     assert shown["steps"] == [1, 2, 3]
     assert shown["values"][0][0] == [f"{data.steps[n]['reward/mean']:.4f}" for n in (1, 2, 3)]
@@ -276,3 +280,23 @@ def test_durations_are_said_in_two_units():
         "1 min 15 s",
         "2 h 1 min",
     ]
+
+
+def test_kinds_of_ideas_are_told_with_what_they_earned(tmp_path):
+    data = load_run(sample_run(tmp_path, ideas=40))
+    page = render_report(data)
+    words = section(page, "kinds")
+    settings = [idea for idea in data.ideas if idea.change and idea.change.kind == "setting"]
+    best = max(idea.reward for idea in settings if idea.measured)
+    assert f"setting {len(settings)} " in words and f"{best:.4f}" in words
+    assert "algorithm" in words and "unreadable" not in words
+    assert "Kinds of ideas % setting" in words and "epoch" in words
+    kinds = {idea["kind"] for idea in embedded(page)["ideas"]}
+    assert kinds >= {"setting", "algorithm"}
+
+
+def test_kinds_of_a_training_run_are_told_by_step(tmp_path):
+    page = render_report(load_run(training_run(tmp_path, steps=3, answers=8)))
+    assert "Mean reward of a kind" in section(page, "kinds")
+    one = render_report(load_run(training_run(tmp_path, steps=1, answers=8, name="one")))
+    assert "Mean reward of a kind" not in section(one, "kinds")
