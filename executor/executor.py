@@ -173,18 +173,25 @@ class Executor:
         return self._submit(baseline, seed, priority, unpatched, final=final)
 
     def submit_codebase(
-        self, idea: Idea, files: Mapping[str, str]
+        self,
+        idea: Idea,
+        files: Mapping[str, str],
+        *,
+        seed: int | None = None,
+        final: bool = False,
     ) -> concurrent.futures.Future[Outcome]:
         """Starts a codebase that an implementer made of an idea at some other time.
 
         Args:
             idea: the idea.
             files: the patched codebase, path to text; it is held to the same rules as any other.
+            seed, final: as in `submit`.
 
         Returns:
             The outcome, as a future; see `submit`.
         """
-        return self._submit(idea, None, 0, finished(self.problem, files))
+        check_idea_id(idea.id)
+        return self._submit(idea, seed, 0, finished(self.problem, files), final=final)
 
     def _submit(
         self,

@@ -69,9 +69,9 @@ def known_keys(kind: object, prefix: str = "") -> Iterator[str]:
         if tag := kind.__struct_config__.tag_field:
             yield prefix + tag
         for field in msgspec.structs.fields(kind):
-            yield prefix + field.name
+            yield prefix + field.encode_name
             for part in members(field.type):
-                yield from known_keys(part, f"{prefix}{field.name}.")
+                yield from known_keys(part, f"{prefix}{field.encode_name}.")
 
 
 def members(kind: Any) -> tuple[Any, ...]:

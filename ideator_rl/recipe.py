@@ -156,11 +156,19 @@ class ExecutorSettings(Settings, frozen=True):
     baseline_seeds: AtLeast1 = 3
 
 
-class ConfirmSettings(Settings, frozen=True):
-    """How many of the best ideas run again when the search has ended, on how many fresh seeds."""
+class ConfirmSettings(Settings, frozen=True, rename={"other": "as"}):
+    """How many of the best ideas run again when the search has ended, on how many fresh seeds.
+
+    With `as` they run as another problem that shares the codebase, its own baseline beside them:
+    the winners of a search on the loss after 25 minutes as time to a loss of 3.28, say. That is a
+    run of its own, and what is reported is in its metric. `confirm.problem` overrides single keys
+    of that problem.
+    """
 
     top: AtLeast0 = 3
     seeds: AtLeast1 = 3
+    other: str | None = None
+    problem: dict[str, Scalar] = {}
 
 
 class TrackingSettings(Settings, frozen=True):
@@ -256,6 +264,8 @@ _OWN_SECTIONS = {
     "eval": {"models", "apis", "plugins", "n", "k"},
     "sft": {"data", "training", "running"},
 }
+# Sections whose keys are those of a problem.toml.
+_OF_PROBLEMS = ("problem.", "confirm.problem.")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
@@ -319,8 +329,9 @@ def as_recipe(raw: Mapping[str, Any], kind: type[R], where: object) -> R:
 def set_key(raw: dict[str, Any], name: str, value: Any) -> None:
     """Sets a dotted key of a recipe that is not validated yet; a text is YAML. Raises UserError."""
     # The keys of `problem` are themselves dotted: problem.budget.seconds is one of them.
-    if name.startswith("problem."):
-        keys = ["problem", name.removeprefix("problem.")]
+    section = next((s for s in _OF_PROBLEMS if name.startswith(s)), None)
+    if section is not None:
+        keys = [*section.split(".")[:-1], name.removeprefix(section)]
     else:
         keys = name.split(".")
     for key in keys[:-1]:

@@ -46,7 +46,7 @@ def _sections(kind: type[Settings], prefix: str, about: str) -> Iterator[str]:
     """A section's text and table of keys, then the sections in it."""
     hints, inner, rows = get_type_hints(kind, include_extras=True), [], ""
     for field in msgspec.structs.fields(kind):
-        name, hint = prefix + field.name, hints[field.name]
+        name, hint = prefix + field.encode_name, hints[field.name]
         parts = [part for part in members(hint) if _is_section(part)]
         inner += [(name, part) for part in parts]
         if not parts:

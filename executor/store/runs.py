@@ -54,10 +54,6 @@ class Store:
 
     def run(self, name: str) -> RunFolder:
         """One run of the store, new or old. Raises StoreError for an impossible name."""
-        if not _RUN_NAME.fullmatch(name):
-            raise StoreError(
-                f"run name {name!r:.80}: use up to 128 letters, digits, `.`, `-` and `_`"
-            )
         return RunFolder(self._storage, name)
 
     def runs(self) -> list[str]:
@@ -87,12 +83,20 @@ class RunFolder:
     """One run: `runs/<name>` of a store."""
 
     def __init__(self, storage: Storage, name: str) -> None:
+        if not _RUN_NAME.fullmatch(name):
+            raise StoreError(
+                f"run name {name!r:.80}: use up to 128 letters, digits, `.`, `-` and `_`"
+            )
         self._storage, self.name = storage, name
         self._path = f"runs/{name}"
 
     @property
     def url(self) -> str:
         return f"{self._storage.url}/{self._path}"
+
+    def beside(self, name: str) -> RunFolder:
+        """Another run of the same store. Raises StoreError for an impossible name."""
+        return RunFolder(self._storage, name)
 
     def lock(self) -> Lock:
         """Makes this process the run's only writer. Raises RunInUse when there is another."""

@@ -23,6 +23,8 @@ from executor.trial_keys import BASELINE
 from ideator_rl.analysis.gain import Gain, welch
 
 FOLDER = "confirmations"
+# In a run whose winners were confirmed as another problem: where that was. In the other run: whose.
+ELSEWHERE, WINNERS_OF = "confirmed_as", "winners_of.json"
 VERDICTS = {True: "survives", False: "does not survive", None: "undecided"}
 
 
@@ -51,8 +53,9 @@ class Plan(StrictRecord):
 class ConfirmedIdea:
     """One idea on fresh seeds.
 
-    `first` is the reward for which it was chosen, `rewards` are by seed, a failed trial with the
-    failure reward; `failures` names each of those, and `winners_curse` is first - mean. `gain` is
+    `first` is the reward for which it was chosen, None where that was on another problem. `rewards`
+    are by seed, a failed trial with the failure reward; `failures` names each of those, and
+    `winners_curse` is first - mean. `gain` is
     None where no baseline completed, and has no interval after a failure, which is no normal value.
     `final_gain` is the gain on the final part of the held-out data and `overfit` how much larger
     `gain` is, both None for a problem without such a part or after a failure.
@@ -60,10 +63,10 @@ class ConfirmedIdea:
     """
 
     idea_id: str
-    first: float
+    first: float | None
     rewards: tuple[float, ...]
     mean: float
-    winners_curse: float
+    winners_curse: float | None
     gain: Gain | None
     failures: tuple[str, ...]
     survives: bool | None
@@ -110,7 +113,8 @@ class Confirmation:
         found: dict[str, float] = {"confirmed/ideas": len(self.ideas)}
         found["confirmed/survivors"] = self.survivors
         for idea in self.ideas[:1]:
-            found["confirmed/winners_curse"] = idea.winners_curse
+            if idea.winners_curse is not None:
+                found["confirmed/winners_curse"] = idea.winners_curse
             gains = {"gain": idea.gain, "final_gain": idea.final_gain, "overfit": idea.overfit}
             for kind, gain in gains.items():
                 for name, value in asdict(gain).items() if gain else ():
@@ -156,6 +160,33 @@ def read_plans(run: RunFolder) -> list[Plan]:
     return list(run.kept_numbered(FOLDER, Plan).values())
 
 
+@dataclass(frozen=True)
+class OtherRun(StrictRecord):
+    """The name of another run of the same store."""
+
+    run: str
+
+
+def keep_link(searched: RunFolder, confirming: RunFolder) -> None:
+    """Notes in both runs that the winners of the first are confirmed in the second, as another
+    problem."""
+    confirming.keep(WINNERS_OF, OtherRun(searched.name))
+    kept = searched.kept_numbered(ELSEWHERE, OtherRun)
+    if OtherRun(confirming.name) not in kept.values():
+        searched.keep_numbered(ELSEWHERE, max(kept, default=-1) + 1, OtherRun(confirming.name))
+
+
+def confirmed_elsewhere(run: RunFolder) -> list[RunFolder]:
+    """The runs that confirmed a run's winners as other problems. Raises StoreError."""
+    return [run.beside(link.run) for link in run.kept_numbered(ELSEWHERE, OtherRun).values()]
+
+
+def winners_of(run: RunFolder) -> str:
+    """The name of the run whose winners a run confirms; empty for any other. Raises StoreError."""
+    link = run.kept(WINNERS_OF, OtherRun)
+    return link.run if link else ""
+
+
 def keep_plan(run: RunFolder, plan: Plan) -> None:
     """Makes a plan the run's last one."""
     kept = run.kept_numbered(FOLDER, Plan)
@@ -165,9 +196,10 @@ def keep_plan(run: RunFolder, plan: Plan) -> None:
 
 
 def judge(
-    plan: Plan, first: Mapping[str, float], trials: Mapping[tuple[str, int], Outcome]
+    plan: Plan, first: Mapping[str, float] | None, trials: Mapping[tuple[str, int], Outcome]
 ) -> Confirmation:
-    """The verdicts on a plan's ideas; `first` are the rewards for which they were chosen.
+    """The verdicts on a plan's ideas; `first` are the rewards for which they were chosen, None
+    where that was on another problem.
 
     An idea survives when all its fresh trials completed and the 95 % interval of its gain over the
     baseline's fresh trials lies above 0, on the final part of the held-out data, too, where there
@@ -178,13 +210,19 @@ def judge(
     """
     ended = {at: t for at, t in trials.items() if t.status != "cancelled"}
     missing = sum(at not in ended for at in plan.order())
-    missing += sum(name not in first for name in plan.ideas)
+    missing += sum(name not in first for name in plan.ideas) if first is not None else 0
     if missing or not plan.ideas:
         return Confirmation(plan, missing, (), ())
     baseline = [ended[BASELINE, seed] for seed in plan.seeds]
     completed = [trial for trial in baseline if trial.status == "completed"]
     ideas = tuple(
-        _judge_one(name, first[name], [ended[name, s] for s in plan.seeds], completed, plan)
+        _judge_one(
+            name,
+            None if first is None else first[name],
+            [ended[name, seed] for seed in plan.seeds],
+            completed,
+            plan,
+        )
         for name in plan.ideas
     )
     return Confirmation(plan, 0, tuple(trial.reward for trial in completed), ideas)
@@ -192,7 +230,7 @@ def judge(
 
 def _judge_one(
     name: str,
-    first: float,
+    first: float | None,
     trials: Sequence[Outcome],
     baseline: Sequence[Outcome],
     plan: Plan,
@@ -223,7 +261,16 @@ def _judge_one(
         survives = min(lows) > 0 if lows else None
     mean = statistics.mean(rewards)
     return ConfirmedIdea(
-        name, first, rewards, mean, first - mean, gain, failures, survives, final_gain, overfit
+        name,
+        first,
+        rewards,
+        mean,
+        None if first is None else first - mean,
+        gain,
+        failures,
+        survives,
+        final_gain,
+        overfit,
     )
 
 

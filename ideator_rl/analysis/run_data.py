@@ -27,7 +27,14 @@ from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from executor.store.threads import in_threads
 from executor.trial_keys import BASELINE
-from ideator_rl.analysis.confirmed import Confirmation, Plan, judge, read_plans
+from ideator_rl.analysis.confirmed import (
+    Confirmation,
+    Plan,
+    confirmed_elsewhere,
+    judge,
+    read_plans,
+    winners_of,
+)
 from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.analysis.idea_kinds import Change, change_of
 from ideator_rl.analysis.metrics_file import METRICS, parse_steps
@@ -82,7 +89,8 @@ class RunData:
     """A run. `trials` are in the order in which they finished, `baseline` is by seed, `steps` are
     the figures of a training run by step, `requests` those to language models, `gpus` a slot's.
     `baseline_s` are seconds of a slot by seed, `plans` the confirmations that began; `start` is
-    None where no executor has begun the run."""
+    None where no executor has begun the run. `elsewhere` are the runs that confirmed its winners as
+    other problems, and `winners_of` names the run whose winners this one confirms."""
 
     name: str
     url: str
@@ -98,6 +106,8 @@ class RunData:
     steps: Mapping[int, Mapping[str, float]]
     requests: tuple[AskedData, ...]
     gpus: int
+    winners_of: str
+    elsewhere: tuple[RunData, ...]
 
     @cached_property
     def ideas(self) -> tuple[TrialData, ...]:
@@ -142,7 +152,7 @@ class RunData:
         trials: dict[tuple[str, int], Outcome] = {(t.idea_id, t.seed): t for t in self.trials}
         trials |= {(BASELINE, seed): outcome for seed, outcome in self.baseline.items()}
         first = {trial.idea_id: trial.reward for trial in self.ideas}
-        return judge(self.plans[-1], first, trials)
+        return judge(self.plans[-1], None if self.winners_of else first, trials)
 
     @property
     def problem(self) -> str:
@@ -200,6 +210,7 @@ def load_run(run: RunFolder) -> RunData:
     def read_trial(key: str) -> TrialData:
         return _trial(run, key, ended[key], unpatched, slot_s.get(key, 0.0), asked=bool(requests))
 
+    whose = winners_of(run)
     trials = in_threads(read_trial, [key for key in ended if ended[key].idea_id != BASELINE])
     trials.sort(key=lambda trial: (trial.finished_at, trial.key))
     return RunData(
@@ -217,6 +228,9 @@ def load_run(run: RunFolder) -> RunData:
         steps=parse_steps((steps.result() or b"").decode(errors="replace")),
         requests=tuple(requests),
         gpus=gpus.result(),
+        winners_of=whose,
+        # Those that confirm have nothing confirmed themselves.
+        elsewhere=() if whose else tuple(map(load_run, confirmed_elsewhere(run))),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from contextlib import suppress
-from dataclasses import asdict, replace
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from executor import Executor, Idea, Outcome, Problem, Store
@@ -25,6 +25,7 @@ from ideator_rl.recipe import LocalWorkersSettings, SearchRecipe, load_recipe, p
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.search.methods import open_method
 from ideator_rl.search.open_ideator import asked_models, open_ideator
+from ideator_rl.search.other_problem import open_other
 from ideator_rl.terminal import say, say_json, warn
 from ideator_rl.tracking import Tracker, open_tracker
 
@@ -79,30 +80,50 @@ def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bo
     models = asked_models(ideator, recipe.ideator)
     # Where a plug-in is missing, this says so before anything starts.
     open_method(recipe.search)
+    other = open_other(recipe, problem)
+    if other is not None:
+        # Data that are missing are better missed before the search than after it.
+        other.data()
     budget = recipe.budget
-    with open_executor(
-        recipe, problem, seed=recipe.seed, max_ideas=budget.ideas, max_seconds=budget.seconds
-    ) as executor:
-        keep_recipe(executor.run, recipe)
-        keep_weights(executor.run, models)
-        tracker = open_tracker(recipe, recipe.tracking)
-        _say_start(executor, recipe)
+    confirmation = None
+    with ExitStack() as ending:
         try:
-            result = asyncio.run(_search(recipe, executor, ideator, tracker))
-            # What goes on later confirms later: its winners may be others.
-            confirmation = (
-                None if result.ended else asyncio.run(_confirm(recipe, executor, result, tracker))
-            )
+            with open_executor(
+                recipe,
+                problem,
+                seed=recipe.seed,
+                max_ideas=budget.ideas,
+                max_seconds=budget.seconds,
+            ) as executor:
+                keep_recipe(executor.run, recipe)
+                keep_weights(executor.run, models)
+                tracker = open_tracker(recipe, recipe.tracking)
+                ending.callback(tracker.finish)
+                _say_start(executor, recipe)
+                result = asyncio.run(_search(recipe, executor, ideator, tracker))
+                # Not at the top: what judges runs is loaded while no trial waits for it.
+                from ideator_rl.commands.confirm_winners import confirm_as, confirm_winners
+                from ideator_rl.search.confirmation import make_plan
+
+                # What goes on later confirms later: its winners may be others.
+                plan = (
+                    make_plan(recipe, result) if recipe.confirm.top and not result.ended else None
+                )
+                if plan and other is None:
+                    confirmation = asyncio.run(confirm_winners(executor, plan, result, tracker))
+                seconds_left = executor.seconds_left()
+            # Its slots are free for the other problem's trials only then.
+            if plan and other is not None:
+                confirmation = confirm_as(
+                    recipe, problem, other, kept, plan, result, seconds_left, tracker
+                )
         except KeyboardInterrupt:
-            _say_interrupted(executor, recipe)
+            _say_interrupted(kept)
             return 1
-        finally:
-            tracker.finish()
-        run_folder = executor.run
     from ideator_rl.report.report import write_report
 
-    page = write_report(run_folder)
-    _say_result(result, confirmation, recipe, str(page), as_json=as_json)
+    page = write_report(kept)
+    _say_result(result, confirmation, recipe, str(page), other, as_json=as_json)
     if result.ended:
         warn(
             f"ideator-rl: ended after {len(result.executed)} of {recipe.budget.ideas} ideas: "
@@ -118,12 +139,13 @@ def _price(recipe: SearchRecipe, problem: Problem, *, as_json: bool) -> int:
     from ideator_rl.estimate.past_costs import read_past
     from ideator_rl.estimate.table import print_estimate
 
+    other = open_other(recipe, problem)
     slots, resources = recipe.executor.slots, problem.file.resources
     if isinstance(recipe.executor.workers, LocalWorkersSettings | None):
         slots = local_slots(slots, resources.cpus, resources.gpus)
     elif slots is None:
         raise UserError("executor.slots: say how many trials run at a time")
-    found = estimate(recipe, problem, read_past(recipe, problem), slots)
+    found = estimate(recipe, problem, read_past(recipe, problem), slots, other)
     if as_json:
         say_json(found.figures())
     else:
@@ -145,34 +167,6 @@ async def _search(
             return await search(recipe, executor, ideator, on_outcome)
         finally:
             await ideator.close()
-
-
-async def _confirm(
-    recipe: SearchRecipe, executor: Executor, result: SearchResult, tracker: Tracker
-) -> Confirmation | None:
-    """Confirms the winners, unless the recipe has it switched off."""
-    # Not at the top: what reads and judges runs is loaded while no trial waits for it.
-    from ideator_rl.search.confirmation import confirm, make_plan
-
-    if not recipe.confirm.top:
-        return None
-    plan = make_plan(recipe, result)
-    trials = len(list(plan.order()))
-    if trials:
-        warn(
-            f"confirming {len(plan.ideas)} of the ideas on {len(plan.seeds)} fresh seeds, side by "
-            f"side with the baseline: {trials} trials"
-        )
-    with progress(trials, "confirming") as show:
-
-        def on_outcome(idea: Idea, outcome: Outcome) -> None:
-            if outcome.status != "cancelled":
-                show(replace(idea, origin=f"seed {outcome.seed}"), outcome)
-
-        found = await confirm(executor, plan, result, on_outcome)
-    if found.state == "done":
-        tracker.summarize(found.figures())
-    return found
 
 
 class _Tracked:
@@ -215,10 +209,10 @@ def _say_start(executor: Executor, recipe: SearchRecipe) -> None:
     say_sandbox(executor.sandbox)
 
 
-def _say_interrupted(executor: Executor, recipe: SearchRecipe) -> None:
-    kept = len(executor.run.outcomes(executor.run.trials()))
+def _say_interrupted(run: RunFolder) -> None:
+    kept = len(run.outcomes(run.trials()))
     warn(
-        f"\ninterrupted; {kept} finished trials are kept in {executor.run.url}. "
+        f"\ninterrupted; {kept} finished trials are kept in {run.url}. "
         "The same command goes on from there."
     )
 
@@ -228,6 +222,7 @@ def _say_result(
     confirmation: Confirmation | None,
     recipe: SearchRecipe,
     page: str,
+    other: Problem | None,
     *,
     as_json: bool,
 ) -> None:
@@ -242,7 +237,11 @@ def _say_result(
                 "ended": result.ended or None,
                 "best": json.loads(best.outcome.to_json()) if best else None,
                 "confirmation": confirmation
-                and {"state": confirmation.state, **asdict(confirmation)},
+                and {
+                    "state": confirmation.state,
+                    "as": other.name if other else recipe.env,
+                    **asdict(confirmation),
+                },
                 "report": page,
             }
         )
@@ -251,5 +250,7 @@ def _say_result(
 
     print_result(result)
     if confirmation is not None:
+        if other is not None:
+            say(f"as {other.name}, where the reward is {other.file.reward.in_words()}:")
         print_confirmation(confirmation)
     say(f"\nreport: {page}")

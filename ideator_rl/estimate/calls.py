@@ -39,7 +39,8 @@ TITLE_CHARACTERS, PROBLEM_CHARACTERS = 80, 400
 
 class Plan(NamedTuple):
     """A search with what is known of it, or with the worst that can come; `ideation` and `edits`
-    are the bytes that all questions to a model share."""
+    are the bytes that all questions to a model share. `other` is the problem that winners are
+    confirmed as, where that is another one."""
 
     recipe: SearchRecipe
     problem: Problem
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
     ideation: int
     edits: int
     worst: bool = False
+    other: Problem | None = None
 
 
 def make_plan(recipe: SearchRecipe, problem: Problem, known: Mapping[str, float]) -> Plan:

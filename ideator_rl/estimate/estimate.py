@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from executor.llm.settings import LLMBudget, Prices
 from executor.problem import Problem
+from executor.problem_file import Budget
 from ideator_rl.analysis.cost import Cost, total
 from ideator_rl.estimate.calls import TOKENS, Plan, epochs, make_plan, worst_of
 from ideator_rl.estimate.past_costs import Past, known_figures, llm_of, repaired_within_s
@@ -83,10 +84,19 @@ class _Run(NamedTuple):
     confirm_s: float
 
 
-def estimate(recipe: SearchRecipe, problem: Problem, past: Past, slots: int) -> Estimate:
-    """Starts, reads and writes nothing. `slots` are trials at a time."""
+def estimate(
+    recipe: SearchRecipe,
+    problem: Problem,
+    past: Past,
+    slots: int,
+    other: Problem | None = None,
+) -> Estimate:
+    """Starts, reads and writes nothing. `slots` are trials at a time; `other` is the problem that
+    winners are confirmed as, where that is another one: each trial is expected to use its time."""
     known, assumptions = known_figures(recipe, problem, past)
-    ideas, likely = recipe.budget.ideas, make_plan(recipe, problem, known)
+    ideas, likely = recipe.budget.ideas, make_plan(recipe, problem, known)._replace(other=other)
+    if other is not None:
+        assumptions = (*assumptions, _confirmed_as(other))
     run = cache(lambda count: _run(likely, count, slots))
     whole, most = run(ideas), _run(worst_of(likely), ideas, slots)
     reached, would_end, bounds = ideas, [], []
@@ -132,13 +142,17 @@ def estimate(recipe: SearchRecipe, problem: Problem, past: Past, slots: int) -> 
 
 def _run(plan: Plan, ideas: int, slots: int) -> _Run:
     recipe, known, budget = plan.recipe, plan.known, plan.problem.file.budget
-    longest = budget.wall_limit + budget.startup_seconds + budget.examine_seconds
+    longest = _longest_s(budget)
     trial, base = (min(known[name], longest) for name in ("trial_s", "baseline_s"))
     # A codebase that is repaired has crashed by then.
     mended = min(repaired_within_s(recipe), longest) if plan.worst else 0.0
     baselines = recipe.executor.baseline_seeds * base
     winners = min(recipe.confirm.top, ideas)
-    again = recipe.confirm.seeds * (winners * trial + base) if winners else 0.0
+    fresh_s, fresh_base_s = trial, base
+    if plan.other is not None:
+        theirs = plan.other.file.budget
+        fresh_s = fresh_base_s = _longest_s(theirs) if plan.worst else theirs.seconds
+    again = recipe.confirm.seeds * (winners * fresh_s + fresh_base_s) if winners else 0.0
 
     def trials_s(count: int) -> float:
         """Wall seconds until the trials of so many ideas have ended."""
@@ -165,8 +179,20 @@ def _run(plan: Plan, ideas: int, slots: int) -> _Run:
             "confirmation": Cost(slot_s=again),
         },
         search_s=baselines / slots + search_s,
-        confirm_s=max(again / slots, trial) if winners else 0.0,
+        confirm_s=max(again / slots, fresh_s) if winners else 0.0,
     )
+
+
+def _longest_s(budget: Budget) -> float:
+    """Wall seconds of a trial at most."""
+    return budget.wall_limit + budget.startup_seconds + budget.examine_seconds
+
+
+def _confirmed_as(other: Problem) -> str:
+    """What is assumed of the trials of another problem."""
+    gpus = other.file.resources.gpus
+    slot = f" on a slot of {gpus} GPUs" if gpus else ""
+    return f"assumed: {other.file.budget.seconds:,.4g} s{slot} a trial as {other.name}"
 
 
 def _said(value: float) -> str:

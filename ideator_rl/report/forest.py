@@ -19,9 +19,10 @@ _TICKS = 6
 
 @dataclass(frozen=True)
 class Whisker:
-    """Positions of an idea: its first measurement, mean and trials, and the whisker's ends."""
+    """Positions of an idea: its first measurement (None where that was on another problem), mean
+    and trials, and the whisker's ends."""
 
-    first: float
+    first: float | None
     mean: float
     trials: tuple[float, ...]
     low: float | None
@@ -51,7 +52,7 @@ def forest(found: Confirmation, baseline_sd: float | None) -> Forest | None:
     values = [-spread, 0.0, spread]
     for idea, gain in shown.values():
         base = idea.mean - gain.value
-        values.append(idea.first - base)
+        values += [] if idea.first is None else [idea.first - base]
         if not idea.failures:
             values += [reward - base for reward in idea.rewards]
             values += [end for end in (gain.low, gain.high) if end is not None]
@@ -59,7 +60,7 @@ def forest(found: Confirmation, baseline_sd: float | None) -> Forest | None:
     at = axis.at
     rows = {
         name: Whisker(
-            first=at(idea.first - idea.mean + gain.value),
+            first=None if idea.first is None else at(idea.first - idea.mean + gain.value),
             mean=at(gain.value),
             trials=tuple(at(reward - idea.mean + gain.value) for reward in idea.rewards),
             low=None if gain.low is None else at(gain.low),

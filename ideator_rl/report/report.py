@@ -98,6 +98,10 @@ def summary(data: RunData) -> dict[str, Any]:
         "confirmation": found,
         "best_confirmed": found.of(best.idea_id) if found and best else None,
         "forest": forest(found, baseline.sd if baseline else None) if found else None,
+        "elsewhere": [
+            (other, forest(other.confirmation, None) if other.confirmation else None)
+            for other in data.elsewhere
+        ],
         "titles": {trial.idea_id: trial.title for trial in ideas},
         "gain": best.reward - baseline.mean if best and baseline else None,
         "gain_sd": metrics.improvement_in_sd(best.reward, baseline) if best else None,

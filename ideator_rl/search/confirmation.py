@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 from executor import Executor, Idea, Outcome
@@ -65,10 +65,13 @@ async def confirm(
     plan: Plan,
     result: SearchResult,
     on_outcome: Callable[[Idea, Outcome], None],
+    codebases: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Confirmation:
     """Runs what a plan asks for and is not in the store, and judges.
 
-    Cancelled trials (the run's budget of seconds is used up) leave the confirmation incomplete.
+    `codebases` are those of the winners, by idea, where the executor's problem is another one than
+    that of the search, see `other_problem.py`. Cancelled trials (the run's budget of seconds is
+    used up) leave the confirmation incomplete.
     """
     await in_thread(keep_plan, executor.run, plan)
     ideas = {entry.idea.id: entry for entry in result.executed}
@@ -82,7 +85,10 @@ async def confirm(
                 future = executor.submit_baseline(seed, priority=0, final=True)
             else:
                 idea = ideas[name].idea
-                future = executor.submit(idea, seed=seed, final=True)
+                if codebases is None:
+                    future = executor.submit(idea, seed=seed, final=True)
+                else:
+                    future = executor.submit_codebase(idea, codebases[name], seed=seed, final=True)
             outcome = await asyncio.wrap_future(future)
         on_outcome(idea, outcome)
         return outcome
@@ -90,4 +96,6 @@ async def confirm(
     order = list(plan.order())
     outcomes = await asyncio.gather(*(trial(name, seed) for name, seed in order))
     first = {name: entry.outcome.reward for name, entry in ideas.items()}
-    return judge(plan, first, dict(zip(order, outcomes, strict=True)))
+    return judge(
+        plan, first if codebases is None else None, dict(zip(order, outcomes, strict=True))
+    )
