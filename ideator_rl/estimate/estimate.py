@@ -191,8 +191,8 @@ def _longest_s(budget: Budget) -> float:
 def _confirmed_as(other: Problem) -> str:
     """What is assumed of the trials of another problem."""
     gpus = other.file.resources.gpus
-    slot = f" on a slot of {gpus} GPUs" if gpus else ""
-    return f"assumed: {other.file.budget.seconds:,.4g} s{slot} a trial as {other.name}"
+    slot = f", on {gpus} GPU{'s' if gpus > 1 else ''}" if gpus else ""
+    return f"assumed: {other.file.budget.seconds:,g} s a trial as {other.name}{slot}"
 
 
 def _said(value: float) -> str:

@@ -33,7 +33,7 @@ def open_other(recipe: SearchRecipe, problem: Problem) -> Problem | None:
     if why := difference(problem, other):
         raise UserError(
             f"confirm.as: {other.name} does not share the codebase of {problem.name}: {why}; name "
-            "a problem that does, or leave it out"
+            "a problem that does, or none (--confirm.as null)"
         )
     if isinstance(recipe.executor.workers, LocalWorkersSettings | None):
         needs = other.file.resources
@@ -51,13 +51,13 @@ def difference(problem: Problem, other: Problem) -> str:
         if mine != others:
             return f"files.{key} differ ({', '.join(sorted(mine ^ others))})"
     names = _hyperparameters(problem, other)
-    try:
-        ours, theirs = (
-            set_assignments(p.codebase, dict.fromkeys(names, 0), p.file.files.editable)
-            for p in (problem, other)
-        )
-    except EditError as error:
-        return f"a hyperparameter is not in both ({error})"
+    for name in names:
+        if not all(_value(p.codebase, name, p) for p in (problem, other)):
+            return f"{name} is no setting of both"
+    ours, theirs = (
+        set_assignments(p.codebase, dict.fromkeys(names, 0), p.file.files.editable)
+        for p in (problem, other)
+    )
     differ = [path for path in sorted({*ours, *theirs}) if ours.get(path) != theirs.get(path)]
     return f"{', '.join(differ)} differ{'s' if len(differ) == 1 else ''}" if differ else ""
 

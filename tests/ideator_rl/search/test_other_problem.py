@@ -89,7 +89,7 @@ def test_winners_run_as_the_other_problem_beside_its_own_baseline(workplace: Pat
     ("edit", "why"),
     [
         (('editable = ["run.sh", "settings.py"]', 'editable = ["settings.py"]'), "files.editable"),
-        (("bonus = 5", "malus = 5"), "hyperparameters"),
+        (("bonus = 5", "malus = 5"), "malus"),
         (("title", 'codebase = "other"\ntitle'), "run.sh differs"),
     ],
 )
