@@ -74,6 +74,8 @@ def _enter(box: Box, seen: _Seen, uid: int, folder: Path, report: int | None) ->
         Path("/proc/self/uid_map").write_text(f"{_NOBODY} {user} 1")
         Path("/proc/self/gid_map").write_text(f"{_NOBODY} {group} 1")
     sys.set_hostname("box")
+    # Its own: torchrun, gloo and NCCL meet there.
+    sys.raise_loopback()
     sys.mount("none", "/", flags=sys.REC | sys.PRIVATE)
     _build(box, seen, folder)
     _fork_and_wait(report)

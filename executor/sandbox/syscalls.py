@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import struct
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x00020000,
@@ -40,6 +41,7 @@ _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _MOUNT_SETATTR = 442
 _PIVOT_ROOT = {"x86_64": 155}.get(platform.machine(), 41)
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
+_AF_INET, _SOCK_DGRAM, _SIOCSIFFLAGS = 2, 2, 0x8914
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = (
@@ -93,6 +95,18 @@ def unmount(target: str) -> None:
 
 def pivot_root(new: str, old: str) -> None:
     _check(_libc.syscall(_PIVOT_ROOT, os.fsencode(new), os.fsencode(old)), "pivot_root")
+
+
+def raise_loopback() -> None:
+    """Brings up the loopback interface, which is down in a new network namespace."""
+    # struct ifreq: its name, IFF_UP.
+    request = struct.pack("16sH22x", b"lo", 1)
+    descriptor = _libc.socket(_AF_INET, _SOCK_DGRAM, 0)
+    _check(descriptor, "socket")
+    try:
+        _check(_libc.ioctl(descriptor, _SIOCSIFFLAGS, request), "raising lo")
+    finally:
+        os.close(descriptor)
 
 
 def set_hostname(name: str) -> None:
