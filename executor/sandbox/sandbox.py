@@ -98,7 +98,7 @@ def start(
     steps = _limits(sandbox, box, group)
     if sandbox.name == "bubblewrap":
         options, prefix = bubblewrap.arguments(box, box_uid())
-        if (code := seccomp.program(memory_files=sandbox.grouped)) is not None:
+        if (code := _filter(sandbox, box)) is not None:
             descriptors.append(_in_memory(code))
             options = ["--seccomp", str(descriptors[-1]), *options]
         # Not on the command line: a box can read that of its first process.
@@ -162,8 +162,11 @@ def _entry(sandbox: Sandbox, box: Box, report: int | None = None) -> Callable[[]
     """What locks the process that calls it into the sandbox `namespaces`."""
     root = box.scratch / "root"
     root.mkdir(exist_ok=True)
-    filter = seccomp.program(memory_files=sandbox.grouped)
-    return namespaces.entry(box, box_uid(), root, filter, report)
+    return namespaces.entry(box, box_uid(), root, _filter(sandbox, box), report)
+
+
+def _filter(sandbox: Sandbox, box: Box) -> bytes | None:
+    return seccomp.program(memory_files=sandbox.grouped, gpus=box.gpus)
 
 
 def _in_memory(data: bytes) -> int:

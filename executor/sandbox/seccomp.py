@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from executor.sandbox.allowed_calls import ALLOWED
+from executor.sandbox.allowed_calls import ALLOWED, FOR_GPUS
 from executor.sandbox.call_numbers import NUMBERS
 
 # user, mount, pid, net, ipc, uts and cgroup namespaces
@@ -101,11 +101,12 @@ _NO_SUCH_CALL = 0x00050000 | errno.ENOSYS
 
 
 @cache
-def program(*, memory_files: bool) -> bytes | None:
+def program(*, memory_files: bool, gpus: bool = False) -> bytes | None:
     """The filter as the kernel reads it; None on an architecture that is not in the table.
 
     `memory_files` admits files in memory without a name, which only a control group bounds: sent
-    over a socket and closed, they are in no process's account.
+    over a socket and closed, they are in no process's account. `gpus` admits what CUDA's driver
+    asks for, such files among it.
     """
     if platform.machine() not in _ARCHITECTURES:
         return None
@@ -119,6 +120,7 @@ def program(*, memory_files: bool) -> bytes | None:
     for name, decision in _by_argument().items():
         code += [_line(_EQUAL, NUMBERS[name][column] or 0, 0, len(decision)), *decision]
     allowed = ALLOWED if memory_files else ALLOWED - {"memfd_create"}
+    allowed |= FOR_GPUS if gpus else frozenset()
     for first, last in _ranges(NUMBERS[name][column] for name in allowed):
         # In rising order: what is below this range is in none.
         code += [_line(_AT_LEAST, first, 1, 0), _line(_RETURN, _NO_SUCH_CALL)]

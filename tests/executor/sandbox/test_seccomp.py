@@ -36,9 +36,9 @@ def code(call, *arguments):
 """
 
 
-def filtered(code: str, *, memory_files: bool = True) -> object:
+def filtered(code: str, *, memory_files: bool = True, gpus: bool = False) -> object:
     """What a filtered process prints as JSON."""
-    begun = FILTERED.replace("memory_files=True", f"memory_files={memory_files}")
+    begun = FILTERED.replace("memory_files=True", f"memory_files={memory_files}, gpus={gpus}")
     result = subprocess.run(
         [sys.executable, "-c", begun + code], capture_output=True, text=True, check=True
     )
@@ -190,6 +190,13 @@ def test_a_file_in_memory_needs_a_control_group(admitted: bool) -> None:
     assert result == [0 if admitted else errno.ENOSYS, 0]
 
 
+def test_with_gpus_there_is_what_their_driver_asks_for_and_nothing_else() -> None:
+    asked = 'code("memfd_create", b"x", 0), code("sysinfo", bytes(128)), code("pidfd_open", 1, 0)'
+    call = f"print(json.dumps([{asked}]))"
+    assert filtered(call, memory_files=False, gpus=True) == [0, 0, errno.ENOSYS]
+    assert filtered(call, memory_files=False) == [errno.ENOSYS] * 3
+
+
 def test_the_program_is_whole_instructions() -> None:
-    for code in (program(memory_files=True), program(memory_files=False)):
+    for code in (program(memory_files=True, gpus=True), program(memory_files=False)):
         assert code is not None and len(code) % 8 == 0 and len(code) // 8 < 4096
