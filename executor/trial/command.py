@@ -17,6 +17,8 @@ _SANDBOX = Path(__file__).parents[1] / "sandbox"
 PRELUDE, RUN_SCRIPT = _SANDBOX / "prelude.py", _SANDBOX / "run_script.py"
 TORCHRUN = Path(__file__).parent / "torchrun.py"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
+# As /dev and nvidia-smi number GPUs, and so slots and boxes; by itself CUDA has the fastest first.
+GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -44,9 +46,11 @@ def environment(
     env["PYTHONUNBUFFERED"] = "1"
     if not box.gpus:
         env["CUDA_VISIBLE_DEVICES"] = ""
-    elif sandbox.isolates and (numbers := gpu_numbers()):
-        # The device nodes of no others are in the box: CUDA counts from 0 there.
-        env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, range(len(numbers))))
+    else:
+        env |= GPU_ORDER
+        if sandbox.isolates and (numbers := gpu_numbers()):
+            # The device nodes of no others are in the box: CUDA counts from 0 there.
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, range(len(numbers))))
     if site.ENABLE_USER_SITE:
         env["PYTHONUSERBASE"] = site.getuserbase()
     else:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from executor import processes
 from executor.sandbox import Sandbox, cgroup
+from executor.sandbox.gpu_driver import make_device_nodes
 from executor.sandbox.warm import ServerDied, stop_servers
 from executor.sandbox.watch import Interrupted
 from executor.sandbox.workspace import enter_private_mounts
@@ -31,6 +32,8 @@ def main() -> None:
     folder, sandbox = Path(sys.argv[1]), Sandbox.from_json(sys.argv[2])
     if len(sys.argv) > 3 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(core) for core in sys.argv[3].split(",")})
+    # An ordinary user's own namespace knows no setuid program.
+    make_device_nodes()
     if sandbox.mounted:
         enter_private_mounts()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

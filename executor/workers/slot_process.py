@@ -23,7 +23,7 @@ from executor.owned_names import PREFIX, has_no_owner, owned_name
 from executor.records import Trial
 from executor.sandbox import Sandbox
 from executor.sandbox.cgroup import remove_stale
-from executor.trial.command import kept_environment
+from executor.trial.command import GPU_ORDER, kept_environment
 from executor.trial.spec import TrialSpec
 
 STOP_S = 1.0
@@ -104,7 +104,7 @@ def _environment(folder: Path, gpus: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PYTHONPATH", "TMPDIR") if name in os.environ}
     if gpus:
         kept["CUDA_VISIBLE_DEVICES"] = gpus
-    return kept_environment() | kept | {processes.MARK: f"{folder}/"}
+    return kept_environment() | GPU_ORDER | kept | {processes.MARK: f"{folder}/"}
 
 
 def new_folder() -> Path:
