@@ -4,7 +4,8 @@
 
 Both train on the same random tokens with the same settings, in turn, each in fresh processes: ours
 is the problem's codebase as a trial runs it, one process for each GPU, clock, budget and reports
-included; plain is the script in this file, a GPT and a loop of as many steps and nothing else.
+included; plain is the script in this file, a GPT and a loop and nothing else. Both end when so many
+seconds have passed since their first step, which compiles.
 With GPUs the model is GPT-2 124M in bfloat16, compiled; without, a tiny one of the same kind, of
 which the ratio alone says something.
 
@@ -19,16 +20,23 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from executor.problem import Problem, load_problem
 from executor.trial.command import TORCHRUN
-from gym_envs import find_problem
+
+from gpu.cards import bfloat16_peak
+
+PROBLEM = Path(__file__).parents[1] / "gym_envs" / "nanogpt" / "problem.toml"
 
 TINY = {
     "n_layer": 4,
@@ -41,10 +49,8 @@ TINY = {
     "dtype": "float32",
     "compile": False,
 }
-# Dense bfloat16 operations a second, by a word of the device's name.
-PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
 
-# What is added to the codebase's loop: when each step ended, and how long it waited for data.
+# What is added to the codebase's loop: when each step ended, how long it waited for data, the end.
 CHANGES = {
     "        idx_BT, targets_BT = get_batch()\n": (
         "        asked = time.perf_counter()\n"
@@ -55,12 +61,16 @@ CHANGES = {
         "    before, progress = progress, budget_progress()\n    marks.append(clock())\n"
     ),
     "# ----- training\n": "# ----- training\nmarks, waited = [], 0.0\n",
+    "while progress + step_share < 1.0:": (
+        'while not marks or marks[-1] - marks[0] < float(os.environ["MEASURED_S"]):'
+    ),
     '    print(f"stopped after': (
         '    print("marks", json.dumps(marks))\n'
         '    print("waited", waited / (marks[-1] - started))\n'
         '    print(f"stopped after'
     ),
 }
+SCRIPTS = OUR_SCRIPT, PLAIN_SCRIPT = "train.py", "plain.py"
 # nanoGPT's loop, reduced to what a step does.
 PLAIN = """
 import json, os, time
@@ -142,7 +152,8 @@ half = c["dtype"] != "float32"
 autocast = torch.autocast("cuda" if gpu else "cpu", dtype=torch.bfloat16, enabled=half)
 marks = []
 x, y = get_batch()
-for step in range(int(os.environ["STEPS"])):
+while not marks or marks[-1] - marks[0] < float(os.environ["MEASURED_S"]):
+    step = len(marks)
     for group in optimizer.param_groups:
         group["lr"] = c["learning_rate"] * min(1.0, (step + 1) / c["warmup_steps"])
     for micro_step in range(accumulation):
@@ -165,48 +176,78 @@ if world > 1:
 
 
 class Run(NamedTuple):
-    """Tokens a second, steps, and the share of the time that went to waiting for data."""
+    """Tokens a second, and the share of the time that went to waiting for data."""
 
     rate: float
-    steps: int
     waited: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each run")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of each run after its first step"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
 
     gpu, gpus = devices()
     sizes = {} if gpus else TINY
-    problem = find_problem("nanogpt", {f"hyperparameters.{k}": v for k, v in sizes.items()})
+    problem = load_problem(PROBLEM, {f"hyperparameters.{k}": v for k, v in sizes.items()})
+    result = compare(problem, gpu, gpus, args.seconds, args.rounds)
+    if args.json:
+        print(json.dumps(result))
+    else:
+        print("\n".join(f"{key:<22} {value}" for key, value in result.items()))
+
+
+def compare(
+    problem: Problem,
+    gpu: str,
+    gpus: int,
+    seconds: float,
+    rounds: int,
+    within_s: float | None = None,
+) -> dict[str, object]:
+    """The figures of a problem's training beside plain training, in turns.
+
+    Args:
+        gpu: the card's name, for the peak that MFU is a share of.
+        gpus: how many train; 0 for the processor.
+        seconds: of each run, after its first step.
+        within_s: wall time for all of it; a round that would not fit is left out.
+
+    Raises:
+        RuntimeError: a run failed, or there was no time for one round.
+    """
+    end = time.monotonic() + (within_s or float("inf"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lay_out(folder, problem.codebase)
         facts = config_of(folder)
         pairs = []
-        for _ in range(args.rounds):
-            ours = measure(folder, gpus, args.seconds, facts)
-            pairs.append((ours, measure(folder, gpus, args.seconds, facts, plain_steps=ours.steps)))
+        for _ in range(rounds):
+            begun = time.monotonic()
+            pairs.append(
+                tuple(measure(folder, script, gpus, seconds, facts, end) for script in SCRIPTS)
+            )
+            # What was compiled is cached for the next round.
+            if time.monotonic() + 0.8 * (time.monotonic() - begun) > end:
+                break
         ours, plain = (max(runs, key=lambda run: run.rate) for runs in zip(*pairs, strict=True))
     result: dict[str, object] = {
         "device": f"{gpus} x {gpu}" if gpus else "CPU, one core",
         "parameters": facts["parameters"],
+        "rounds": len(pairs),
         "tokens_a_second": round(ours.rate),
         "plain_tokens_a_second": round(plain.rate),
         "ratio": round(ours.rate / plain.rate, 3),
         "waiting_for_data": round(ours.waited, 4),
     }
-    peak = next((peak for word, peak in PEAKS.items() if word in gpu), None)
-    if peak:
+    if peak := bfloat16_peak(gpu):
         for key, run in (("mfu", ours), ("plain_mfu", plain)):
             result[key] = round(run.rate * facts["operations"] / (peak * gpus), 3)
-    if args.json:
-        print(json.dumps(result))
-    else:
-        print("\n".join(f"{key:<22} {value}" for key, value in result.items()))
+    return result
 
 
 def devices() -> tuple[str, int]:
@@ -225,7 +266,7 @@ def lay_out(folder: Path, codebase: dict[str, str]) -> None:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     (folder / "train.py").write_text(text)
-    (folder / "plain.py").write_text(PLAIN)
+    (folder / PLAIN_SCRIPT).write_text(PLAIN)
     (folder / "data").mkdir()
 
 
@@ -251,34 +292,55 @@ def config_of(folder: Path) -> dict:
 
 
 def measure(
-    folder: Path, gpus: int, seconds: float, facts: dict, plain_steps: int | None = None
+    folder: Path, script: str, gpus: int, seconds: float, facts: dict, end: float = float("inf")
 ) -> Run:
-    """One run of ours for `seconds`, or a plain one of `plain_steps` steps."""
+    """One run of a script, ended at `end` of the monotonic clock. Raises RuntimeError."""
     env = {
         "SEED": "0",
         "DATA_DIR": str(folder / "data"),
         "BUDGET_KIND": "wall",
-        "BUDGET_SECONDS": str(seconds),
+        "BUDGET_SECONDS": "3600",
+        "MEASURED_S": str(seconds),
         "GPUS": str(gpus),
         "OMP_NUM_THREADS": "8" if gpus else "1",
         "PLAIN": json.dumps(facts),
-        "STEPS": str(plain_steps),
     }
-    command = [sys.executable, "-P", str(TORCHRUN), "train.py"]
-    if plain_steps is not None:
+    command = [sys.executable, "-P", str(TORCHRUN), script]
+    if script == PLAIN_SCRIPT:
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-        command = [sys.executable, *(torchrun if gpus > 1 else []), "plain.py"]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    (marks,) = [json.loads(line[6:]) for line in done.stdout.splitlines() if line[:6] == "marks "]
+        command = [sys.executable, *(torchrun if gpus > 1 else []), script]
+    printed = output_of(command, folder, {**os.environ, **env}, end)
+    (marks,) = [json.loads(line[6:]) for line in printed.splitlines() if line[:6] == "marks "]
     first = len(marks) // 5
     tokens = (len(marks) - 1 - first) * facts["batch_size"] * facts["block_size"]
-    waited = re.findall(r"waited ([0-9.e-]+)", done.stdout)
+    waited = re.findall(r"waited ([0-9.e-]+)", printed)
     rate = tokens / (marks[-1] - marks[first])
-    return Run(rate, len(marks), float(waited[0]) if waited else 0.0)
+    return Run(rate, float(waited[0]) if waited else 0.0)
+
+
+def output_of(command: list[str], folder: Path, env: dict[str, str], end: float) -> str:
+    """What a command prints; it and what it started are gone then. Raises RuntimeError."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    left = end - time.monotonic()
+    try:
+        printed, said = process.communicate(timeout=None if left == float("inf") else max(1, left))
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{command[-1]} was still running at the end of its time") from None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.returncode:
+        raise RuntimeError(f"{command[-1]} failed: {said[-2000:].strip()}")
+    return printed
 
 
 if __name__ == "__main__":
