@@ -64,8 +64,9 @@ class GrpoSettings(Settings, frozen=True):
     With a `staleness` of 1, the ideas of a step are written and executed while the step before is
     learnt from, so by a model that is one step older; weights of each token's importance, at most
     2, correct for it. A step learns from the groups that are complete first, and a group whose
-    trials take longer is carried into the next one and earns there. A step waits for an idea's outcome at most `deadline_s` wall seconds, and
-    counts what is not there by then as a timeout, without a limit where it is left out.
+    trials take longer is carried into the next one and earns there. A step waits for an idea's
+    outcome at most `deadline_s` wall seconds, and counts what is not there by then as a timeout,
+    without a limit where it is left out.
     """
 
     groups: AtLeast1 = 8

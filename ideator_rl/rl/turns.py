@@ -49,8 +49,9 @@ class Turns:
 
 def start_turns(run: str) -> Any:
     """The actor of a run."""
-    actor: Any = ray.remote(num_cpus=0, max_concurrency=_ANSWERS_AT_ONCE)(Turns)
-    return actor.options(name=_name(run)).remote()
+    actor: Any = ray.remote(Turns)
+    options = {"num_cpus": 0, "max_concurrency": _ANSWERS_AT_ONCE}
+    return actor.options(name=_name(run), **options).remote()
 
 
 @cache
