@@ -16,7 +16,9 @@ def build_parser() -> Parser:
         envs,
         evaluate,
         execute,
+        export,
         implement,
+        import_set,
         plugins,
         recipes,
         report,
@@ -35,7 +37,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", parser_class=Parser)
     for module in (
         *(recipes, search, train, evaluate, implement, execute, worker, report),
-        *(envs, plugins),
+        *(envs, plugins, export, import_set),
     ):
         module.add_parser(commands)
     return parser

@@ -105,7 +105,9 @@ class SearchSettings(Settings, frozen=True):
     `continuous` as soon as fewer than `ahead` ideas are on their way (by default two a slot; more
     where writing an idea and its code takes longer than a trial), so that no slot waits. With
     `method: plugin` the method is that of another package, see docs/extending.md: `name` is its
-    entry point or `package.module:name`, `options` are its own.
+    entry point or `package.module:name`, `options` are its own. `history` names a run of the store,
+    imported or executed on the same problem, whose ideas the ideator is shown beside the search's
+    own.
     """
 
     method: Literal["evolution", "best_of_n", "sequential", "plugin"] = "evolution"
@@ -114,6 +116,7 @@ class SearchSettings(Settings, frozen=True):
     epoch_size: AtLeast1 = 8
     pipeline: Literal["epochs", "continuous"] = "epochs"
     ahead: AtLeast1 | None = None
+    history: str | None = None
 
 
 class BudgetSettings(Settings, frozen=True):

@@ -71,8 +71,10 @@ class LibraryIdeator:
 
     def _variation(self, request: IdeaRequest, size: int) -> tuple[Genome, tuple[str, ...]]:
         rng = request.rng
-        if request.mode == "exploit" and rng.random() < 1 / size:
-            return self._improve(request.history, rng)
+        # Others' ideas are no atoms of this library.
+        parents = [entry for entry in request.history if self._is_own(entry.idea)]
+        if request.mode == "exploit" and parents and rng.random() < 1 / size:
+            return self._improve(parents, rng)
         if request.mode == "explore" and rng.random() < 0.5:
             size += 1
         names = rng.sample(sorted(self._atoms), min(size, len(self._atoms)))
@@ -97,6 +99,10 @@ class LibraryIdeator:
         elif len(genes) > 1:
             del genes[rng.choice(sorted(genes))]
         return _sorted(genes), tuple(parents)
+
+    def _is_own(self, idea: Idea) -> bool:
+        genome = _genome(idea)
+        return bool(genome) and all(name in self._atoms for name, _ in genome)
 
     def _draw(self, name: str, rng: Random) -> tuple[tuple[str, Scalar], ...]:
         params = self._atoms[name].params

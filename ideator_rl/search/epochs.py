@@ -12,7 +12,7 @@ more trials have ended since.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
@@ -40,10 +40,18 @@ class Shown(StrictRecord):
 
 class Epochs:
     """Asks for one epoch after the other, `number` being the next one. `begun` has the trials that
-    the store has; the run's events are read at once."""
+    the store has; the run's events are read at once. `earlier` are other runs' ideas, which belong
+    to the history of every epoch."""
 
-    def __init__(self, recipe: SearchRecipe, run: RunFolder, begun: Collection[str]) -> None:
+    def __init__(
+        self,
+        recipe: SearchRecipe,
+        run: RunFolder,
+        begun: Collection[str],
+        earlier: Sequence[Executed] = (),
+    ) -> None:
         self._recipe, self._run, self._begun = recipe, run, begun
+        self._earlier = list(earlier)
         self._method = open_method(recipe.search)
         self._recorded = run.kept_numbered(FOLDER, Shown)
         self._seen: list[Idea] = []
@@ -69,7 +77,8 @@ class Epochs:
         shown = self.recorded()
         is_new = shown is None
         shown = shown or Shown(tuple(sorted(executed)), not math.isnan(baseline))
-        history = [executed[key] for key in shown.ideas if key in executed]
+        own = [executed[key] for key in shown.ideas if key in executed]
+        history = [*self._earlier, *own]
         baseline = baseline if shown.baseline else math.nan
         size = min(self._recipe.search.epoch_size, self.ideas_left)
         parts = self._method(number, size, history, baseline, rng)

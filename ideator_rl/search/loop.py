@@ -31,6 +31,7 @@ from gym_envs import ResearchEnv
 from ideator_rl.ideators.ideator import Executed, GaveUp, Ideator
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.epochs import Epochs
+from ideator_rl.search.history import load_history
 
 # Ideas on their way for each slot: one that runs, and one that is implemented meanwhile.
 AHEAD = 2
@@ -68,6 +69,7 @@ async def search(
     executed still. Raises UserError when the baseline itself does not complete, and for what no
     further idea would mend.
     """
+    earlier = await in_thread(load_history, executor.store, executor.problem, recipe.search.history)
     executed: dict[str, Executed] = {}
     running: set[str] = set()
     ended: list[str] = []
@@ -89,7 +91,7 @@ async def search(
         seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
         baselines = tasks.create_task(run_baselines(executor, seeds, on_outcome))
         baselines.add_done_callback(lambda _: progress.set())
-        epochs = await in_thread(Epochs, recipe, executor.run, executor.begun)
+        epochs = await in_thread(Epochs, recipe, executor.run, executor.begun, earlier)
         ahead = recipe.search.ahead or AHEAD * executor.slots
 
         def may_ask() -> bool:

@@ -1,12 +1,13 @@
 """The best ideas of earlier searches: completed, measured on the same problem, ranked by reward.
 
 ideas = earlier_ideas(Store("store"), problem, searches="*", top=0.2)
+ideas = claimed_ideas(Store("store"), problem, claims="theirs", top=0.2)      # of imported sets
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 import yaml
@@ -16,6 +17,8 @@ from executor.records import Idea, Outcome
 from executor.run_records import read_start
 from executor.store.runs import RunFolder, Store
 from executor.trial_keys import BASELINE
+from ideator_rl.claims.claim import as_idea
+from ideator_rl.claims.kept_claims import read_claims, read_import
 
 
 def earlier_ideas(store: Store, problem: Problem, searches: str, top: float) -> list[Idea]:
@@ -31,8 +34,27 @@ def earlier_ideas(store: Store, problem: Problem, searches: str, top: float) -> 
         for idea, outcome in _measured(run):
             if idea.text not in best or best[idea.text][0] < outcome.reward:
                 best[idea.text] = (outcome.reward, idea)
+    return _top(best, top)
+
+
+def claimed_ideas(store: Store, problem: Problem, claims: str, top: float) -> list[Idea]:
+    """The same of the ideas in imported sets on this problem, ranked by what is claimed of them.
+
+    `claims` is a pattern over the names of runs. Claims only choose what is imitated.
+    """
+    best: dict[str, tuple[float, Idea]] = {}
+    for run in (store.run(name) for name in store.runs() if fnmatchcase(name, claims)):
+        imported = read_import(run)
+        for claim in read_claims(run) if imported and imported.problem == problem.name else ():
+            reward = claim.reward if claim.reward is not None and claim.succeeded else -math.inf
+            if reward > best.get(claim.text, (-math.inf,))[0]:
+                best[claim.text] = (reward, as_idea(claim))
+    return _top(best, top)
+
+
+def _top(best: Mapping[str, tuple[float, Idea]], share: float) -> list[Idea]:
     ranked = sorted(best.values(), key=lambda entry: (-entry[0], entry[1].text))
-    return [idea for _, idea in ranked[: math.ceil(top * len(ranked))]]
+    return [idea for _, idea in ranked[: math.ceil(share * len(ranked))]]
 
 
 def _searched(run: RunFolder, problem: Problem) -> bool:

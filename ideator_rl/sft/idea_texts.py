@@ -32,8 +32,9 @@ class DataSettings(Settings, frozen=True):
     atoms that are expected to complete. `pairs`: the share of library ideas that join two atoms.
     `considered`: how many other atoms thinking names, at most. `searches`: which earlier searches
     in the store are learnt from, by a pattern over the names of their runs; `top`: of their
-    completed ideas, the share with the highest rewards; `earlier`: the share of answers that come
-    from those, where there are any.
+    completed ideas, the share with the highest rewards; `claims`: which imported sets are, too, by
+    what they claim of their ideas (none by default); `earlier`: the share of answers that come from
+    all these, where there are any.
     """
 
     prompt: PromptStyle = "full"
@@ -41,6 +42,7 @@ class DataSettings(Settings, frozen=True):
     pairs: Share = 0.5
     considered: AtLeast0 = 3
     searches: str = "*"
+    claims: str | None = None
     top: Share = 0.2
     earlier: Share = 0.25
 

@@ -33,7 +33,7 @@ from ideator_rl.ideators.library import Atom, load_library
 from ideator_rl.kept_recipe import keep_recipe
 from ideator_rl.overrides import parse_overrides
 from ideator_rl.sft.answer_batch import Task, summed_loss
-from ideator_rl.sft.earlier_ideas import earlier_ideas
+from ideator_rl.sft.earlier_ideas import claimed_ideas, earlier_ideas
 from ideator_rl.sft.idea_texts import Sources, teachable
 from ideator_rl.sft.recipe import (
     TrainingSettings,
@@ -244,7 +244,10 @@ def _keep_earlier_ideas(
     """Chooses the earlier ideas at the run's first start: later searches do not change them."""
     if path.exists():
         return
-    ideas = earlier_ideas(store, problem, recipe.data.searches, recipe.data.top)
+    data = recipe.data
+    ideas = earlier_ideas(store, problem, data.searches, data.top)
+    if data.claims:
+        ideas += claimed_ideas(store, problem, data.claims, data.top)
     fresh = path.with_name(f".{path.name}")
     fresh.write_text("".join(f"{idea.to_json()}\n" for idea in ideas))
     fresh.rename(path)

@@ -1,0 +1,1 @@
+"""What others say that their ideas did: read with care, kept apart, shown as claims."""
