@@ -19,8 +19,8 @@ from typing import Any
 
 from ideator_rl.claims.foreign_row import KNOWN_NAMES
 
-ROWS_AT_ONCE = 64
-_LONGEST_LINE = 2**24
+ROWS_AT_ONCE = 32
+_LONGEST_LINE, _LONGEST_TEXT = 2**24, 2**22
 
 
 def main(most_rows: int, paths: list[str]) -> None:
@@ -71,10 +71,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, str | int):
+    if isinstance(value, str):
+        if len(value) > _LONGEST_TEXT:
+            raise ValueError(f"it holds a text of {len(value):,} characters")
+        return value.encode(errors="backslashreplace").decode()  # JSON has no lone surrogates
+    if value is None or isinstance(value, int):
         return value
     raise ValueError(f"it holds values of the type {type(value).__name__}")
 

@@ -25,7 +25,7 @@ from executor.settings import FieldError
 from ideator_rl.claims.foreign_row import ForeignRow, parse_row
 from ideator_rl.hub import fetch_files, is_name, require_datasets
 
-MOST_ROWS, MOST_FILES, MOST_BYTES = 100_000, 1000, 2**29
+MOST_ROWS, MOST_FILES, MOST_BYTES = 100_000, 1000, 2**28
 MEMORY, CPU_SECONDS = 4 * 2**30, 120
 _LONGEST_REASON = 300
 

@@ -31,12 +31,10 @@ class Authors:
             return self._row(idea.origin)
         section = _section(self._recipe, "ideator")
         kind = section.get("kind") or ("library" if "search" in self._recipe else None)
-        named = {
-            "api": _section(section, "llm").get("model"),
-            "checkpoint": section.get("model"),
-            "plugin": section.get("name"),
-        }.get(str(kind), kind)
-        return _model_name(str(named)) if named else None
+        if kind == "checkpoint":
+            return _model_name(str(section.get("model", "")))
+        named = {"api": _section(section, "llm").get("model"), "plugin": section.get("name")}
+        return named.get(str(kind), kind)
 
     def implementer(self, exchange: Sequence[Turn]) -> str | None:
         """The model that answered last, else what the recipe names."""
@@ -62,11 +60,13 @@ class Authors:
             return str(told)
         labels = model_labels(tuple(map(str, self._recipe.get("models") or ())))
         name = next((name for name, its in labels.items() if its == label), label)
-        return _model_name(name) or None
+        return _model_name(name)
 
 
-def _model_name(name: str) -> str:
+def _model_name(name: str) -> str | None:
     """`org/name` of the hub as it is; of a folder only the part that tells it apart."""
+    if not name:
+        return None
     is_hub_name = name.count("/") == 1 and name[0] not in "./~" and not Path(name).exists()
     return name if is_hub_name else model_labels((name,))[name]
 
