@@ -23,6 +23,7 @@ def build_parser() -> Parser:
         recipes,
         report,
         search,
+        serve_env,
         train,
         worker,
     )
@@ -37,7 +38,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", parser_class=Parser)
     for module in (
         *(recipes, search, train, evaluate, implement, execute, worker, report),
-        *(envs, plugins, export, import_set),
+        *(envs, plugins, export, import_set, serve_env),
     ):
         module.add_parser(commands)
     return parser

@@ -1,0 +1,1 @@
+"""Research problems as the environments and rewards of other training libraries."""
