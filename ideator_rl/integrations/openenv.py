@@ -40,7 +40,7 @@ class OutcomeObservation(Observation):
     metrics: dict[str, float] = Field(default_factory=dict, description="of the examination")
 
 
-class IdeaEnvironment(Environment):  # type: ignore[misc]  # mypy knows nothing of its base
+class IdeaEnvironment(Environment):
     """One client's episodes."""
 
     SUPPORTS_CONCURRENT_SESSIONS = True

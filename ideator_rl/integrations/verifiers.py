@@ -28,7 +28,7 @@ from ideator_rl.ideators.language_model.chat import PromptStyle, read_answer, st
 __all__ = ["IdeaTaskset"]
 
 
-class IdeaTaskConfig(vf.TaskConfig):  # type: ignore[misc]  # mypy knows nothing of its base
+class IdeaTaskConfig(vf.TaskConfig):
     """How ideas are executed: trials at a time in each process, by default as many as its machine's
     cores allow, and how their code is locked in."""
 
@@ -36,7 +36,7 @@ class IdeaTaskConfig(vf.TaskConfig):  # type: ignore[misc]  # mypy knows nothing
     sandbox: Level = "strict"
 
 
-class IdeaTasksetConfig(vf.TasksetConfig):  # type: ignore[misc]
+class IdeaTasksetConfig(vf.TasksetConfig):
     """Which problem, how much of it is shown, and how often it is asked."""
 
     problem: str = "digits"
@@ -45,13 +45,13 @@ class IdeaTasksetConfig(vf.TasksetConfig):  # type: ignore[misc]
     task: IdeaTaskConfig = IdeaTaskConfig()
 
 
-class IdeaData(vf.TaskData):  # type: ignore[misc]
+class IdeaData(vf.TaskData):
     """A task: the problem whose prompt it is."""
 
     problem: str
 
 
-class IdeaTask(vf.Task[IdeaData, vf.State, IdeaTaskConfig]):  # type: ignore[misc]
+class IdeaTask(vf.Task[IdeaData, vf.State, IdeaTaskConfig]):
     """Executes the idea of the last reply."""
 
     @vf.reward(weight=1.0)
@@ -64,7 +64,7 @@ class IdeaTask(vf.Task[IdeaData, vf.State, IdeaTaskConfig]):  # type: ignore[mis
         return outcome.reward
 
 
-class IdeaTaskset(vf.Taskset[IdeaTask, IdeaTasksetConfig]):  # type: ignore[misc]
+class IdeaTaskset(vf.Taskset[IdeaTask, IdeaTasksetConfig]):
     """The same task, `num_tasks` times: an ideator's answers differ, not its question."""
 
     def load(self) -> Iterator[IdeaTask]:

@@ -1,19 +1,21 @@
 """What a search knows before its first idea: the ideas of another run of the store.
 
-    earlier = load_history(store, problem, "theirs")        # search.history: theirs
+    earlier = load_history(executor.run, store, problem, "theirs")      # search.history: theirs
 
 Ideas that were measured here on this very problem come with their outcomes, and count like the
 search's own for those who write the next ones. Claimed ones (`ideator-rl import`) are shown as what
 they are, and are not improved on as if they beat the baseline. Neither is ever the search's best.
+Which ideas were measured is recorded at the first start, so that a resumed search knows the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from executor.errors import UserError
 from executor.problem import Problem
 from executor.run_records import read_start
+from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder, Store
 from executor.store.threads import in_threads
 from executor.trial_keys import counts
@@ -21,15 +23,35 @@ from ideator_rl.claims.claim import as_executed
 from ideator_rl.claims.kept_claims import read_claims, read_import
 from ideator_rl.ideators.ideator import Executed
 
+FILE = "history.json"
 
-def load_history(store: Store, problem: Problem, name: str | None) -> list[Executed]:
-    """The ideas of a run, each named `run:id`; none without a name.
 
-    Raises UserError where there is no such run, or it is about another problem, or another version
-    of it, whose rewards do not compare.
+@dataclass(frozen=True)
+class Known(StrictRecord):
+    """The ids of the ideas of another run that had been measured when a search began."""
+
+    measured: tuple[str, ...]
+
+
+def load_history(
+    own: RunFolder, store: Store, problem: Problem, name: str | None
+) -> list[Executed]:
+    """The ideas of another run, each named `run:id`; none without a name.
+
+    Args:
+        own: the search's run, which keeps what it knew.
+        store: where the other run is.
+        problem: the search's problem.
+        name: the other run.
+
+    Raises:
+        UserError: there is no such run, or it is about another problem, or another version of it,
+            whose rewards do not compare.
     """
     if name is None:
         return []
+    if name == own.name:
+        raise UserError(f"search.history: {name} is this search's own run; name another")
     run = store.run(name)
     start, imported = read_start(run), read_import(run)
     if start is None and imported is None:
@@ -42,9 +64,12 @@ def load_history(store: Store, problem: Problem, name: str | None) -> list[Execu
             f"search.history: the run {name} was measured on another version of {problem.name}"
         )
     measured = _measured(run) if start else []
-    known = {entry.idea.id for entry in measured}
+    if (known := own.kept(FILE, Known)) is None:
+        known = Known(tuple(entry.idea.id for entry in measured))
+        own.keep(FILE, known)
+    measured = [entry for entry in measured if entry.idea.id in known.measured]
     failure = problem.file.reward.failure
-    claimed = [as_executed(c, failure) for c in read_claims(run) if c.id not in known]
+    claimed = [as_executed(c, failure) for c in read_claims(run) if c.id not in known.measured]
     return [_named(entry, name) for entry in [*measured, *claimed]]
 
 

@@ -69,7 +69,8 @@ async def search(
     executed still. Raises UserError when the baseline itself does not complete, and for what no
     further idea would mend.
     """
-    earlier = await in_thread(load_history, executor.store, executor.problem, recipe.search.history)
+    shared = executor.store, executor.problem, recipe.search.history
+    earlier = await in_thread(load_history, executor.run, *shared)
     executed: dict[str, Executed] = {}
     running: set[str] = set()
     ended: list[str] = []

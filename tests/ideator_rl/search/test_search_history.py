@@ -92,22 +92,30 @@ def test_ideas_that_were_measured_here_are_improved_on(store: Store, problem: Pr
 
 
 def test_a_claim_says_what_it_is_and_its_parents_are_found(store: Store, problem: Problem) -> None:
-    first, second = load_history(store, problem, "theirs")
+    first, second = load_history(store.run("new"), store, problem, "theirs")
     assert first.outcome.detail.startswith("not executed here; claimed elsewhere: completed")
     assert second.idea.parents == (first.idea.id,) == ("theirs:claim-00000",)
 
 
-def test_once_executed_here_a_claim_is_none(store: Store, problem: Problem) -> None:
+def test_once_executed_here_a_claim_is_none_for_searches_that_begin_then(
+    store: Store, problem: Problem
+) -> None:
+    def rewards(own: str) -> dict[str, float]:
+        found = load_history(store.run(own), store, problem, "theirs")
+        return {entry.idea.id: entry.outcome.reward for entry in found}
+
+    before = {"theirs:claim-00000": 0.0, "theirs:claim-00001": 0.0}
+    assert rewards("earlier") == before
     with Executor(problem, store=store.url, run="theirs", slots=1, sandbox="best-effort") as here:
         here.execute([Idea("claim-00000", larger(99))])
-    rewards = {e.idea.id: e.outcome.reward for e in load_history(store, problem, "theirs")}
-    assert rewards == {"theirs:claim-00000": 99.0, "theirs:claim-00001": 0.0}
+    assert rewards("new") == before | {"theirs:claim-00000": 99.0}
+    assert rewards("earlier") == before
 
 
 def test_the_library_takes_no_others_ideas_for_atoms(store: Store, problem: Problem) -> None:
     from random import Random
 
-    history = load_history(store, problem, "ours")
+    history = load_history(store.run("new"), store, problem, "ours")
     ideator = LibraryIdeator(load_library(problem.library))
     request = IdeaRequest("exploit", 4, history, [], 10.0, Random(0))
     assert len(asyncio.run(propose_all(ideator, request))) == 4
@@ -123,6 +131,7 @@ def test_a_history_that_does_not_fit_is_refused(
         (other, "theirs", "is about tiny, not other"),
         (other, "ours", "is about tiny, not other"),
         (changed, "ours", "another version of tiny"),
+        (problem, "new", "is this search's own run"),
     ):
         with pytest.raises(UserError, match=told):
-            load_history(store, about, name)
+            load_history(store.run("new"), store, about, name)
