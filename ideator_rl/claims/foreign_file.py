@@ -1,10 +1,11 @@
 """Prints the rows of a file from anywhere as JSON lines: a process of its own, easy to lose.
 
-    python -m ideator_rl.claims.foreign_file MOST_ROWS FILE…
+    python foreign_file.py MOST_ROWS COLUMN,COLUMN,… FILE…
 
-A line is `{"row": {…}}` with the columns that are known, the last one `{"end": n}` or
+A line is `{"row": {…}}` with the columns that are asked for, the last one `{"end": n}` or
 `{"error": "…"}`. A Parquet file can claim any size and hold text that unpacks to any length: who
-starts the process bounds its memory and processor time, see `foreign_set.py`.
+starts the process bounds its memory and processor time, see `foreign_set.py`. It imports nothing of
+this package, to start fast.
 """
 
 from __future__ import annotations
@@ -12,20 +13,18 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-from ideator_rl.claims.foreign_row import KNOWN_NAMES
 
 ROWS_AT_ONCE = 32
 _LONGEST_LINE, _LONGEST_TEXT = 2**24, 2**22
 
 
-def main(most_rows: int, paths: list[str]) -> None:
+def main(most_rows: int, columns: Collection[str], paths: list[str]) -> None:
     """Prints all rows, or fewer and what is wrong."""
-    rows = (row for path in paths for row in _read(Path(path)))
+    rows = (row for path in paths for row in _read(Path(path), columns))
     count = 0
     try:
         for row in islice(rows, most_rows + 1):
@@ -38,11 +37,12 @@ def main(most_rows: int, paths: list[str]) -> None:
         print(json.dumps({"error": str(error)[:1000] or type(error).__name__}))
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    return _read_lines(path) if path.suffix == ".jsonl" else _read_parquet(path)
+def _read(path: Path, columns: Collection[str]) -> Iterator[dict[str, Any]]:
+    read = _read_lines if path.suffix == ".jsonl" else _read_parquet
+    return read(path, columns)
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _read_lines(path: Path, columns: Collection[str]) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         number = 0
         while line := file.readline(_LONGEST_LINE):
@@ -51,14 +51,14 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
             if row is not None and not isinstance(row, dict):
                 raise ValueError(f"line {number} is not a JSON object")
             if row:
-                yield {name: value for name, value in row.items() if name in KNOWN_NAMES}
+                yield {name: value for name, value in row.items() if name in columns}
 
 
-def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+def _read_parquet(path: Path, columns: Collection[str]) -> Iterator[dict[str, Any]]:
     from pyarrow import parquet
 
     file = parquet.ParquetFile(path)
-    known = [name for name in file.schema_arrow.names if name in KNOWN_NAMES]
+    known = [name for name in file.schema_arrow.names if name in columns]
     if not known:
         names = ", ".join(file.schema_arrow.names[:20])
         raise ValueError(f"none of its columns is known here: {names}")
@@ -84,4 +84,4 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(int(sys.argv[1]), frozenset(sys.argv[2].split(",")), sys.argv[3:])

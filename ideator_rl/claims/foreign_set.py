@@ -22,12 +22,13 @@ from executor.errors import UserError
 from executor.outside_text import clean_line
 from executor.processes import how_it_ended, start
 from executor.settings import FieldError
-from ideator_rl.claims.foreign_row import ForeignRow, parse_row
+from ideator_rl.claims.foreign_row import KNOWN_NAMES, ForeignRow, parse_row
 from ideator_rl.hub import fetch_files, is_name, require_datasets
 
 MOST_ROWS, MOST_FILES, MOST_BYTES = 100_000, 1000, 2**28
 MEMORY, CPU_SECONDS = 4 * 2**30, 120
 _LONGEST_REASON = 300
+_READER = Path(__file__).with_name("foreign_file.py")
 
 
 def read_foreign(name: str) -> list[ForeignRow]:
@@ -77,7 +78,8 @@ def _read(name: str, paths: list[Path]) -> Iterator[dict[str, Any]]:
         require_datasets(f"{name}: a Parquet file")
     reading, writing = os.pipe()
     files = [str(path.absolute()) for path in paths]
-    command = [sys.executable, "-m", "ideator_rl.claims.foreign_file", str(MOST_ROWS), *files]
+    columns = ",".join(sorted(KNOWN_NAMES))
+    command = [sys.executable, "-P", str(_READER), str(MOST_ROWS), columns, *files]
     with open(reading, "rb") as answers:
         try:
             process = start(command, cwd=Path("/"), env=_env(), output=writing, before=[_limit])
