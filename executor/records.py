@@ -43,6 +43,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, Self, get_args
 
 Status = Literal["completed", "not_implemented", "crashed", "timeout", "rejected", "cancelled"]
@@ -61,9 +62,7 @@ class Record:
             One line of ASCII, so that a lone surrogate in an idea survives, too. A record's own
             fields come before those of its base.
         """
-        values = dataclasses.asdict(self)  # type: ignore[call-overload]
-        own = {name: values[name] for name in type(self).__annotations__ if name in values}
-        return json.dumps(own | values)
+        return json.dumps(_values(self), default=_values)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -79,13 +78,27 @@ class Record:
             ValueError: the text is not the JSON object of such a record.
         """
         data = json.loads(text)
-        names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         if not isinstance(data, dict):
             raise ValueError(f"not a {cls.__name__}: {text!r:.60}")
         try:
-            return cls(**{k: v for k, v in data.items() if k in names})
+            return cls(**{name: data[name] for name in _names(cls) if name in data})
         except TypeError as error:
             raise ValueError(f"not a {cls.__name__}: {error}") from None
+
+
+@cache
+def _names(kind: type[Record]) -> tuple[str, ...]:
+    """The fields of a record, its own before those of its base."""
+    names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    own = [name for name in kind.__annotations__ if name in names]
+    return tuple(dict.fromkeys(own + names))
+
+
+def _values(record: object) -> dict[str, Any]:
+    """A record's fields by name, for JSON. Raises TypeError for anything else."""
+    if not isinstance(record, Record):
+        raise TypeError(f"a {type(record).__name__} has no place in JSON")
+    return {name: getattr(record, name) for name in _names(type(record))}
 
 
 @dataclass(frozen=True)
@@ -204,7 +217,7 @@ class Measured(Record):
 
     def measurements(self) -> dict[str, Any]:
         """These fields by name, numbers rounded to four digits."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(Measured)}
+        values = {name: getattr(self, name) for name in _names(Measured)}
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
 
 

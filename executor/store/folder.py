@@ -25,43 +25,44 @@ class Folder:
     def read(self, path: str) -> bytes | None:
         with self._doing("read"):
             try:
-                return (self.root / path).read_bytes()
+                with open(f"{self.url}/{path}", "rb", buffering=0) as file:
+                    return file.readall()
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
     def write(self, path: str, data: bytes) -> None:
-        target = self.root / path
-        temporary = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}")
+        target = f"{self.url}/{path}"
+        folder, _, name = target.rpartition("/")
+        temporary = f"{folder}/.{name}.{os.getpid()}-{threading.get_ident()}"
         with self._doing("written"):
             try:
+                descriptor = _open(temporary, os.O_WRONLY | os.O_TRUNC)
                 try:
-                    temporary.write_bytes(data)
-                except FileNotFoundError:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    temporary.write_bytes(data)
-                temporary.replace(target)
+                    _write_all(descriptor, data)
+                finally:
+                    os.close(descriptor)
+                os.replace(temporary, target)
             except OSError:
                 with suppress(OSError):
-                    temporary.unlink()
+                    os.unlink(temporary)
                 raise
 
     def own_log(self, path: str) -> bytes:
         return self.read(path) or b""
 
     def append(self, path: str, line: bytes) -> None:
-        target = self.root / path
-        # What a full disk takes a part of is cut off again: nobody may have gone on behind it.
         with self._appending, self._doing("written"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("ab", buffering=0) as file:
-                size = file.tell()
+            descriptor = _open(f"{self.url}/{path}", os.O_WRONLY | os.O_APPEND)
+            try:
+                size = os.fstat(descriptor).st_size
                 try:
-                    while line:
-                        line = line[file.write(line) :]
+                    _write_all(descriptor, line)
                 except OSError:
                     # A disk that fills takes a part; the next line must not be glued to it.
-                    file.truncate(size)
+                    os.ftruncate(descriptor, size)
                     raise
+            finally:
+                os.close(descriptor)
 
     def flush(self) -> None:
         pass
@@ -82,12 +83,10 @@ class Folder:
             shutil.rmtree(self.root / path)
 
     def try_lock(self, path: str) -> Lock | None:
-        target = self.root / path
-        with self._doing("written"):
-            target.parent.mkdir(parents=True, exist_ok=True)
+        target = f"{self.url}/{path}"
         while True:
             with self._doing("written"):
-                descriptor = os.open(target, os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor = _open(target, os.O_RDWR)
             with self._doing("locked"):
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +95,7 @@ class Folder:
                     return None
             # The last holder may have removed the file between our open and our lock.
             with suppress(FileNotFoundError):
-                if os.fstat(descriptor).st_ino == target.stat().st_ino:
+                if os.fstat(descriptor).st_ino == os.stat(target).st_ino:
                     return _FileLock(descriptor, target)
             os.close(descriptor)
 
@@ -111,10 +110,25 @@ class Folder:
 
 
 class _FileLock(Lock):
-    def __init__(self, descriptor: int, path: Path) -> None:
+    def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor, self._path = descriptor, path
 
     def release(self) -> None:
         with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+            os.unlink(self._path)
         os.close(self._descriptor)
+
+
+def _open(path: str, how: int) -> int:
+    """A descriptor of a file, which is made where it is missing, and its folder, too."""
+    how |= os.O_CREAT
+    try:
+        return os.open(path, how, 0o666)
+    except FileNotFoundError:
+        os.makedirs(path.rpartition("/")[0], exist_ok=True)
+        return os.open(path, how, 0o666)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

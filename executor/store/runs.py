@@ -68,7 +68,7 @@ class Store:
             return None
 
     def keep_result(self, outcome: Outcome, log_path: str) -> None:
-        text = json.dumps({"outcome": json.loads(outcome.to_json()), "log": log_path})
+        text = f'{{"outcome": {outcome.to_json()}, "log": {json.dumps(log_path)}}}'
         self._storage.write(f"results/{outcome.content_hash}.json", text.encode())
 
     def lock_result(self, content_hash: str) -> Lock | None:
