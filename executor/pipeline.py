@@ -11,9 +11,10 @@ follow in this order, so that what is there after a kill is complete. Belongs to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 from executor.budget import RunBudget
@@ -27,6 +28,7 @@ from executor.run_records import SessionClock
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
 from executor.store.runs import RunFolder, Store
+from executor.store.storage import Lock
 from executor.store.threads import in_thread
 from executor.task_group import task_group
 from executor.trial_keys import trial_key
@@ -159,10 +161,9 @@ class Pipeline:
         content = self._problem.content_hash(files, way.asked.seed, final=final)
         job = replace(way.asked, content_hash=content, cpus=resources.cpus, gpus=resources.gpus)
         own_log = self._run.log_path(way.key, repaired=repaired)
-        async with self._only_one(content):
-            found = await in_thread(self._store.result, content)
-            if found is not None and meets(found[0].sandbox, self._sandbox):
-                earlier, log_path = found
+        async with self._only_one(content) as turn:
+            if turn.found is not None and meets(turn.found[0].sandbox, self._sandbox):
+                earlier, log_path = turn.found
                 if log_path != own_log:
                     way.write(self._copy_log, log_path, way.key, repaired)
                 return replace(earlier, idea_id=way.idea.id, cached=log_path != own_log)
@@ -171,42 +172,39 @@ class Pipeline:
             trial = await self._scheduler.run(job, spec)
             outcome = outcome_of(self._problem, way.idea, job.seed, trial, content)
             await way.written()
-            await in_thread(self._keep_trial, way.key, trial, outcome, repaired)
+            await in_thread(self._keep_trial, way.key, trial, outcome, repaired, turn)
             return outcome
 
     @asynccontextmanager
-    async def _only_one(self, content: str) -> AsyncIterator[None]:
+    async def _only_one(self, content: str) -> AsyncIterator[_Turn]:
         """Held by one idea at a time, in this process and in others on the same store."""
-        turn = self._turns.setdefault(content, asyncio.Lock())
-        held = ExitStack()
-
-        def take() -> bool:
-            lock = self._store.lock_result(content)
-            if lock is not None:
-                held.callback(lock.release)
-            return lock is not None
-
-        async with turn:
+        others = self._turns.setdefault(content, asyncio.Lock())
+        turn = _Turn(self._store, content)
+        async with others:
             try:
-                while not await in_thread(take):
+                while not await in_thread(turn.take):
                     await asyncio.sleep(_LOCK_POLL_S)
-                yield
+                yield turn
             finally:
                 # Before the outcome: what has one leaves no lock behind, not even at a kill.
-                await in_thread(held.close)
+                if turn.lock is not None:
+                    await in_thread(turn.release)
 
     # ---- in threads
 
     def _copy_log(self, path: str, key: str, repaired: bool) -> None:
         self._run.write_log(key, self._store.read_text(path), repaired=repaired)
 
-    def _keep_trial(self, key: str, trial: Trial, outcome: Outcome, repaired: bool) -> None:
+    def _keep_trial(
+        self, key: str, trial: Trial, outcome: Outcome, repaired: bool, turn: _Turn
+    ) -> None:
         self._run.write_log(key, trial.log, repaired=repaired)
         self._run.write_exam_log(key, trial.exam_log)
         if trial.ended:
             # Where no worker saw its end, it tells of the machine and not of the codebase.
             self._store.keep_result(outcome, self._run.log_path(key, repaired=repaired))
         self._run.record("trial", key=key, started=trial.started, ended=trial.ended)
+        turn.release()
 
     def _keep_outcome(self, way: _Way, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
@@ -219,6 +217,27 @@ class Pipeline:
 
 
 @dataclass
+class _Turn:
+    """A codebase's turn on the store, while there is a `lock`; `found` is its earlier result."""
+
+    store: Store
+    content: str
+    lock: Lock | None = None
+    found: tuple[Outcome, str] | None = None
+
+    def take(self) -> bool:
+        self.lock = self.store.lock_result(self.content)
+        if self.lock is not None:
+            self.found = self.store.result(self.content)
+        return self.lock is not None
+
+    def release(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+
+
+@dataclass
 class _Way:
     """A trial of an idea; `is_known` where the store has the idea. `writes` are under way beside
     it, one after the other."""
@@ -228,19 +247,26 @@ class _Way:
     asked: Job
     is_known: bool
     writes: asyncio.TaskGroup
-    _last: asyncio.Task[None] | None = None
+    _calls: list[Callable[[], None]] = field(default_factory=list)
+    _writer: asyncio.Task[None] | None = None
 
     def write(self, call: Callable[..., None], *args: object) -> None:
         """Calls it in a thread, once all before has been written."""
+        self._calls.append(partial(call, *args))
+        if self._writer is None or self._writer.done():
+            self._writer = self.writes.create_task(self._write())
 
-        async def follow(before: asyncio.Task[None] | None) -> None:
-            if before is not None:
-                await before
-            await in_thread(call, *args)
-
-        self._last = self.writes.create_task(follow(self._last))
+    async def _write(self) -> None:
+        while self._calls:
+            calls, self._calls = self._calls, []
+            await in_thread(_call_each, calls)
 
     async def written(self) -> None:
         """Returns when all of it has been."""
-        if self._last is not None:
-            await self._last
+        if self._writer is not None:
+            await self._writer
+
+
+def _call_each(calls: Sequence[Callable[[], None]]) -> None:
+    for call in calls:
+        call()
