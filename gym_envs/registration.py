@@ -14,12 +14,9 @@ from __future__ import annotations
 import importlib.util
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
-
-import gymnasium
 
 from executor.errors import ProblemError
 from executor.problem import Problem, load_problem
@@ -29,17 +26,30 @@ _HERE = Path(__file__).parent
 TEMPLATE = _HERE / "template"
 
 
-@cache
 def problem_paths() -> Mapping[str, Path]:
     """Every built-in and installed problem: its name and its toml file."""
-    tomls = [p for p in sorted(_HERE.glob("*/problem*.toml")) if p.parent != TEMPLATE]
+    return {_declared(toml)["name"]: toml for toml in (*_installed(), *_built_in())}
+
+
+@cache
+def _built_in() -> Sequence[Path]:
+    return [p for p in sorted(_HERE.glob("*/problem*.toml")) if p.parent != TEMPLATE]
+
+
+@cache
+def _installed() -> Sequence[Path]:
+    """Those of other packages."""
+    # Imported here: it reads the metadata of every installed package.
+    from importlib.metadata import entry_points
+
+    tomls = []
     for entry in entry_points(group="ideator_rl.problems"):
         try:
             tomls.append(_plugin_toml(entry.value))
         except (ProblemError, ImportError) as error:
             # A broken plug-in must not make the other problems unavailable.
             warnings.warn(f"research problem {entry.name} left out: {error}", stacklevel=2)
-    return {_declared(toml)["name"]: toml for toml in tomls}
+    return tomls
 
 
 def _plugin_toml(package: str) -> Path:
@@ -54,9 +64,10 @@ def _plugin_toml(package: str) -> Path:
 def find_problem(env: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
     """A problem by its name, its Gymnasium id or its folder. Raises ProblemError."""
     text = str(env)
-    for name, toml in problem_paths().items():
-        if text in (name, gymnasium_id(toml)):
-            return load_problem(toml, overrides)
+    for tomls in (_built_in, _installed):
+        for toml in tomls():
+            if text in (_declared(toml)["name"], gymnasium_id(toml)):
+                return load_problem(toml, overrides)
     if Path(text).expanduser().exists():
         return load_problem(Path(text).expanduser(), overrides)
     raise ProblemError(
@@ -81,6 +92,8 @@ def gymnasium_id(toml: Path) -> str:
 
 
 def _register(toml: Path) -> str:
+    import gymnasium
+
     env_id = gymnasium_id(toml)
     gymnasium.register(
         env_id,

@@ -3,54 +3,67 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from functools import partial
-from importlib.metadata import version
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 from ideator_rl.exits import Parser, exit_with
 
+# Each command, and its module in `commands/`.
+COMMANDS = {
+    "recipes": "recipes",
+    "search": "search",
+    "train": "train",
+    "evaluate": "evaluate",
+    "implement": "implement",
+    "execute": "execute",
+    "worker": "worker",
+    "report": "report",
+    "envs": "envs",
+    "plugins": "plugins",
+    "export": "export",
+    "import": "import_set",
+    "serve-env": "serve_env",
+}
 
-def build_parser() -> Parser:
-    from ideator_rl.commands import (
-        envs,
-        evaluate,
-        execute,
-        export,
-        implement,
-        import_set,
-        plugins,
-        recipes,
-        report,
-        search,
-        serve_env,
-        train,
-        worker,
-    )
 
+class _Version(argparse.Action):
+    """argparse's own wants to know the version before it is asked."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **how: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **how)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version('ideator-rl')}")
+        parser.exit()
+
+
+def build_parser(commands: Iterable[str] = COMMANDS) -> Parser:
+    """The parser of some commands, of all by default: each one's module takes time to import."""
     parser = Parser(
         prog="ideator-rl",
         description="Automated AI research, grounded in execution.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example:\n  ideator-rl search --config digits/evolution",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('ideator-rl')}")
-    commands = parser.add_subparsers(dest="command", parser_class=Parser)
-    for module in (
-        *(recipes, search, train, evaluate, implement, execute, worker, report),
-        *(envs, plugins, export, import_set, serve_env),
-    ):
-        module.add_parser(commands)
+    parser.add_argument("--version", action=_Version, help="show program's version number and exit")
+    parsers = parser.add_subparsers(dest="command", parser_class=Parser)
+    for name in commands:
+        import_module(f"ideator_rl.commands.{COMMANDS[name]}").add_parser(parsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits with its code."""
-    exit_with(partial(_run, argv))
+    exit_with(partial(_run, sys.argv[1:] if argv is None else argv))
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    parser = build_parser()
+def _run(argv: Sequence[str]) -> int:
+    parser = build_parser(argv[:1] if argv and argv[0] in COMMANDS else COMMANDS)
     args, rest = parser.parse_known_args(argv)
     if args.command is None and not rest:
         parser.print_help()

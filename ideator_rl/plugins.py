@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from executor.errors import UserError
 from executor.settings import Settings
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Part = Literal["ideator", "implementer", "search", "workers", "objective"]
 
@@ -127,6 +129,8 @@ class Installed(NamedTuple):
 
 def installed() -> list[Installed]:
     """All plug-ins that have an entry point, problems included; nothing is imported."""
+    from importlib.metadata import entry_points
+
     kinds: dict[str, str] = {part: contract.group for part, contract in CONTRACTS.items()}
     kinds["problem"] = "ideator_rl.problems"
     return sorted(
@@ -154,6 +158,9 @@ def _loaded(part: Part, where: str, name: str) -> Any:
 
 
 def _entry(part: Part, where: str, name: str) -> EntryPoint:
+    # Not at the top: most recipes name no plug-in, and it takes its time.
+    from importlib.metadata import EntryPoint, entry_points
+
     group = CONTRACTS[part].group
     if ":" in name:
         entry = EntryPoint(name, name, group)

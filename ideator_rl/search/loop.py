@@ -27,7 +27,6 @@ from executor.llm.records import BudgetSpent
 from executor.store.threads import in_thread
 from executor.task_group import task_group
 from executor.trial_keys import BASELINE
-from gym_envs import ResearchEnv
 from ideator_rl.ideators.ideator import Executed, GaveUp, Ideator
 from ideator_rl.recipe import SearchRecipe
 from ideator_rl.search.epochs import Epochs
@@ -158,6 +157,9 @@ async def execute_idea(
     executor: Executor, idea: Idea, on_outcome: Callable[[Idea, Outcome], None]
 ) -> Outcome:
     """One step of an environment of the idea's own, on the shared executor."""
+    # Imported here, beside the baselines' trials: Gymnasium takes its time.
+    from gym_envs import ResearchEnv
+
     env = ResearchEnv(executor.problem, executor=executor)
     env.reset()
     _, _, _, _, info = await env.astep(idea)
