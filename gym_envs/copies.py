@@ -6,6 +6,7 @@ folders_with({"digits.csv.gz"}, visible, package="sklearn")     # a quarter of t
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -28,11 +29,17 @@ def folders_with(
 
 @cache
 def _search(names: frozenset[str], roots: tuple[Path, ...], package: str) -> tuple[Path, ...]:
-    found = []
-    for root in roots:
-        for folder, folders, files in os.walk(root):
-            if package and folder.endswith(("site-packages", "dist-packages")):
-                folders[:] = {package}.intersection(folders)
-            if names.intersection(files):
-                found.append(Path(folder))
+    found = set()
+    left = [str(root) for root in roots]
+    # Not os.walk, which takes twice as long: a search waits for this before its first trial.
+    while left:
+        folder = left.pop()
+        is_full = package and folder.endswith(("site-packages", "dist-packages"))
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    if entry.name in names:
+                        found.add(Path(folder))
+                elif not is_full or entry.name == package:
+                    left.append(entry.path)
     return tuple(sorted(found))
