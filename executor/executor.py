@@ -31,7 +31,7 @@ from executor.pipeline import Pipeline
 from executor.problem import Problem
 from executor.records import Idea, Implementation, Outcome
 from executor.run_records import SessionClock, begin
-from executor.sandbox import Level, Sandbox, choose
+from executor.sandbox import Level, Sandbox, choose, choose_ahead
 from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
 from executor.store.runs import Store
@@ -89,6 +89,9 @@ class Executor:
             raise UserError(f"slots: must be from 1 to {MOST_SLOTS} (got {slots})")
         if workers is not None:
             sandbox = workers.sandbox
+        if not isinstance(sandbox, Sandbox):
+            choose_ahead(sandbox)
+        data = problem.data()
         self.sandbox = sandbox if isinstance(sandbox, Sandbox) else choose(sandbox)
         self._asked: Level = sandbox.level if isinstance(sandbox, Sandbox) else sandbox
         self.problem, self.seed = problem, seed
@@ -115,6 +118,7 @@ class Executor:
         self._scheduler = Scheduler(self._workers, period_s, self._adopt)
         self._pipeline = Pipeline(
             problem,
+            data,
             self.store,
             self.run,
             self._budget,

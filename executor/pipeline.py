@@ -1,6 +1,6 @@
 """An idea's way through the executor: found in the store, or implemented, measured and kept.
 
-    way = Pipeline(problem, store, run, budget, session, implementer, scheduler, seed=0, sandbox=…)
+    way = Pipeline(problem, data, store, run, budget, session, implementer, scheduler, seed=0, …)
     outcome = await way.outcome(idea, seed=0, priority=0)
 
 Whatever an earlier session, another idea or another run on the same store has finished is not done
@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from executor.budget import RunBudget
 from executor.clock import now
+from executor.data.prepared import PreparedData
 from executor.errors import UserError
 from executor.implementer.implementer import Implementer
 from executor.outcomes import cancelled, outcome_of, trial_spec
@@ -42,6 +43,7 @@ class Pipeline:
     def __init__(
         self,
         problem: Problem,
+        data: PreparedData,
         store: Store,
         run: RunFolder,
         budget: RunBudget,
@@ -52,7 +54,7 @@ class Pipeline:
         seed: int,
         sandbox: Level,
     ) -> None:
-        self._problem, self._data = problem, problem.data()
+        self._problem, self._data = problem, data
         self._store, self._run = store, run
         self._budget, self._session = budget, session
         self._implementer, self._scheduler = implementer, scheduler

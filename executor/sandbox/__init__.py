@@ -8,7 +8,7 @@ docs/threat-model.md says what is promised.
 """
 
 from executor.sandbox.box import Box, Limits
-from executor.sandbox.levels import SANDBOXES, choose, guarantees, meets
+from executor.sandbox.levels import SANDBOXES, choose, choose_ahead, guarantees, meets
 from executor.sandbox.sandbox import Level, Sandbox, box_uid, open_group, places, start, tool
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Sandbox",
     "box_uid",
     "choose",
+    "choose_ahead",
     "guarantees",
     "meets",
     "open_group",

@@ -14,7 +14,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 
 from executor.errors import UserError
@@ -23,6 +25,18 @@ from executor.sandbox.bubblewrap import find_binary
 from executor.sandbox.sandbox import LEVELS, Level, Sandbox, SandboxName
 
 SANDBOXES: tuple[SandboxName, ...] = ("namespaces", "bubblewrap", "process")
+
+_testing = threading.Lock()
+
+
+def choose_ahead(level: Level) -> None:
+    """Begins the tests for which `choose` would wait, which then take less or no time."""
+
+    def test() -> None:
+        with suppress(UserError):
+            choose(level)
+
+    threading.Thread(target=test, name="sandbox", daemon=True).start()
 
 
 def choose(level: Level = "strict", names: Sequence[SandboxName] = SANDBOXES) -> Sandbox:
@@ -35,7 +49,8 @@ def choose(level: Level = "strict", names: Sequence[SandboxName] = SANDBOXES) ->
             if level == "best-effort":
                 return Sandbox("process", "best-effort")
             continue
-        sandbox, why = _tested(name)
+        with _testing:
+            sandbox, why = _tested(name)
         if sandbox:
             return sandbox
         reasons.append(f"{name}: {why}")

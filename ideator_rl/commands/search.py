@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from executor import Executor, Idea, Outcome, Problem, Store
 from executor.errors import UserError
+from executor.sandbox import choose_ahead
 from executor.store.runs import RunFolder
 from executor.trial_keys import BASELINE
 from gym_envs import find_problem
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     problem = find_problem(recipe.env, recipe.problem)
     if args.dry_run:
         return _price(recipe, problem, as_json=args.json)
+    # Beside all that comes before the first trial.
+    choose_ahead(recipe.sandbox)
     store = Store(recipe.store)
     kept, is_new = store.run(recipe.run), recipe.run not in store.runs()
     try:

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from executor.errors import UserError
-from executor.sandbox import SANDBOXES, Sandbox, choose, guarantees, meets
+from executor.sandbox import (
+    SANDBOXES,
+    Sandbox,
+    choose,
+    choose_ahead,
+    guarantees,
+    levels,
+    meets,
+)
 
 CHOOSE = """
 import json, sys
@@ -168,3 +176,18 @@ def _home_made_visible() -> tuple[str, ...]:
         f"&& mkdir -p {base} && mount --bind $d {base} && umount $d && rmdir $d"
     )
     return in_private_mounts(script)
+
+
+def test_a_sandbox_chosen_ahead_is_tested_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, begun = subprocess.run, []
+
+    def counted(command: list[str], **how: object) -> object:
+        begun.append(command)
+        return run(command, **how)  # type: ignore[call-overload]
+
+    levels._tested.cache_clear()
+    monkeypatch.setattr(subprocess, "run", counted)
+    choose_ahead("best-effort")
+    chosen = choose("best-effort")
+    assert choose("best-effort") == chosen
+    assert len(begun) == len({tuple(command) for command in begun}) >= 1
