@@ -9,6 +9,7 @@ Answers are streamed, as long ones must be. What requests have in common, up to 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -69,6 +70,12 @@ class AnthropicClient:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def has_key(settings: LLMSettings) -> bool:
+    """Whether the environment has a key; where it has none, only the SDK knows of others."""
+    keys = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+    return settings.platform == "direct" and any(map(os.environ.get, keys))
 
 
 def _body(request: Request, settings: LLMSettings) -> dict[str, Any]:

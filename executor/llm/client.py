@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
+from contextlib import suppress
 from types import ModuleType
 from typing import Protocol
 
@@ -28,8 +30,17 @@ class Client(Protocol):
         """Gives back connections."""
 
 
+def require_sdk(name: str) -> None:
+    """Raises UserError where the SDK, an optional package, is missing; imports nothing."""
+    found = None
+    with suppress(ModuleNotFoundError):
+        found = importlib.util.find_spec(name)
+    if found is None:
+        raise _missing(name)
+
+
 def load_sdk(name: str) -> ModuleType:
-    """The SDK, an optional package. Raises UserError where it is missing."""
+    """The SDK, which takes a second or two to import. Raises UserError where it is missing."""
     # An import makes many objects and no garbage: looking for it takes a fifth of the time.
     collects = gc.isenabled()
     gc.disable()
@@ -38,10 +49,14 @@ def load_sdk(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise UserError(f"llm.api {name} needs: pip install 'ideator-rl[llm]'") from None
+        raise _missing(name) from None
     finally:
         if collects:
             gc.enable()
+
+
+def _missing(name: str) -> UserError:
+    return UserError(f"llm.api {name} needs: pip install 'ideator-rl[llm]'")
 
 
 def connect_s(settings: LLMSettings) -> float:

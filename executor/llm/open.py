@@ -5,7 +5,8 @@
     await llm.close()
 
 The same request again is answered from the journal, by this process and by the next one. For
-another answer, ask for another `sample`.
+another answer, ask for another `sample`. The provider's SDK is imported when the first request has
+to be sent, in a thread: trials run meanwhile.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import asyncio
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
-from executor.llm.anthropic_client import AnthropicClient
+from executor.llm.anthropic_client import AnthropicClient, has_key
 from executor.llm.budget import Budget
-from executor.llm.client import Client
+from executor.llm.client import Client, require_sdk
 from executor.llm.failures import Failed
 from executor.llm.journal import Entry, Journal
 from executor.llm.limits import RateLimits
 from executor.llm.meter import NOTHING, CallMeter, Charge, charge_of
-from executor.llm.openai_client import OpenAIClient
+from executor.llm.openai_client import OpenAIClient, openai_key
 from executor.llm.records import LLM, LLMError, Request, Response
 from executor.llm.replay import Recording
 from executor.llm.retries import Retries
@@ -37,7 +38,16 @@ def open_llm(settings: LLMSettings, journal: Journal, section: str = "llm") -> L
     check(settings)
     if settings.api == "replay":
         return Recording(settings)
-    return _JournalledLLM(_client(settings), settings, journal, section)
+    return _JournalledLLM(_known(settings), settings, journal, section)
+
+
+def _known(settings: LLMSettings) -> Client | None:
+    """The client, where only it can tell that a key is missing; raises UserError, LLMError."""
+    require_sdk(settings.api)
+    if settings.api == "openai":
+        openai_key(settings)
+        return None
+    return None if has_key(settings) else _client(settings)
 
 
 def _client(settings: LLMSettings) -> Client:
@@ -46,15 +56,22 @@ def _client(settings: LLMSettings) -> Client:
 
 class _JournalledLLM:
     def __init__(
-        self, client: Client, settings: LLMSettings, journal: Journal, section: str
+        self, client: Client | None, settings: LLMSettings, journal: Journal, section: str
     ) -> None:
         self._client, self._settings, self._journal = client, settings, journal
         self._section = section
         self._limits = RateLimits(settings)
         self._retries = Retries(settings.tries)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._counting = asyncio.Lock()
+        self._opening, self._counting = asyncio.Lock(), asyncio.Lock()
         self._budget: Budget | None = None
+
+    async def _opened(self) -> Client:
+        """Opened at the first request."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(_client, self._settings)
+        return self._client
 
     async def _counted(self) -> Budget:
         """Counted at the first request, when no other process spends any more."""
@@ -77,7 +94,8 @@ class _JournalledLLM:
             return await self._retries.until_answered(lambda: self._attempt(key, request))
 
     async def close(self) -> None:
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
     async def _attempt(self, key: str, request: Request) -> Response:
         """One attempt: its worst case is set aside and on record before it is sent."""
@@ -86,6 +104,7 @@ class _JournalledLLM:
         worst = charge_of(meter.worst, prices)
         async with self._limits.turn(request) as turn:
             self._retries.check()
+            client = await self._opened()
             budget = await self._counted()
             await budget.reserve(worst)
 
@@ -104,7 +123,7 @@ class _JournalledLLM:
                 await self._failed(key, begun, settle(), "it was never sent")
                 raise
             try:
-                response = await self._client.ask(request, meter)
+                response = await client.ask(request, meter)
             except (Exception, asyncio.CancelledError) as error:
                 # Errors of other libraries may quote text that contains keys.
                 known = isinstance(error, Failed | LLMError)

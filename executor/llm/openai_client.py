@@ -31,14 +31,8 @@ class OpenAIClient:
 
     def __init__(self, settings: LLMSettings) -> None:
         self._sdk, self._settings = load_sdk("openai"), settings
-        own_server = settings.base_url or os.environ.get("OPENAI_BASE_URL")
-        key = os.environ.get("OPENAI_API_KEY") or ("none" if own_server else None)
-        if key is None:
-            raise LLMError(
-                "llm.api openai: no key; set OPENAI_API_KEY, or llm.base_url for another server"
-            )
         self._client = self._sdk.AsyncOpenAI(
-            api_key=key,
+            api_key=openai_key(settings),
             base_url=settings.base_url,
             max_retries=0,
             timeout=self._sdk.Timeout(settings.timeout_s, connect=connect_s(settings)),
@@ -82,6 +76,17 @@ class OpenAIClient:
         if self._settings.effort is not None:
             body["reasoning_effort"] = self._settings.effort
         return body
+
+
+def openai_key(settings: LLMSettings) -> str:
+    """The key in the environment. Raises LLMError where one is needed and there is none."""
+    own_server = settings.base_url or os.environ.get("OPENAI_BASE_URL")
+    key = os.environ.get("OPENAI_API_KEY") or ("none" if own_server else None)
+    if key is None:
+        raise LLMError(
+            "llm.api openai: no key; set OPENAI_API_KEY, or llm.base_url for another server"
+        )
+    return key
 
 
 class _PromptDetails(msgspec.Struct):

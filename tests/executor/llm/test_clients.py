@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from executor.errors import UserError
 from executor.llm.openai_client import split_thinking
 from executor.llm.records import LLM, LLMError, Message, Request, Usage
+from executor.settings import to_dict
 from tests.executor.llm.asking import KEY, ask, question, settings_for, with_llm
 from tests.llm_servers import Asked, Reply, serve
 
@@ -155,6 +159,30 @@ def test_a_missing_sdk_is_one_line(
         pytest.raises(UserError, match=r"pip install 'ideator-rl\[llm\]'"),
     ):
         ask(settings_for(api, server), journal, question())
+
+
+def test_an_sdk_is_imported_when_the_first_request_is_sent(api: str, journal: Path) -> None:
+    """Where the journal has the reply already, it never is."""
+    code = """
+import asyncio, json, sys
+from executor.llm.journal import Journal
+from executor.llm.open import open_llm
+from executor.llm.records import Message, Request
+from executor.llm.settings import LLMSettings
+from executor.settings import convert
+api, settings = sys.argv[1], convert(json.loads(sys.argv[2]), LLMSettings)
+llm = open_llm(settings, Journal(sys.argv[3]))
+before = api in sys.modules
+asyncio.run(llm.complete(Request("ideate", "", "", (Message("user", "yes?"),), 0)))
+print(before, api in sys.modules)
+"""
+    with serve(api, lambda asked: Reply("yes")) as server:
+        settings = json.dumps(to_dict(settings_for(api, server)))
+        words = [sys.executable, "-c", code, api, settings, str(journal)]
+        for expected in ("False True", "False False"):
+            told = subprocess.run(words, capture_output=True, text=True, check=True)
+            assert told.stdout.split() == expected.split()
+        assert len(server.asked) == 1
 
 
 def test_any_unicode_goes_there_and_back(api: str, journal: Path) -> None:
