@@ -45,6 +45,8 @@ def check_weights(run: RunFolder, models: Mapping[str, str], advice: str = "--ru
 
 def keep_weights(run: RunFolder, models: Mapping[str, str], advice: str = "--run") -> None:
     """Keeps the fingerprints that the run does not have yet; see `check_weights`."""
+    if not models:
+        return
     check_weights(run, models, advice)
     if new := {name: models[name] for name in models.keys() - _kept(run).keys()}:
         number = max(run.kept_numbered(WEIGHTS, Weights), default=-1) + 1
