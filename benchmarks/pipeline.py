@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from executor_overhead import FILES as SLEEPER
@@ -68,7 +69,7 @@ def answer(body: str) -> str:
     )
 
 
-async def serve(latency_s: float) -> None:
+async def serve(latency_s: float, answer: Callable[[str], str] = answer) -> None:
     """Prints its port, then when each request came."""
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -165,10 +166,10 @@ def implement_crowd(folder: Path) -> None:
 
 
 class Server:
-    """The server in a process of its own."""
+    """The server of a benchmark in a process of its own."""
 
-    def __init__(self, latency_s: float) -> None:
-        command = [sys.executable, __file__, "--serve", str(latency_s)]
+    def __init__(self, latency_s: float, benchmark: str = __file__) -> None:
+        command = [sys.executable, benchmark, "--serve", str(latency_s)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}"
