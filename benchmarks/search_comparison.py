@@ -1,10 +1,11 @@
-"""best_of_n, sequential and evolution on one problem at equal budget, over several seeds.
+"""The search methods on one problem at equal budget, over several seeds.
 
     python benchmarks/search_comparison.py --write docs/search-comparison.md [--json]
 
 Every search runs `--ideas` ideas of the same library ideator with the same trial seed; only the
-algorithm differs. After each search its best codebase runs again with `--fresh` other seeds: that
-mean is free of the luck that made it the best, and is what the table compares.
+algorithm differs, and for the rows "on parents" whose codebase an idea changes. After each search
+its best codebase runs again with `--fresh` other seeds: that mean is free of the luck that made it
+the best, and is what the table compares.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     args = parser.parse_args()
 
-    found = {
-        method: [measure(method, seed, args) for seed in range(args.seeds)] for method in METHODS
-    }
-    table = f"""# Three searches at equal budget
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in SEARCHES}
+    # Seed by seed, so that a machine that slows down favours none.
+    for seed in range(args.seeds):
+        for name in SEARCHES:
+            found[name].append(measure(name, seed, args))
+    table = f"""# Searches at equal budget
 
 `{args.env}`, {args.ideas} ideas a search, {args.seeds} seeds, the library ideator for all.
+With *on parents* an idea changes its parent's codebase (`search.base: parent`).
 *Best reward* is the best first measurement of a search; *confirmed* is the mean of that codebase
 over {args.fresh} fresh seeds, failures counted as they are; ± is the standard deviation over the
 searches. Written by `python benchmarks/search_comparison.py --write docs/search-comparison.md`.
@@ -51,9 +55,9 @@ searches. Written by `python benchmarks/search_comparison.py --write docs/search
 | search | best reward | confirmed | gain over the baseline | completed | above the baseline |
 | --- | --- | --- | --- | --- | --- |
 """
-    for method, rows in found.items():
-        cells = [spread([row[name] for row in rows]) for name in COLUMNS]
-        table += f"| {method} | " + " | ".join(cells) + " |\n"
+    for name, rows in found.items():
+        cells = [spread([row[column] for row in rows]) for column in COLUMNS]
+        table += f"| {name} | " + " | ".join(cells) + " |\n"
     if args.write:
         args.write.write_text(table)
     else:
@@ -62,19 +66,25 @@ searches. Written by `python benchmarks/search_comparison.py --write docs/search
         print(json.dumps(found))
 
 
+# By the name of their row, the section `search` of their recipes.
+SEARCHES: dict[str, dict[str, str]] = {
+    **{method: {"method": method} for method in METHODS},
+    "evolution on parents": {"method": "evolution", "base": "parent"},
+    "islands on parents": {"method": "islands", "base": "parent"},
+}
 COLUMNS = ("best", "confirmed", "gain", "completed", "above")
 
 
-def measure(method: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
+def measure(name: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
     """One search, and its best codebase again with fresh seeds."""
     problem = find_problem(args.env)
-    run = f"compare-{problem.name}-{method}-seed{seed}"
+    run = f"compare-{problem.name}-{name.replace(' ', '-')}-seed{seed}"
     recipe = parse_recipe(
         {
             "env": args.env,
             "run": run,
             "seed": seed,
-            "search": {"method": method},
+            "search": SEARCHES[name],
             "budget": {"ideas": args.ideas},
         },
         __file__,
@@ -96,7 +106,8 @@ def measure(method: str, seed: int, args: argparse.Namespace) -> dict[str, float
         "completed": sum(entry.outcome.completed for entry in result.executed) / len(rewards),
         "above": sum(reward > result.baseline for reward in rewards) / len(rewards),
     }
-    print(method, seed, {name: round(value, 4) for name, value in row.items()}, file=sys.stderr)
+    told = {column: round(value, 4) for column, value in row.items()}
+    print(name, seed, told, file=sys.stderr)
     return row
 
 

@@ -32,7 +32,7 @@ from executor.store.runs import RunFolder, Store
 from executor.store.storage import Lock
 from executor.store.threads import in_thread
 from executor.task_group import task_group
-from executor.trial_keys import trial_key
+from executor.trial_keys import check_idea_id, trial_key
 
 _LOCK_POLL_S = 0.1
 
@@ -83,7 +83,7 @@ class Pipeline:
         turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
         async with turn:
             kept = await in_thread(self._run.idea, key)
-            if kept is not None and kept.text != idea.text:
+            if kept is not None and (kept.text, kept.base) != (idea.text, idea.base):
                 raise UserError(
                     f"idea id {idea.id!r} is taken in the run {self._run.name} by another text; "
                     "choose another id or another run"
@@ -133,9 +133,23 @@ class Pipeline:
         if made is None and way.key != way.idea.id:
             # Another seed of an idea is another trial of the same code.
             made = await self._stored(way.idea.id)
-        implementation = made or await self._implementer.implement(way.idea)
+        implementation = made or await self._implementer.implement(way.idea, *await self._base(way))
         way.write(self._run.write_implementation, way.key, implementation)
         return implementation
+
+    async def _base(self, way: _Way) -> tuple[Mapping[str, str], ...]:
+        """The codebase that the idea changes; empty where that is the baseline, so that an
+        implementer need not know of others. Raises UserError."""
+        if not way.idea.base:
+            return ()
+        check_idea_id(way.idea.base)
+        files = await in_thread(self._run.codebase, way.idea.base)
+        if files is None:
+            raise UserError(
+                f"idea {way.idea.id}: its base {way.idea.base!r:.150} has no codebase in the run "
+                f"{self._run.name}; name an executed idea of the run, or none for the baseline"
+            )
+        return (files,)
 
     async def _stored(self, key: str) -> Implementation | None:
         files, diff = await asyncio.gather(
@@ -151,7 +165,9 @@ class Pipeline:
         exchange, log = await asyncio.gather(
             in_thread(self._run.exchange, way.key), in_thread(self._run.log, way.key)
         )
-        mended = await self._implementer.repair(way.idea, exchange, outcome, log)
+        mended = await self._implementer.repair(
+            way.idea, exchange, outcome, log, *await self._base(way)
+        )
         if mended is None:
             return None
         way.write(self._run.write_repair, way.key, mended)

@@ -112,6 +112,9 @@ class Idea(Record):
         origin: how it was proposed: `sample`, `exploit`, `explore`, `baseline`, ….
         parents: the ids of the ideas that it builds on.
         meta: JSON values of the ideator's.
+        base: the id of the idea of this run whose codebase its edits are of; empty for the
+            baseline's.
+        group: what the search method calls the part of the search that asked for it.
     """
 
     id: str
@@ -120,6 +123,8 @@ class Idea(Record):
     origin: str = ""
     parents: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    base: str = ""
+    group: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parents", tuple(self.parents))
@@ -153,8 +158,9 @@ class Implementation(Record):
     """What an implementer made of an idea: the patched files, or the reason why there are none.
 
     `files` maps relative paths to texts. `status` is `completed` when the edits applied,
-    `not_implemented` when they could not, `rejected` when they touch what is frozen. `exchange` is
-    what was said to and by a language model, in the order of the answers.
+    `not_implemented` when they could not, `rejected` when they touch what is frozen. `diff` is the
+    change of the baseline, `base_diff` that of the idea's base where it has one. `exchange` is what
+    was said to and by a language model, in the order of the answers.
     """
 
     status: Literal["completed", "not_implemented", "rejected"]
@@ -162,6 +168,7 @@ class Implementation(Record):
     diff: str = ""
     detail: str = ""
     exchange: tuple[Turn, ...] = ()
+    base_diff: str = ""
 
     def __post_init__(self) -> None:
         turns = (t if isinstance(t, Turn) else Turn(**t) for t in self.exchange)

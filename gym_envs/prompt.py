@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from string import Template
 
-from executor.problem import Problem
+from executor.outside_text import clean_line
+from executor.problem import MAX_FILE_BYTES, Problem
 from executor.quoted import QUOTED, quoted, quoted_line
 from executor.records import Outcome
 
 # Characters of an idea, and of the reason why one failed, that others are shown.
 LONGEST_IDEA, LONGEST_REASON = 20_000, 1000
+LONGEST_PATH = 500
 
 _PROMPT = Template(
     """\
@@ -47,18 +49,25 @@ Write one idea in this form. An engineer who sees only your idea and the code be
 """
 
 
-def problem_prompt(problem: Problem, answer: str = EDITS) -> str:
+def problem_prompt(
+    problem: Problem, answer: str = EDITS, codebase: Mapping[str, str] | None = None
+) -> str:
     """The problem as one text.
 
     Args:
         problem: the problem.
         answer: the form of the answer, `EDITS` or `WORDS`; nothing where that is said elsewhere.
+        codebase: what is to be changed, path to text, untrusted; by default the baseline.
 
     Returns:
         Task, rules, form of the answer, every file of the codebase.
     """
     file = problem.file
-    listing = "\n\n".join(f"### {path}\n```\n{text}```" for path, text in problem.codebase.items())
+    if codebase is None:
+        listed = [f"### {path}\n```\n{text}```" for path, text in problem.codebase.items()]
+    else:
+        files = codebase.items()
+        listed = [QUOTED, *(f"### {clean_line(p, LONGEST_PATH)}\n{_code(t)}" for p, t in files)]
     return _PROMPT.substitute(
         title=file.title,
         task=file.task.strip(),
@@ -70,8 +79,12 @@ def problem_prompt(problem: Problem, answer: str = EDITS) -> str:
         gpus=file.resources.gpus,
         reward=file.reward.in_words(),
         answer=answer,
-        codebase=listing,
+        codebase="\n\n".join(listed),
     )
+
+
+def _code(text: str) -> str:
+    return quoted(text, MAX_FILE_BYTES)
 
 
 def history_prompt(history: Iterable[tuple[str, Outcome]]) -> str:

@@ -9,6 +9,7 @@ same request is never paid for twice, not even after a restart.
 from __future__ import annotations
 
 from executor import Problem
+from executor.errors import UserError
 from executor.implementer.implementer import DirectImplementer, Implementer
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
@@ -19,13 +20,20 @@ from ideator_rl.recipe import DirectImplementerSettings, ImplementerSettings
 
 
 def open_implementer(
-    settings: ImplementerSettings, problem: Problem, run: RunFolder
+    settings: ImplementerSettings, problem: Problem, run: RunFolder, *, takes_base: bool = False
 ) -> Implementer:
-    """Raises UserError for a key, a package or a plug-in that is missing."""
+    """`takes_base` asks for one that can change other codebases than the baseline. Raises UserError
+    for that, and for a key, a package or a plug-in that is missing."""
     if isinstance(settings, DirectImplementerSettings):
         return DirectImplementer(problem)
     if isinstance(settings, PluginSettings):
-        return PluginImplementer(settings, problem)
+        plugin = PluginImplementer(settings, problem)
+        if takes_base and not plugin.takes_base():
+            raise UserError(
+                f"search.base: parent: the implementer {settings.name} changes the baseline only; "
+                "others take the codebase as one more argument of `implement` and `repair`"
+            )
+        return plugin
     from executor.implementer.llm import LLMImplementer
 
     return LLMImplementer(

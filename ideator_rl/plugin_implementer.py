@@ -2,12 +2,14 @@
 
     implementer = PluginImplementer(PluginSettings("my_package:Mine"), problem)
 
-Its files may differ from the baseline only where an idea's edits may; the diff is made here. What
-it raises, and what it gives that is no implementation, ends the run in one line.
+Its files may differ from the codebase that the idea changes only where an idea's edits may; the
+diffs are made here. What it raises, and what it gives that is no implementation, ends the run in
+one line.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,14 +33,26 @@ class PluginImplementer:
         self._implementer: Implementer = open_plugin("implementer", WHERE, settings, problem)
         self._problem, self._name = problem, settings.name
 
-    async def implement(self, idea: Idea) -> Implementation:
-        return await self._checked(await self._answer(self._implementer.implement, idea))
+    def takes_base(self) -> bool:
+        """Whether it can change other codebases than the baseline: those are an argument more."""
+        return _takes(self._implementer.implement, 2) and _takes(self._implementer.repair, 5)
+
+    async def implement(self, idea: Idea, base: Mapping[str, str] | None = None) -> Implementation:
+        given = () if base is None else (base,)
+        made = await self._answer(self._implementer.implement, idea, *given)
+        return await self._checked(made, base)
 
     async def repair(
-        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+        self,
+        idea: Idea,
+        exchange: Sequence[Turn],
+        outcome: Outcome,
+        log: str,
+        base: Mapping[str, str] | None = None,
     ) -> Implementation | None:
-        made = await self._answer(self._implementer.repair, idea, exchange, outcome, log)
-        return None if made is None else await self._checked(made)
+        given = () if base is None else (base,)
+        made = await self._answer(self._implementer.repair, idea, exchange, outcome, log, *given)
+        return None if made is None else await self._checked(made, base)
 
     async def close(self) -> None:
         await self._answer(self._implementer.close)
@@ -49,7 +63,7 @@ class PluginImplementer:
         except Exception as error:  # whatever a package does
             raise raised(WHERE, self._name, error) from error
 
-    async def _checked(self, made: object) -> Implementation:
+    async def _checked(self, made: object, base: Mapping[str, str] | None) -> Implementation:
         if not isinstance(made, Implementation) or not _are_texts(made.files):
             raise UserError(
                 f"{WHERE}: the plug-in {self._name} gave a {type(made).__name__} for a codebase; "
@@ -58,20 +72,32 @@ class PluginImplementer:
         if made.status != "completed":
             return made
         return replace(
-            await in_thread(permitted, self._problem, made.files), exchange=made.exchange
+            await in_thread(permitted, self._problem, made.files, base), exchange=made.exchange
         )
 
 
-def permitted(problem: Problem, files: Mapping[str, str]) -> Implementation:
+def permitted(
+    problem: Problem, files: Mapping[str, str], base: Mapping[str, str] | None = None
+) -> Implementation:
     """A patched tree as an implementation; rejected where it breaks a rule of the problem."""
-    before, allowed = problem.codebase, problem.file.files
+    before, allowed = problem.codebase if base is None else base, problem.file.files
     changed = [p for p in sorted({*before, *files}) if before.get(p) != files.get(p)]
     try:
         for path in changed:
             check_path(path, before, allowed.editable, allowed.frozen)
     except ForbiddenEdit as error:
         return Implementation("rejected", detail=str(error))
-    return finished(problem, files)
+    return finished(problem, files, base)
+
+
+def _takes(method: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(method).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # some that are written in C have no signature
+        return True
+    return True
 
 
 def _are_texts(files: object) -> bool:

@@ -108,15 +108,26 @@ class SearchSettings(Settings, frozen=True):
     entry point or `package.module:name`, `options` are its own. `history` names a run of the store,
     imported or executed on the same problem, whose ideas the ideator is shown beside the search's
     own.
+
+    With `base: parent`, an idea that exploits is an edit of the codebase of one earlier idea, its
+    parent, instead of the baseline's; the problem's rules hold for the whole change. First ideas
+    change the baseline.
+
+    With `method: islands` ideas live on so many `islands`; the best of each is also on the next one
+    after every `migrate_every` epochs, and a share `explore` of the ideas has no parent.
     """
 
-    method: Literal["evolution", "best_of_n", "sequential", "plugin"] = "evolution"
+    method: Literal["evolution", "best_of_n", "sequential", "islands", "plugin"] = "evolution"
     name: str | None = None
     options: dict[str, Any] = {}
     epoch_size: AtLeast1 = 8
     pipeline: Literal["epochs", "continuous"] = "epochs"
     ahead: AtLeast1 | None = None
     history: str | None = None
+    base: Literal["baseline", "parent"] = "baseline"
+    islands: AtLeast1 = 4
+    migrate_every: AtLeast1 = 3
+    explore: Annotated[float, Meta(ge=0, le=1)] = 0.2
 
 
 class BudgetSettings(Settings, frozen=True):
@@ -223,6 +234,11 @@ class ExecutingRecipe(Recipe, frozen=True):
     def sandbox(self) -> Level:
         return self.executor.sandbox or "strict"
 
+    @property
+    def changes_parents(self) -> bool:
+        """Whether ideas may change other codebases than the baseline."""
+        return False
+
 
 class SearchRecipe(ExecutingRecipe, frozen=True):
     """One search."""
@@ -235,6 +251,10 @@ class SearchRecipe(ExecutingRecipe, frozen=True):
     budget: BudgetSettings = BudgetSettings()
     confirm: ConfirmSettings = ConfirmSettings()
     tracking: TrackingSettings = TrackingSettings()
+
+    @property
+    def changes_parents(self) -> bool:
+        return self.search.base == "parent"
 
     @property
     def sandbox(self) -> Level:

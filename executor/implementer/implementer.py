@@ -23,11 +23,12 @@ LONGEST_DETAIL = 10_000
 class Implementer(Protocol):
     """Turns ideas into code. An idea that cannot be implemented is a result, not an exception."""
 
-    async def implement(self, idea: Idea) -> Implementation:
-        """Patches the baseline as an idea says.
+    async def implement(self, idea: Idea, base: Mapping[str, str] | None = None) -> Implementation:
+        """Patches a codebase as an idea says.
 
         Args:
             idea: its text is untrusted.
+            base: the codebase that it changes, path to text, untrusted; None for the baseline.
 
         Returns:
             The patched codebase, or the reason why there is none.
@@ -37,15 +38,21 @@ class Implementer(Protocol):
         """
 
     async def repair(
-        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+        self,
+        idea: Idea,
+        exchange: Sequence[Turn],
+        outcome: Outcome,
+        log: str,
+        base: Mapping[str, str] | None = None,
     ) -> Implementation | None:
-        """Patches the baseline once more after a training crashed.
+        """Patches the codebase once more after a training crashed.
 
         Args:
             idea: the idea whose training crashed.
             exchange: the requests and answers that led to the codebase that crashed.
             outcome: the outcome of the crash.
             log: the end of what training printed; untrusted.
+            base: as in `implement`.
 
         Returns:
             Another codebase, or None to keep the crash as the idea's outcome.
@@ -64,11 +71,16 @@ class DirectImplementer:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
 
-    async def implement(self, idea: Idea) -> Implementation:
-        return await asyncio.to_thread(apply_idea, self._problem, idea.text)
+    async def implement(self, idea: Idea, base: Mapping[str, str] | None = None) -> Implementation:
+        return await asyncio.to_thread(apply_idea, self._problem, idea.text, base)
 
     async def repair(
-        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+        self,
+        idea: Idea,
+        exchange: Sequence[Turn],
+        outcome: Outcome,
+        log: str,
+        base: Mapping[str, str] | None = None,
     ) -> Implementation | None:
         """None: without a language model there is no repair."""
         return None
@@ -77,18 +89,18 @@ class DirectImplementer:
         """Does nothing: it holds no resources."""
 
 
-def apply_idea(problem: Problem, text: str) -> Implementation:
-    """Applies the edits in an idea's text to the baseline, all or none."""
-    allowed = problem.file.files
+def apply_idea(
+    problem: Problem, text: str, base: Mapping[str, str] | None = None
+) -> Implementation:
+    """Applies the edits in an idea's text to the baseline or another codebase, all or none."""
+    allowed, before = problem.file.files, problem.codebase if base is None else base
     try:
-        files = apply_edits(
-            problem.codebase, text, editable=allowed.editable, frozen=allowed.frozen
-        )
+        files = apply_edits(before, text, editable=allowed.editable, frozen=allowed.frozen)
     except ForbiddenEdit as error:
         return Implementation("rejected", detail=_told(error))
     except EditError as error:
         return Implementation("not_implemented", detail=_told(error))
-    return finished(problem, files)
+    return finished(problem, files, base)
 
 
 def _told(error: EditError) -> str:
@@ -97,11 +109,19 @@ def _told(error: EditError) -> str:
     return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "..."
 
 
-def finished(problem: Problem, files: Mapping[str, str]) -> Implementation:
+def finished(
+    problem: Problem, files: Mapping[str, str], base: Mapping[str, str] | None = None
+) -> Implementation:
     """A patched tree as an implementation, unless it carries more than an idea may.
 
-    Every patched codebase passes here, also those of language models.
+    Every patched codebase passes here, also those of language models. However many ideas a tree
+    comes from, it may not add more to the baseline than one idea may.
     """
     if wrong := too_much_added(problem, files):
         return Implementation("rejected", detail=wrong)
-    return Implementation("completed", files, canonical_diff(problem.codebase, files))
+    return Implementation(
+        "completed",
+        files,
+        canonical_diff(problem.codebase, files),
+        base_diff="" if base is None else canonical_diff(base, files),
+    )

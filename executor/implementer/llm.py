@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files
 from string import Template
@@ -36,7 +36,7 @@ from executor.llm.records import (
     Response,
 )
 from executor.outside_text import clean_line
-from executor.problem import Problem
+from executor.problem import MAX_FILE_BYTES, Problem
 from executor.quoted import QUOTED, quoted
 from executor.records import Idea, Implementation, Outcome, Turn
 
@@ -50,6 +50,8 @@ LONGEST_ANSWER = 60_000
 LONGEST_LOG = 6_000
 LONGEST_IDEA = 200_000
 LONGEST_PROBLEM = 8_000
+LONGEST_PATH = 500
+CHANGED = "Earlier ideas have changed it: files that are not the problem's own are quoted.\n"
 
 
 class LLMImplementer:
@@ -88,7 +90,7 @@ class LLMImplementer:
         self._system = system_text(edit_format)
         self._shared = problem_text(problem)
 
-    async def implement(self, idea: Idea) -> Implementation:
+    async def implement(self, idea: Idea, base: Mapping[str, str] | None = None) -> Implementation:
         if not idea.text.strip():
             return Implementation("not_implemented", detail="the idea is empty")
         if wrong := too_long(idea.text):
@@ -96,7 +98,7 @@ class LLMImplementer:
         asked = (Message("user", question_text(idea.text)),)
         turns: list[Turn] = []
         tasks = [
-            asyncio.create_task(self._answer("implement", asked, number, turns))
+            asyncio.create_task(self._answer("implement", asked, number, turns, base))
             for number in range(self._samples)
         ]
         told: Exception | None = None
@@ -115,7 +117,12 @@ class LLMImplementer:
         return replace(made, exchange=tuple(turns))
 
     async def repair(
-        self, idea: Idea, exchange: Sequence[Turn], outcome: Outcome, log: str
+        self,
+        idea: Idea,
+        exchange: Sequence[Turn],
+        outcome: Outcome,
+        log: str,
+        base: Mapping[str, str] | None = None,
     ) -> Implementation | None:
         taken = next((turn for turn in exchange if turn.answer and not turn.problem), None)
         if taken is None or outcome.duration_s > self._repair_within_s:
@@ -131,7 +138,7 @@ class LLMImplementer:
         messages = (question, Message("assistant", _shown(taken.answer)))
         try:
             made = await self._answer(
-                "repair", (*messages, Message("user", wrong)), taken.sample, turns
+                "repair", (*messages, Message("user", wrong)), taken.sample, turns, base
             )
         except BudgetSpent:
             # The trial is paid for: its crash is the outcome.
@@ -142,18 +149,24 @@ class LLMImplementer:
         await self._llm.close()
 
     async def _answer(
-        self, purpose: Purpose, messages: tuple[Message, ...], number: int, turns: list[Turn]
+        self,
+        purpose: Purpose,
+        messages: tuple[Message, ...],
+        number: int,
+        turns: list[Turn],
+        base: Mapping[str, str] | None,
     ) -> Implementation:
         """One answer and its revisions, each noted in `turns` as soon as it is there."""
+        shared = self._shared if base is None else problem_text(self._problem, base)
         for _ in range(1 + self._revisions):
-            request = Request(purpose, self._system, self._shared, messages, number)
+            request = Request(purpose, self._system, shared, messages, number)
             try:
                 response = await self._llm.complete(request)
             except NoReply as error:
                 made = Implementation("not_implemented", detail=f"the model gave no reply: {error}")
                 turns.append(_turn(request, None, made.detail))
                 return made
-            made = await asyncio.to_thread(read_answer, self._problem, response)
+            made = await asyncio.to_thread(read_answer, self._problem, response, base)
             turns.append(_turn(request, response, made.detail))
             if made.status == "completed" or response.stop == "refusal":
                 break
@@ -168,8 +181,11 @@ def _shown(answer: str) -> str:
     return answer.strip()[:LONGEST_ANSWER] or "(an empty answer)"
 
 
-def read_answer(problem: Problem, response: Response) -> Implementation:
-    """What an answer makes of the codebase, or what is wrong with it, told to its writer."""
+def read_answer(
+    problem: Problem, response: Response, base: Mapping[str, str] | None = None
+) -> Implementation:
+    """What an answer makes of the baseline or another codebase, or what is wrong with it, told to
+    its writer."""
     if response.stop == "refusal":
         said = " ".join(response.text.split())[:200]
         return Implementation("not_implemented", detail=f"the model refused: {said}")
@@ -179,10 +195,11 @@ def read_answer(problem: Problem, response: Response) -> Implementation:
             detail="the answer was cut off at its bound of tokens: write a shorter one, with fewer "
             "words around the edit and fewer unchanged lines in it",
         )
-    made = apply_idea(problem, response.text)
+    made = apply_idea(problem, response.text, base)
     if made.status != "completed":
         return made
-    problems = source_problems(problem.codebase, made.files, problem.file.run.preload)
+    before = problem.codebase if base is None else base
+    problems = source_problems(before, made.files, problem.file.run.preload)
     if not problems:
         return made
     return Implementation("not_implemented", detail="\n".join(problems[:MOST_PROBLEMS]))
@@ -257,9 +274,15 @@ def revision_text(problem: str) -> str:
     return filled("revise", problem=quoted(problem, LONGEST_PROBLEM))
 
 
-def problem_text(problem: Problem) -> str:
-    """The problem's task, its rules and the whole codebase: the same for each of its ideas."""
+def problem_text(problem: Problem, base: Mapping[str, str] | None = None) -> str:
+    """The problem's task, its rules and the whole codebase: the same for each idea that changes it.
+    What of another codebase than the baseline others wrote is quoted."""
     file = problem.file
+    files = problem.codebase if base is None else base
+    listed = [] if base is None else [CHANGED]
+    for path, text in files.items():
+        is_own = problem.codebase.get(path) == text
+        listed.append(_listed(path, text) if is_own else _quoted(path, text))
     return filled(
         "problem",
         title=file.title,
@@ -272,7 +295,7 @@ def problem_text(problem: Problem) -> str:
         gpus=file.resources.gpus,
         memory=f"{file.resources.memory_gb:g}",
         reward=file.reward.in_words(),
-        codebase="\n".join(_listed(path, text) for path, text in problem.codebase.items()),
+        codebase="\n".join(listed),
     )
 
 
@@ -281,3 +304,7 @@ def _listed(path: str, text: str) -> str:
     while fence in text:
         fence += "`"
     return f"{path}\n{fence}\n{text.rstrip()}\n{fence}\n"
+
+
+def _quoted(path: str, text: str) -> str:
+    return f"{clean_line(path, LONGEST_PATH)}\n{quoted(text, MAX_FILE_BYTES)}\n"

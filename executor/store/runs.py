@@ -2,9 +2,9 @@
 
     <store>/runs/<run>/recipe.yaml  start.json  sessions/  seconds/  epochs/  …  (`decisions.py`)
                        events.jsonl  errors.log                          (for people and reports)
-                       ideas/<key>/{idea.json,exchange.json,edits.diff,codebase.zip,
-                                    repair.diff,repair.zip,repair_log.txt,job.json,
-                                    log.txt,outcome.json}
+                       ideas/<key>/{idea.json,exchange.json,edits.diff,base.diff,
+                                    codebase.zip,repair.diff,repair_base.diff,repair.zip,
+                                    repair_log.txt,job.json,log.txt,outcome.json}
     <store>/results/<content-hash>.json
 
 `key` is the idea's id, or `<id>.seed<n>` for a repeat with another seed than the run's. A file that
@@ -168,6 +168,11 @@ class RunFolder:
         diff = self._read(key, "repair.diff") if repaired else None
         return (diff or self._read(key, "edits.diff") or b"").decode(errors="replace")
 
+    def base_diff(self, key: str, *, repaired: bool = True) -> str:
+        """The change of the idea's base; empty where that is the baseline. As `diff`."""
+        diff = self._read(key, "repair_base.diff") if repaired else None
+        return (diff or self._read(key, "base.diff") or b"").decode(errors="replace")
+
     def log(self, key: str, *, repaired: bool = True) -> str:
         """As `diff`."""
         log = self._read(key, "repair_log.txt") if repaired else None
@@ -198,11 +203,13 @@ class RunFolder:
 
     def write_implementation(self, key: str, implementation: Implementation) -> None:
         """Keeps the exchange that led to it, and the code where there is some."""
-        self._write_implementation(key, implementation, "edits.diff", "codebase.zip")
+        self._write_implementation(key, implementation, "edits.diff", "base.diff", "codebase.zip")
 
     def write_repair(self, key: str, implementation: Implementation) -> None:
         """The same for what takes the place of a tree that crashed; the first one stays."""
-        self._write_implementation(key, implementation, "repair.diff", "repair.zip")
+        self._write_implementation(
+            key, implementation, "repair.diff", "repair_base.diff", "repair.zip"
+        )
 
     def write_job(self, key: str, job: Job) -> None:
         self._write(key, "job.json", job.to_json().encode())
@@ -263,12 +270,16 @@ class RunFolder:
         lines = (self._storage.read(f"{self._path}/events.jsonl") or b"").splitlines()
         return [event for line in lines if (event := _json(line)) is not None]
 
-    def _write_implementation(self, key: str, made: Implementation, diff: str, tree: str) -> None:
+    def _write_implementation(
+        self, key: str, made: Implementation, diff: str, base_diff: str, tree: str
+    ) -> None:
         if made.exchange:
             text = ",\n".join(turn.to_json() for turn in made.exchange)
             self._write(key, "exchange.json", f"[{text}]\n".encode())
         if made.status == "completed":
             self._write(key, diff, made.diff.encode())
+            if made.base_diff:
+                self._write(key, base_diff, made.base_diff.encode())
             self._write(key, tree, zip_tree(made.files))
 
     def _tree(self, key: str, name: str) -> dict[str, str] | None:

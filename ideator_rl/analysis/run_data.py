@@ -48,6 +48,7 @@ ASKERS = ("ideator", "implementer")
 class TrialData(Outcome):
     """The outcome of a trial, its texts cleaned, with what was tried and what that took.
 
+    `base` is the idea whose codebase it changes, and `base_diff` how; empty for the baseline's.
     `title` is one line on the idea, `thinking` what its ideator wrote before it, `log_tail` the
     log's last lines; `reward` is what the ideator got, and `measured` says whether it comes from a
     measurement. `change` is how its codebase differs from the baseline, None where either is not
@@ -60,10 +61,12 @@ class TrialData(Outcome):
     epoch: int
     origin: str
     parents: tuple[str, ...]
+    base: str
     title: str
     text: str
     thinking: str
     diff: str
+    base_diff: str
     log_tail: str
     change: Change | None
     slot_s: float
@@ -293,10 +296,14 @@ def _trial(
         epoch=idea.epoch,
         origin=clean(idea.origin),
         parents=tuple(clean(parent) for parent in idea.parents),
+        base=clean(idea.base),
         title=idea_title(idea),
         text=clean(idea.text, MAX_TEXT_CHARS),
         thinking=clean(str(idea.meta.get("thinking") or ""), MAX_TEXT_CHARS),
         diff=clean(run.diff(key, repaired=outcome.repaired), MAX_TEXT_CHARS),
+        base_diff=clean(run.base_diff(key, repaired=outcome.repaired), MAX_TEXT_CHARS)
+        if idea.base
+        else "",
         log_tail=tail(run.log(key, repaired=outcome.repaired)),
         change=change_of(unpatched, files) if unpatched and files else None,
         slot_s=slot_s,

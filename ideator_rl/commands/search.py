@@ -79,7 +79,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bool) -> int:
     """Searches, confirms and reports; returns the exit code."""
-    ideator = open_ideator(recipe.ideator, problem, kept, prompt_for(recipe.implementer))
+    ideator = open_ideator(
+        recipe.ideator,
+        problem,
+        kept,
+        prompt_for(recipe.implementer),
+        changes_parents=recipe.changes_parents,
+    )
     models = asked_models(ideator, recipe.ideator)
     # Where a plug-in is missing, this says so before anything starts.
     open_method(recipe.search)

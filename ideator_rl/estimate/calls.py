@@ -19,6 +19,7 @@ from typing import NamedTuple
 from executor.implementer import llm as edit_prompts
 from executor.llm.settings import LLMSettings
 from executor.problem import Problem
+from executor.quoted import quoted
 from executor.records import Idea, Outcome
 from gym_envs.prompt import history_prompt
 from ideator_rl.analysis.cost import NOTHING, Cost
@@ -29,12 +30,15 @@ from ideator_rl.ideators.ideator import Executed, IdeaRequest, Mode
 from ideator_rl.recipe import LLMImplementerSettings, SearchRecipe
 from ideator_rl.search.method import Part
 from ideator_rl.search.methods import METHODS
+from ideator_rl.search.parents import with_parents
 
 TOKENS = ("input", "cache_read", "cache_write", "output")
 # What providers cache at least, in tokens, and for how many seconds.
 CACHED_AT_LEAST, CACHE_S = 1024, 300.0
 # Of an idea's title, and of what is told to be wrong with an edit or with the trial of one.
 TITLE_CHARACTERS, PROBLEM_CHARACTERS = 80, 400
+# Of how a parent's codebase differs from the baseline's, as a diff.
+CHANGE_CHARACTERS = 3000
 
 
 class Plan(NamedTuple):
@@ -53,7 +57,7 @@ class Plan(NamedTuple):
 
 def make_plan(recipe: SearchRecipe, problem: Problem, known: Mapping[str, float]) -> Plan:
     """What is likely to come."""
-    shared = size_of(idea_prompts.fill("ideator"), idea_prompts.problem_text(problem))
+    shared = size_of(idea_prompts.fill("ideator", code=""), idea_prompts.problem_text(problem))
     return Plan(recipe, problem, known, shared, edit_bytes(recipe, problem))
 
 
@@ -88,12 +92,22 @@ def epochs(plan: Plan, ideas: int) -> Iterator[Epoch]:
         above = max(1, round(plan.known["above"] * done)) if done else 0
         history = [*_ABOVE[:above], *_BELOW[: done - above]]
         parts = METHODS.get(search.method, _all_shown)(number, size, history, 0.0, Random(0))
+        if plan.recipe.changes_parents:
+            parts = with_parents(parts, Random(0))
+        if plan.worst:
+            parts = [one for part in parts for one in _one_by_one(part)]
         asked = sum(part.count for part in parts)
-        # What is cached lapses where an epoch takes longer than the cache holds.
-        fresh = number == 0 or plan.known["trial_s"] > CACHE_S
+        # What is cached lapses where an epoch takes longer than the cache holds, and is the code of
+        # one parent.
+        fresh = number == 0 or plan.known["trial_s"] > CACHE_S or plan.recipe.changes_parents
         shown = tuple((part.mode, part.count, len(part.history)) for part in parts)
         yield Epoch(asked, _ideation(plan, shown, done, fresh), _implementation(plan, asked, fresh))
         done, number = done + asked, number + 1
+
+
+def _one_by_one(part: Part) -> list[Part]:
+    """As ideas with a parent each are asked for, if no two have the same."""
+    return [part] if part.parent is None else [replace(part, count=1)] * part.count
 
 
 def _all_shown(
@@ -120,6 +134,8 @@ def _ideation(
             )
             title = idea_prompts.LONGEST_TITLE if plan.worst else TITLE_CHARACTERS
             own = _question(mode, shown > 0, titles > 0, count) + told + titles * (title + 3)
+            if mode == "exploit" and plan.recipe.changes_parents:
+                own += _EXTENDS + (idea_prompts.LONGEST_CHANGE if plan.worst else CHANGE_CHARACTERS)
             answer = count * known["idea_tokens"] + known["ideation_thinking"]
             written = fresh and not calls.cost.calls
             cost = _call(plan, llm, plan.ideation, own, answer, written=written)
@@ -200,3 +216,7 @@ _BELOW = [_placeholder(idea_prompts.SHOWN_IDEAS + n, -1.0) for n in range(idea_p
 # The bytes of an idea in a history, beside its text.
 _ONE, _TWO = (size_of(history_prompt([("", _ABOVE[0].outcome)] * n)) for n in (1, 2))
 _ENTRY = _TWO - _ONE
+# By how much a question about the code of a parent is longer, beside the change itself.
+_EXTENDS = size_of(idea_prompts.fill("extend", history="", baseline="", number="", change="")) + (
+    size_of(quoted("", 1))
+)

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
+from executor.edits import canonical_diff
 from executor.llm.records import LLM, NoReply, Request, Response
 from executor.problem import Problem
 from executor.records import Idea
@@ -60,7 +61,7 @@ class ApiIdeator:
         self, llm: LLM, problem: Problem, *, record: Callable[..., None] | None = None
     ) -> None:
         self._llm = llm
-        self._problem = problem_text(problem)
+        self._problem, self._codebase = problem_text(problem), problem.codebase
         self._record = record
 
     async def propose(self, request: IdeaRequest) -> AsyncGenerator[list[Proposal], None]:
@@ -72,6 +73,7 @@ class ApiIdeator:
         known = NearDuplicates(idea.text for idea in [*history, *request.seen])
         in_full = {entry.idea.text for entry in shown}
         titles = [title_of(idea) for idea in request.seen if idea.text not in in_full]
+        change = canonical_diff(self._codebase, request.base) if request.base is not None else ""
         missing, unpaid = request.count, 0.0
         in_vain: list[str] = []
         while missing:
@@ -84,6 +86,7 @@ class ApiIdeator:
                 count=count,
                 sample=rng.getrandbits(32),
                 reason=in_vain[-1] if in_vain else "",
+                change=change,
             )
             response = await self._reply(question, request.mode, count, in_vain)
             read = _read_new(response, known, count)
@@ -174,13 +177,14 @@ def _proposal(
         "model": response.model,
         "cost": cost,
     }
-    return Proposal(draft.text, _parents(request.mode, shown, draft), meta)
+    return Proposal(draft.text, _parents(request, shown, draft), meta)
 
 
-def _parents(mode: Mode, shown: Sequence[Executed], draft: Draft) -> tuple[str, ...]:
-    """The ideas that it names as its parents, else all that it was asked to improve on."""
-    if mode != "exploit":
+def _parents(request: IdeaRequest, shown: Sequence[Executed], draft: Draft) -> tuple[str, ...]:
+    """The ideas that it names as its parents, else what it was asked to improve on."""
+    if request.mode != "exploit":
         return ()
     ids = [entry.idea.id for entry in shown]
     named = [ids[number - 1] for number in draft.builds_on if 1 <= number <= len(ids)]
-    return tuple(named or ids)
+    asked = [request.parent.idea.id] if request.parent else ids
+    return tuple(named or asked)

@@ -28,6 +28,7 @@ from ideator_rl.ideators.ideator import Executed, IdeaRequest
 # About 75,000 tokens: a history beyond that would crowd out the codebase.
 SHOWN_IDEAS, SHOWN_CHARACTERS = 100, 300_000
 SHOWN_TITLES, LONGEST_TITLE = 200, 160
+LONGEST_CHANGE = 100_000
 
 
 def make_question(
@@ -39,13 +40,24 @@ def make_question(
     count: int,
     sample: int,
     reason: str = "",
+    change: str = "",
 ) -> Request:
     """Asks for `count` ideas. `titles` name those that are known, `reason` is why the last reply
-    could not be used."""
+    could not be used; `change` is how the code that the ideas are to change differs from the
+    baseline, as a diff."""
     told = history_prompt((entry.idea.text, entry.outcome) for entry in shown)
     # A search may have no executed ideas yet.
     mode = request.mode if shown else "sample"
-    parts = [fill(mode, history=told, baseline=_baseline(request.baseline))]
+    values = {"history": told, "baseline": _baseline(request.baseline)}
+    parent = [e.idea.id for e in shown].index(request.parent.idea.id) + 1 if request.parent else 0
+    if request.base is not None:
+        parts = [
+            fill("extend", **values, number=str(parent), change=quoted(change, LONGEST_CHANGE))
+        ]
+    else:
+        parts = [fill(mode, **values)]
+        if parent:
+            parts.append(fill("parent", number=str(parent)))
     if titles:
         listed = "\n".join(f"- {title}" for title in titles[-SHOWN_TITLES:])
         told = quoted(listed, SHOWN_TITLES * (LONGEST_TITLE + 3))
@@ -54,7 +66,8 @@ def make_question(
     if reason:
         parts.append(fill("retry", reason=reason))
     message = Message("user", "\n\n".join(parts))
-    return Request("ideate", fill("ideator"), problem, (message,), sample)
+    code = f"the code of idea {parent}" if request.base is not None else "the unchanged codebase"
+    return Request("ideate", fill("ideator", code=code), problem, (message,), sample)
 
 
 def problem_text(problem: Problem) -> str:
@@ -63,12 +76,15 @@ def problem_text(problem: Problem) -> str:
 
 
 def shown_ideas(request: IdeaRequest, rng: Random) -> list[Executed]:
-    """The ideas of a request's history that a question shows, oldest first: for `exploit` the best,
-    for `explore` any; none for `sample`."""
+    """The ideas of a request's history that a question shows, oldest first: for `exploit` the one
+    to build on and the best, for `explore` any; none for `sample`."""
     if request.mode == "sample":
         return []
     if request.mode == "exploit":
-        ranked = sorted(request.history, key=lambda e: (-e.outcome.reward, e.idea.id))
+        chosen = request.parent.idea.id if request.parent else None
+        ranked = sorted(
+            request.history, key=lambda e: (e.idea.id != chosen, -e.outcome.reward, e.idea.id)
+        )
     else:
         ranked = rng.sample(list(request.history), len(request.history))
     shown: list[Executed] = []

@@ -57,8 +57,9 @@ class CheckpointIdeator:
         temperature: float = 1.0,
     ) -> None:
         defaults = read_answer_defaults(model.folder)
-        self.model = model
-        self.prompt = style_prompt(problem, prompt or defaults.prompt or default_prompt)
+        self.model, self._problem = model, problem
+        self.style: PromptStyle = prompt or defaults.prompt or default_prompt
+        self.prompt = style_prompt(problem, self.style)
         self.max_tokens = max_tokens or defaults.max_tokens
         self.temperature = temperature
         model.limit(model.encode(self.prompt), self.max_tokens)
@@ -117,10 +118,19 @@ class CheckpointIdeator:
         """The request's prompt, and the ideas in it that its answers build on."""
         if request.mode == "sample":
             return self.model.encode(self.prompt), ()
-        shown = sorted(request.history, key=lambda entry: (entry.idea.epoch, entry.idea.id))
+        chosen = request.parent.idea.id if request.parent else None
+        # What is to be built on is the last to be cut.
+        shown = sorted(
+            request.history,
+            key=lambda entry: (entry.idea.id == chosen, entry.idea.epoch, entry.idea.id),
+        )
+        first = self.prompt
+        if request.base is not None:
+            files = {p: self.model.without_marks(text) for p, text in request.base.items()}
+            first = style_prompt(self._problem, self.style, files)
 
         def encode(cut: int) -> list[int]:
-            prompt = request_prompt(self.prompt, request, shown[cut:], self.model.without_marks)
+            prompt = request_prompt(first, request, shown[cut:], self.model.without_marks)
             return self.model.encode(prompt)
 
         room = self.model.room(self.max_tokens)
@@ -139,7 +149,14 @@ def request_prompt(
 ) -> str:
     """The problem's prompt, the ideas shown, and the kind of idea wanted; `without_marks` breaks
     special tokens of the model's tokenizer that stand in the ideas' texts."""
-    if request.mode == "exploit":
+    if request.base is not None:
+        wish = (
+            f"The code to change is that of idea {len(shown)}. Write one idea that improves on it: "
+            "an edit of this code."
+        )
+    elif request.parent is not None:
+        wish = f"Write one idea that improves on idea {len(shown)}."
+    elif request.mode == "exploit":
         wish = "All of these beat the baseline. Write one idea that improves on them."
     else:
         wish = "Write one idea that is unlike these."

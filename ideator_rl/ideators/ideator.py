@@ -21,10 +21,12 @@ Mode = Literal["sample", "exploit", "explore"]
 
 
 class Executed(NamedTuple):
-    """An idea and its outcome."""
+    """An idea and its outcome; `diff` is its change of the baseline, for search methods that read
+    code, see `search/methods.py`."""
 
     idea: Idea
     outcome: Outcome
+    diff: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class IdeaRequest:
         seen: all ideas of the run so far, none of which is to be proposed again.
         baseline: the mean reward of the unpatched codebase; NaN in epoch 0, while it still runs.
         rng: the only source of randomness, so that a resumed search repeats its proposals.
+        parent: the idea to build on, where the search has chosen one; it is in `history`.
+        base: the parent's codebase, path to text, where the ideas are edits of it (`search.base:
+            parent`); without it they are edits of the baseline.
     """
 
     mode: Mode
@@ -46,6 +51,8 @@ class IdeaRequest:
     seen: Sequence[Idea]
     baseline: float
     rng: Random
+    parent: Executed | None = None
+    base: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

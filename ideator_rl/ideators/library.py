@@ -3,7 +3,8 @@
     ideator = LibraryIdeator(load_library(problem.library))
 
 `sample` draws atomic ideas, `exploit` combines and varies the best ideas, `explore`
-tries atoms and pairs that nobody has tried. It knows nothing but the library and the rewards, so it
+tries atoms and pairs that nobody has tried. An idea that changes its parent's codebase carries only
+the atoms that this does not have yet. It knows nothing but the library and the rewards, so it
 is what an ideator that reads and thinks has to beat.
 """
 
@@ -20,6 +21,7 @@ from msgspec import Meta
 from executor.errors import UserError
 from executor.records import Idea, Status
 from executor.settings import FieldError, Scalar, Settings, convert
+from ideator_rl.ideators.by_rank import by_rank
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, Proposal
 from ideator_rl.yaml_text import read_yaml
 
@@ -53,6 +55,7 @@ class LibraryIdeator:
 
     async def propose(self, request: IdeaRequest) -> AsyncGenerator[list[Proposal], None]:
         taken = {_genome(idea) for idea in request.seen}
+        there = _genes_there(request)
         proposals: list[Proposal] = []
         for attempt in range(_ATTEMPTS * request.count):
             if len(proposals) == request.count:
@@ -61,8 +64,9 @@ class LibraryIdeator:
             genome, parents = self._variation(request, 1 + attempt // _ATTEMPTS)
             if genome not in taken:
                 taken.add(genome)
-                text = idea_text([(self._atoms[name], dict(values)) for name, values in genome])
-                meta = {"title": genome_title(genome), "atoms": genome}
+                new = tuple(gene for gene in genome if gene[0] not in there)
+                text = idea_text([(self._atoms[name], dict(values)) for name, values in new])
+                meta = {"title": genome_title(new), "atoms": genome}
                 proposals.append(Proposal(text, parents, meta))
         yield proposals
 
@@ -72,22 +76,38 @@ class LibraryIdeator:
     def _variation(self, request: IdeaRequest, size: int) -> tuple[Genome, tuple[str, ...]]:
         rng = request.rng
         # Others' ideas are no atoms of this library.
-        parents = [entry for entry in request.history if self._is_own(entry.idea)]
-        if request.mode == "exploit" and parents and rng.random() < 1 / size:
-            return self._improve(parents, rng)
+        own = [entry for entry in request.history if self._is_own(entry.idea)]
+        if request.base is not None:
+            return self._extend(request, own, rng)
+        if request.mode == "exploit" and own and rng.random() < 1 / size:
+            return self._improve(request.parent, own, rng)
         if request.mode == "explore" and rng.random() < 0.5:
             size += 1
         names = rng.sample(sorted(self._atoms), min(size, len(self._atoms)))
         return _sorted({name: self._draw(name, rng) for name in names}), ()
 
-    def _improve(self, history: Sequence[Executed], rng: Random) -> tuple[Genome, tuple[str, ...]]:
+    def _extend(
+        self, request: IdeaRequest, own: Sequence[Executed], rng: Random
+    ) -> tuple[Genome, tuple[str, ...]]:
+        """Adds an atom to what the parent's codebase has, or the atoms of another idea."""
+        genes = _genes_there(request)
+        if rng.random() < 0.5 and own:
+            other = by_rank(own, rng)
+            return _sorted(dict(_genome(other.idea)) | genes), (other.idea.id,)
+        name = rng.choice(sorted(self._atoms))
+        return _sorted({name: self._draw(name, rng)} | genes), ()
+
+    def _improve(
+        self, parent: Executed | None, history: Sequence[Executed], rng: Random
+    ) -> tuple[Genome, tuple[str, ...]]:
         """Combines two ideas, or adds, varies or drops one atom of one."""
-        parent = _by_rank(_elite(history), rng)
+        if parent is None or not self._is_own(parent.idea):
+            parent = by_rank(_elite(history), rng)
         genes = dict(_genome(parent.idea))
         parents = [parent.idea.id]
         move = rng.choices(["combine", "add", "vary", "drop"], [4, 3, 2, 1])[0]
         if move == "combine":
-            other = _by_rank(history, rng)
+            other = by_rank(history, rng)
             genes = dict(_genome(other.idea)) | genes
             parents += [other.idea.id] if other.idea.id != parent.idea.id else []
         elif move == "add":
@@ -156,6 +176,13 @@ def _genome(idea: Idea) -> Genome:
     return tuple((name, tuple((p, v) for p, v in values)) for name, values in atoms)
 
 
+def _genes_there(request: IdeaRequest) -> dict[str, tuple[tuple[str, Scalar], ...]]:
+    """The atoms in the codebase that a request's ideas change; none in the baseline."""
+    if request.base is None or request.parent is None:
+        return {}
+    return dict(_genome(request.parent.idea))
+
+
 def _sorted(genes: dict[str, tuple[tuple[str, Scalar], ...]]) -> Genome:
     return tuple(sorted(genes.items(), key=lambda gene: gene[0]))
 
@@ -164,9 +191,3 @@ def _elite(history: Sequence[Executed]) -> Sequence[Executed]:
     """The best quarter of the ideas, at least two."""
     ranked = sorted(history, key=lambda entry: entry.outcome.reward, reverse=True)
     return ranked[: max(2, len(ranked) // 4)]
-
-
-def _by_rank(history: Sequence[Executed], rng: Random) -> Executed:
-    """One idea; the better of the ideas, the likelier (linear ranking)."""
-    ranked = sorted(history, key=lambda entry: entry.outcome.reward)
-    return rng.choices(ranked, range(1, len(ranked) + 1))[0]

@@ -108,7 +108,8 @@ function detail(idea) {
       make("div", {}, ...block("Thinking", idea.thinking.trim() ? make("p", { class: "prose" }, idea.thinking.trim()) : null),
         ...block("Idea", make("p", { class: "prose" }, experiment.trim() || "–")),
         ...block("Result", list), ...block("Code changes asked for", plain(changes))),
-      make("div", {}, ...block("Difference to the baseline's code", idea.diff ? diff(idea.diff) : null),
+      make("div", {}, ...block("Difference to its parent's code, " + idea.base, idea.base_diff ? diff(idea.base_diff) : null),
+        ...block("Difference to the baseline's code", idea.diff ? diff(idea.diff) : null),
         ...block("End of the log", plain(idea.log))))));
 }
 

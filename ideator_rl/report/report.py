@@ -24,6 +24,7 @@ from executor.store.open import open_storage
 from executor.store.runs import RunFolder
 from ideator_rl.analysis import metrics
 from ideator_rl.analysis.kind_figures import kind_figures
+from ideator_rl.analysis.lineage import lineage
 from ideator_rl.analysis.run_cost import run_cost
 from ideator_rl.analysis.run_data import RunData, TrialData, load_run
 from ideator_rl.analysis.shown_text import CUT
@@ -102,6 +103,7 @@ def summary(data: RunData) -> dict[str, Any]:
             (other, forest(other.confirmation, None) if other.confirmation else None)
             for other in data.elsewhere
         ],
+        "lineage": lineage(ideas, best.idea_id) if best and best.base else [],
         "titles": {trial.idea_id: trial.title for trial in ideas},
         "gain": best.reward - baseline.mean if best and baseline else None,
         "gain_sd": metrics.improvement_in_sd(best.reward, baseline) if best else None,
@@ -136,7 +138,8 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
     winners = data.confirmation.ideas if data.confirmation else ()
     told = ("mean", "survives", "verdict", "reason")
     confirmed = {idea.idea_id: {name: getattr(idea, name) for name in told} for idea in winners}
-    texts = [x for t in data.ideas for x in (t.text, t.thinking, t.detail, t.diff, t.log_tail)]
+    told_in_full = ("text", "thinking", "detail", "diff", "base_diff", "log_tail")
+    texts = [getattr(trial, name) for trial in data.ideas for name in told_in_full]
     cap = fair_cap([len(_json(text)) for text in texts], MAX_DETAIL_BYTES)
     times = [round(metrics.elapsed_at(trial.finished_at, lives), 3) for trial in data.ideas]
     return {
@@ -155,6 +158,7 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
                 "epoch": trial.epoch,
                 "origin": trial.origin,
                 "parents": trial.parents,
+                "base": trial.base,
                 "title": trial.title,
                 "status": trial.status,
                 "stage": trial.stage,
@@ -176,6 +180,7 @@ def payload(data: RunData, found: Training | None) -> dict[str, Any]:
                 "text": cut(trial.text, cap),
                 "thinking": cut(trial.thinking, cap),
                 "diff": cut(trial.diff, cap),
+                "base_diff": cut(trial.base_diff, cap),
                 "log": cut(trial.log_tail, cap, keep_end=True),
                 "repeats": [
                     {"seed": r.seed, "status": r.status, "reward": r.reward if r.measured else None}

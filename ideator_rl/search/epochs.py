@@ -17,14 +17,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
 
+from executor.errors import UserError
 from executor.records import Idea
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
-from executor.store.threads import in_thread
+from executor.store.threads import in_thread, in_threads
 from executor.task_group import task_group
-from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator, Proposal
 from ideator_rl.recipe import SearchRecipe
-from ideator_rl.search.methods import open_method
+from ideator_rl.search.method import Part
+from ideator_rl.search.methods import READ_CODE, open_method
+from ideator_rl.search.parents import with_parents
 
 FOLDER = "epochs"
 
@@ -55,6 +58,7 @@ class Epochs:
         self._method = open_method(recipe.search)
         self._recorded = run.kept_numbered(FOLDER, Shown)
         self._seen: list[Idea] = []
+        self._diffs: dict[str, str] = {}
         self.number = 0
 
     @property
@@ -78,10 +82,14 @@ class Epochs:
         is_new = shown is None
         shown = shown or Shown(tuple(sorted(executed)), not math.isnan(baseline))
         own = [executed[key] for key in shown.ideas if key in executed]
+        if self._recipe.search.method in READ_CODE:
+            own = await in_thread(self._with_diffs, own)
         history = [*self._earlier, *own]
         baseline = baseline if shown.baseline else math.nan
         size = min(self._recipe.search.epoch_size, self.ideas_left)
         parts = self._method(number, size, history, baseline, rng)
+        if self._recipe.changes_parents:
+            parts = with_parents(parts, rng)
         names = [f"{number:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
         async with task_group() as tasks:
             if is_new:
@@ -99,13 +107,16 @@ class Epochs:
             return
         free = iter(names)
         for part in parts:
-            request = IdeaRequest(part.mode, part.count, part.history, list(seen), baseline, rng)
+            base = await in_thread(self._base, part)
+            request = IdeaRequest(
+                part.mode, part.count, part.history, list(seen), baseline, rng, part.parent, base
+            )
             wanted = part.count
             async with aclosing(ideator.propose(request)) as batches:
                 async for batch in batches:
                     batch, wanted = batch[:wanted], wanted - len(batch)
                     made = [
-                        Idea(name, new.text, number, part.mode, new.parents, new.meta)
+                        _idea(name, number, part, new, changes_parent=base is not None)
                         for new, name in zip(batch, free, strict=False)
                     ]
                     seen += made
@@ -113,6 +124,33 @@ class Epochs:
                     self._seen += ideas
                     yield ideas
 
+    def _base(self, part: Part) -> dict[str, str] | None:
+        """The codebase that a part's ideas change; None for the baseline's."""
+        if part.parent is None or not self._recipe.changes_parents:
+            return None
+        if (files := self._run.codebase(part.parent.idea.id)) is None:
+            raise UserError(
+                f"{self._run.url}/ideas/{part.parent.idea.id} has lost its codebase, which further "
+                "ideas are to change; put the file back, or choose another run name"
+            )
+        return files
+
+    def _with_diffs(self, history: Sequence[Executed]) -> list[Executed]:
+        missing = [entry for entry in history if entry.idea.id not in self._diffs]
+        read = in_threads(lambda e: self._run.diff(e.idea.id, repaired=e.outcome.repaired), missing)
+        for entry, diff in zip(missing, read, strict=True):
+            self._diffs[entry.idea.id] = diff
+        return [entry._replace(diff=self._diffs[entry.idea.id]) for entry in history]
+
     async def _record(self, number: int, shown: Shown) -> None:
         self._recorded[number] = shown
         await in_thread(self._run.keep_numbered, FOLDER, number, shown)
+
+
+def _idea(name: str, epoch: int, part: Part, new: Proposal, *, changes_parent: bool) -> Idea:
+    """A proposal with its id; whose codebase it changes is its first parent."""
+    base, parents = "", tuple(new.parents)
+    if changes_parent and part.parent is not None:
+        base = part.parent.idea.id
+        parents = (base, *(parent for parent in parents if parent != base))
+    return Idea(name, new.text, epoch, part.mode, parents, new.meta, base, part.group)

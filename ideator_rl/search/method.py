@@ -11,7 +11,7 @@ resumes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -27,11 +27,17 @@ class Part:
         mode: the kind of ideas, see `ideators/ideator.py`.
         count: how many ideas.
         history: the executed ideas that the ideator is shown for them.
+        parent: the one of them to build on, if the method chooses it. With `search.base: parent`
+            the ideas change its codebase; where none is chosen, those that exploit get one each by
+            lot, see `parents.py`, and others change the baseline.
+        group: any name of the method's own; it is kept with the ideas (`Idea.group`).
     """
 
     mode: Mode
     count: int
     history: Sequence[Executed] = ()
+    parent: Executed | None = None
+    group: str = ""
 
 
 class Method(Protocol):
@@ -54,6 +60,6 @@ class Method(Protocol):
         """
 
 
-def above_baseline(history: Sequence[Executed], baseline: float) -> list[Executed]:
+def above_baseline(history: Iterable[Executed], baseline: float) -> list[Executed]:
     """The completed ideas whose reward beats the baseline's."""
     return [e for e in history if e.outcome.completed and e.outcome.reward > baseline]

@@ -1,7 +1,7 @@
 """The search methods by name, as `search.method` of a recipe names them.
 
 >>> sorted(METHODS)
-['best_of_n', 'evolution', 'sequential']
+['best_of_n', 'evolution', 'islands', 'sequential']
 
 One of ours is a module that keeps to the contract in `method.py`, a line here, and a name in
 `SearchSettings` of recipes (`ideator_rl/recipe.py`); one of another package is a plug-in.
@@ -10,6 +10,7 @@ One of ours is a module that keeps to the contract in `method.py`, a line here, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import get_args
 
@@ -19,6 +20,7 @@ from ideator_rl.plugins import load_plugin, raised
 from ideator_rl.recipe import SearchSettings
 from ideator_rl.search.best_of_n import best_of_n
 from ideator_rl.search.evolution import evolution
+from ideator_rl.search.islands import islands
 from ideator_rl.search.method import Method, Part
 from ideator_rl.search.sequential import sequential
 
@@ -26,14 +28,29 @@ METHODS: Mapping[str, Method] = {
     "evolution": evolution,
     "best_of_n": best_of_n,
     "sequential": sequential,
+    "islands": islands,
 }
+# Methods whose history has the changes of the code: each is a file to read from the store.
+READ_CODE = ("islands", "plugin")
+_OF_ISLANDS = ("islands", "migrate_every", "explore")
 
 
 def open_method(settings: SearchSettings) -> Method:
     """The method of a search. Raises UserError where a plug-in is not there, or is no method."""
+    if settings.history and settings.base == "parent":
+        raise UserError(
+            "search.history: the code of other runs' ideas is not here to be changed; remove it, or "
+            "search.base: parent"
+        )
     if settings.method != "plugin":
         if settings.name or settings.options:
             raise UserError("search.name, search.options: only of the method plugin; remove them")
+        own = {key: getattr(settings, key) for key in _OF_ISLANDS}
+        if settings.method == "islands":
+            return partial(islands, **own)
+        for key, value in own.items():
+            if value != getattr(SearchSettings(), key):
+                raise UserError(f"search.{key}: only of the method islands; remove it")
         return METHODS[settings.method]
     if not settings.name:
         raise UserError("search.name: required with the method plugin, but missing")
@@ -67,5 +84,9 @@ def _wrong(parts: Sequence[object], size: int) -> str:
             return f"asked for {part.count!r:.80} ideas; leave out a part without any"
         if part.mode == "exploit" and not part.history:
             return "asked to exploit an empty history"
+        if part.parent is not None and not (
+            isinstance(part.parent, Executed) and part.parent.outcome.completed
+        ):
+            return "named a parent that is no completed idea of the history"
         asked += part.count
     return f"asked for {asked} ideas of an epoch of {size}" if asked > size else ""

@@ -72,7 +72,7 @@ def test_only_ideas_that_no_model_wrote_are_trusted() -> None:
         ("env: digits\nconfirm: {seeds: 0}", "confirm.seeds: expected `int` >= 1"),
         (
             "env: digits\nsearch: {method: magic}",
-            "search.method: expected one of evolution, best_of_n, sequential, plugin",
+            "search.method: expected one of evolution, best_of_n, sequential, islands, plugin",
         ),
         ("env: digits\nideator: {kind: magic}", "kind: expected one of library, checkpoint"),
         ("env: digits\nideator: {kind: checkpoint}", "ideator.model: required, but missing"),

@@ -11,6 +11,7 @@ A model may think first; its idea is what follows the last `</think>`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from executor.problem import Problem
@@ -33,10 +34,12 @@ class Answer(NamedTuple):
     idea: str
 
 
-def style_prompt(problem: Problem, style: PromptStyle) -> str:
-    """The problem as one text."""
+def style_prompt(
+    problem: Problem, style: PromptStyle, codebase: Mapping[str, str] | None = None
+) -> str:
+    """The problem as one text, by default with the baseline to change; a brief one has no code."""
     if style != "brief":
-        return problem_prompt(problem, EDITS if style == "full" else WORDS)
+        return problem_prompt(problem, EDITS if style == "full" else WORDS, codebase)
     return f"{problem.file.title}: write one idea."
 
 
