@@ -9,12 +9,14 @@ import yaml
 
 from executor.errors import UserError
 from executor.store.runs import RunFolder
+from ideator_rl.kept_plugins import keep_plugins
 from ideator_rl.recipe import Recipe, as_recipe
 
 
 def keep_recipe(run: RunFolder, recipe: Recipe) -> None:
-    """Keeps the resolved recipe with the run, see `check_recipe`."""
+    """Keeps the resolved recipe, see `check_recipe`, and where its plug-ins come from."""
     check_recipe(run.recipe(), recipe)
+    keep_plugins(run, recipe)
     run.write_recipe(recipe.to_yaml())
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
@@ -34,6 +35,7 @@ from executor.settings import (
     to_dict,
 )
 from ideator_rl.bundled_recipes import find_recipe
+from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.plugins import PluginSettings
 from ideator_rl.yaml_text import read_yaml
@@ -47,10 +49,12 @@ class CheckpointIdeatorSettings(Settings, frozen=True, tag="checkpoint", tag_fie
     """An open-weight language model: a checkpoint folder, or `org/name` of the hub.
 
     `prompt` and `max_tokens`, which bounds an answer, are by default what the model's folder says,
-    see `ideators/language_model/model_folder.py`.
+    see `ideators/language_model/model_folder.py`. With `prompts` it is asked as in training with
+    them; else it is shown all that the search method shows, and told which kind of idea is wanted.
     """
 
     model: str
+    prompts: PromptsSettings | None = None
     prompt: PromptStyle | None = None
     max_tokens: AtLeast1 | None = None
     temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
@@ -197,11 +201,13 @@ class Recipe(Settings, frozen=True):
 
     `problem` overrides single fields of problem.toml by dotted name. `folder` is where recipes of
     the kind live, `recipes/<env>/<folder>/config_*.yaml`; `determining` are the sections that say
-    what is found out, the others only how fast and how far.
+    what is found out, the others only how fast and how far; `lacks` says of sections of other
+    kinds why this one has none.
     """
 
     folder: ClassVar[str]
     determining: ClassVar[tuple[str, ...]]
+    lacks: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     env: str
     run: str
@@ -326,6 +332,8 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | 
         if (other := _kind_of(raw)) not in (kind.folder, None):
             why = f"this is a recipe of `{COMMANDS[other]}`, and not of `{COMMANDS[kind.folder]}`"
             raise UserError(f"{path}: {why}") from None
+        for name in raw.keys() & kind.lacks.keys():
+            raise UserError(f"{path}: {name}: {kind.lacks[name]}") from None
         set_here = any(str(error).startswith(f"{name}:") for name in overrides or {})
         raise UserError(f"--{error}" if set_here else f"{path}: {error}") from None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from executor import Store
+from ideator_rl.kept_plugins import PLUGINS, UNPACKAGED, PluginPackages
 from tests.ideator_rl.command_line import Done, ideator_rl
 from tests.tiny_problem import make_problem
 
@@ -76,6 +77,19 @@ def test_all_parts_work_together_in_a_search_that_resumes(outside: Path, command
     assert result["executed"] == result["completed"] == 12 and result["best"]["reward"] > 20
     run = Store(outside / "store").run(result["run"])
     ideas = [idea for key in run.trials() if (idea := run.idea(key))]
+    assert run.kept_numbered(PLUGINS, PluginPackages) == {
+        0: PluginPackages(
+            {
+                f"{part} {name}": "my-research 1.0"
+                for part, name in (
+                    ("ideator", "values"),
+                    ("search", "greedy"),
+                    ("workers", "noted"),
+                )
+            }
+            | {"implementer my_research.implementer:SettingsInWords": UNPACKAGED}
+        )
+    }
     # A share of 0.75 of four.
     modes = [idea.origin for idea in ideas if idea.epoch == 2]
     assert sorted(modes) == ["exploit", "exploit", "exploit", "explore"]

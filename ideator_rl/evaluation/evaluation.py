@@ -41,9 +41,10 @@ from ideator_rl.evaluation.samples import (
     sample_library,
     sample_model,
 )
+from ideator_rl.evaluation.shown import keep_shown, shown_ideas
 from ideator_rl.ideators.api import ApiIdeator
 from ideator_rl.ideators.checkpoint import CheckpointIdeator
-from ideator_rl.ideators.ideator import Ideator
+from ideator_rl.ideators.ideator import Executed, Ideator
 from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
 from ideator_rl.ideators.plugin import PluginIdeator
@@ -60,7 +61,8 @@ RECIPE = "recipe.yaml"
 @dataclass(frozen=True)
 class Prepared:
     """An evaluation that can start. `out` is its folder; `weights` are the models' fingerprints,
-    `ideators` those of the models that have samples missing, `others` those of the other rows."""
+    `ideators` those of the models that have samples missing, `others` those of the other rows,
+    `shown` the earlier ideas in the models' prompts."""
 
     recipe: EvaluationRecipe
     problem: Problem
@@ -68,6 +70,7 @@ class Prepared:
     weights: Mapping[str, str]
     ideators: Mapping[str, CheckpointIdeator]
     others: Mapping[str, Ideator]
+    shown: Sequence[Executed]
 
 
 def prepare(recipe: EvaluationRecipe) -> Prepared:
@@ -101,7 +104,8 @@ def prepare(recipe: EvaluationRecipe) -> Prepared:
         for name, settings in recipe.plugins.items()
         if kept.missing(f"{PLUGIN_ROWS}{name}", recipe.n)
     }
-    return Prepared(recipe, problem, out, weights, ideators, others)
+    shown = shown_ideas(recipe, problem, out)
+    return Prepared(recipe, problem, out, weights, ideators, others, shown)
 
 
 def _open_api(recipe: EvaluationRecipe, problem: Problem, name: str) -> ApiIdeator:
@@ -119,6 +123,7 @@ def begin(ready: Prepared) -> Iterator[Executor]:
     with open_executor(recipe, ready.problem, seed=recipe.trial_seed) as executor:
         keep_weights(executor.run, ready.weights, "--out")
         keep_recipe(executor.run, recipe)
+        keep_shown(ready.out, ready.shown)
         if ready.out.url != executor.run.url:
             ready.out.write(RECIPE, recipe.to_yaml().encode())
         yield executor
@@ -138,7 +143,7 @@ def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
     for name, ideator in ready.ideators.items():
         with counting(len(kept.missing(name, recipe.n)), f"sampling {labels[name]}") as show:
             try:
-                sample_model(recipe, name, ideator, kept, show)
+                sample_model(recipe, name, ideator, kept, show, ready.shown)
             finally:
                 ideator.model.close()  # the next one has the memory to itself
     rows = {name: kept.row(name) for name in (*labels, LIBRARY_ROW) if kept.row(name)}

@@ -20,6 +20,7 @@ from msgspec import Meta
 from executor.errors import UserError
 from executor.llm.settings import LLMSettings, asked_of
 from executor.settings import AtLeast1, to_dict
+from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.plugins import PluginSettings
 from ideator_rl.recipe import (
@@ -33,6 +34,7 @@ from ideator_rl.recipe import (
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 BASELINE_ROW, LIBRARY_ROW = "baseline", "library"
 API_ROWS, PLUGIN_ROWS = "api:", "plugin:"  # and the name
+_RUN = re.compile(r".+/runs/[^/]+/?")
 _ROW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Far from the seeds with which searches and training run: what a model learnt by heart about those
 # trials, their noise, is no merit here.
@@ -48,8 +50,9 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
     and `options` of a search's `ideator` of the kind `plugin`.
     `k`: for which numbers of ideas the best of k is reported, by default 1, 4, 16, … up to `n`.
     `prompt` and `max_tokens`: by default what a model's own folder says, see
-    `ideators/language_model/model_folder.py`. `out`: where ideas, figures and page go, by default
-    the run's folder.
+    `ideators/language_model/model_folder.py`. `prompts` are those of training; the ideas that they
+    show models are chosen from the run `archive`, STORE/runs/RUN, when the evaluation begins.
+    `out`: where ideas, figures and page go, by default the run's folder.
     """
 
     folder: ClassVar[str] = "eval"
@@ -61,6 +64,8 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
     n: AtLeast1 = 64
     k: tuple[AtLeast1, ...] = ()
     prompt: PromptStyle | None = None
+    prompts: PromptsSettings = PromptsSettings()
+    archive: str | None = None
     max_tokens: AtLeast1 | None = None
     temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
     out: str | None = None
@@ -82,7 +87,16 @@ class EvaluationRecipe(ExecutingRecipe, frozen=True, kw_only=True):
 
     def science(self) -> dict[str, Any]:
         kept = to_dict(self)
-        named = ("store", "models", "n", "prompt", "max_tokens", "temperature")
+        named = (
+            "store",
+            "models",
+            "n",
+            "prompt",
+            "prompts",
+            "archive",
+            "max_tokens",
+            "temperature",
+        )
         own = {name: kept[name] for name in named}
         own |= {f"apis.{name}": asked_of(llm) for name, llm in kept["apis"].items()}
         own |= {f"plugins.{name}": settings for name, settings in kept["plugins"].items()}
@@ -126,6 +140,15 @@ def read_evaluation(
 
 
 def _check_rows(recipe: EvaluationRecipe, where: str) -> None:
+    if (recipe.prompts.kind == "fixed") is not (recipe.archive is None):
+        raise UserError(
+            f"{where}: archive: prompts of the kinds random, best and puct show ideas of this run, "
+            "and fixed ones none: set both keys, or none"
+        )
+    if recipe.archive is not None and not _RUN.fullmatch(recipe.archive):
+        raise UserError(
+            f"{where}: archive: {recipe.archive!r:.150} is not of the form STORE/runs/RUN"
+        )
     if not (recipe.models or recipe.apis or recipe.plugins):
         raise UserError(
             f"{where}: models: name at least one, or a language model under apis, or an ideator "

@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -24,7 +24,7 @@ from executor.store.storage import Storage
 from executor.store.threads import in_thread
 from ideator_rl.evaluation.recipe import LIBRARY_ROW, EvaluationRecipe
 from ideator_rl.ideators.checkpoint import CheckpointIdeator
-from ideator_rl.ideators.ideator import IdeaRequest, Ideator, propose_all
+from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 
 FILE = "ideas.jsonl"
@@ -84,12 +84,15 @@ def sample_model(
     ideator: CheckpointIdeator,
     kept: SampleFile,
     show: Callable[[], None],
+    shown: Sequence[Executed] = (),
 ) -> None:
-    """Adds the samples of a model that are missing; calls `show` for each."""
+    """Adds the samples of a model that are missing, its prompt with the ideas of `shown`; calls
+    `show` for each."""
     indices = kept.missing(row, recipe.n)
+    seeds = [sample_seed(recipe.seed, index) for index in indices]
     ideator.model.load()
     begun = time.monotonic()
-    for place, (text, meta) in ideator.sample([sample_seed(recipe.seed, i) for i in indices]):
+    for place, (text, meta) in ideator.sample(seeds, shown):
         now = time.monotonic()
         kept.add(Sample(row, indices[place], text, seconds=round(now - begun, 4), **meta))
         begun = now

@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import logging
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from random import Random
 from typing import Any, NamedTuple, Self
 
 from executor.problem import Problem
 from gym_envs.prompt import history_prompt
+from ideator_rl.ideators.archive_prompts import Prompt, PromptsSettings, choose, fitted
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, Proposal
 from ideator_rl.ideators.language_model.chat import PromptStyle, read_answer, style_prompt
 from ideator_rl.ideators.language_model.language_model import LanguageModel
@@ -26,6 +30,7 @@ from ideator_rl.ideators.language_model.model_folder import find_model, read_ans
 
 # How many rounds of sampling there are to replace answers without a new idea.
 ROUNDS = 4
+_log = logging.getLogger(__name__)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
 
 
@@ -42,6 +47,7 @@ class CheckpointIdeator:
     Its proposals are a function of the request alone, on one machine: a resumed search repeats
     itself. `prompt` and `max_tokens` are by default what the model's folder says, see
     `model_folder.read_answer_defaults`, and the prompt is `default_prompt` where it says nothing.
+    `prompts` chooses among the ideas of a request's history, and asks as training with them does.
     Raises UserError when the problem's prompt leaves too little of the model's context for an
     answer.
     """
@@ -55,13 +61,14 @@ class CheckpointIdeator:
         default_prompt: PromptStyle = "full",
         max_tokens: int | None = None,
         temperature: float = 1.0,
+        prompts: PromptsSettings | None = None,
     ) -> None:
         defaults = read_answer_defaults(model.folder)
         self.model, self._problem = model, problem
         self.style: PromptStyle = prompt or defaults.prompt or default_prompt
         self.prompt = style_prompt(problem, self.style)
         self.max_tokens = max_tokens or defaults.max_tokens
-        self.temperature = temperature
+        self.temperature, self._prompts = temperature, prompts
         model.limit(model.encode(self.prompt), self.max_tokens)
 
     @classmethod
@@ -69,10 +76,13 @@ class CheckpointIdeator:
         """The ideator of a checkpoint folder or hub name. Raises UserError."""
         return cls(LanguageModel(find_model(name)), problem, **options)
 
-    def sample(self, seeds: Sequence[int]) -> Iterator[tuple[int, SampledIdea]]:
-        """Samples one answer to the problem's prompt for each seed. Yields the seed's index and
-        the draft, in the order in which answers end, duplicates included. Raises UserError."""
-        return self._write(self.model.encode(self.prompt), seeds)
+    def sample(
+        self, seeds: Sequence[int], shown: Sequence[Executed] = ()
+    ) -> Iterator[tuple[int, SampledIdea]]:
+        """Samples one answer for each seed to the problem's prompt, or where earlier ideas are
+        shown, what matters most first, to that with as many of them as fit. Yields the seed's index
+        and the draft, in the order in which answers end, duplicates included. Raises UserError."""
+        return self._write(self.model.encode(self._fitted(self.prompt, shown).text), seeds)
 
     async def propose(self, request: IdeaRequest) -> AsyncGenerator[list[Proposal], None]:
         tokens, parents = await asyncio.to_thread(self._asked, request)
@@ -118,16 +128,21 @@ class CheckpointIdeator:
         """The request's prompt, and the ideas in it that its answers build on."""
         if request.mode == "sample":
             return self.model.encode(self.prompt), ()
+        first = self.prompt
+        if request.base is not None:
+            files = {p: self.model.without_marks(text) for p, text in request.base.items()}
+            first = style_prompt(self._problem, self.style, files)
+        if self._prompts is not None:
+            rng = Random(request.rng.getrandbits(64))
+            visits = Counter(parent for idea in request.seen for parent in idea.parents)
+            prompt = self._fitted(first, choose(self._prompts, request.history, visits, rng))
+            return self.model.encode(prompt.text), prompt.shown
         chosen = request.parent.idea.id if request.parent else None
         # What is to be built on is the last to be cut.
         shown = sorted(
             request.history,
             key=lambda entry: (entry.idea.id == chosen, entry.idea.epoch, entry.idea.id),
         )
-        first = self.prompt
-        if request.base is not None:
-            files = {p: self.model.without_marks(text) for p, text in request.base.items()}
-            first = style_prompt(self._problem, self.style, files)
 
         def encode(cut: int) -> list[int]:
             prompt = request_prompt(first, request, shown[cut:], self.model.without_marks)
@@ -139,6 +154,23 @@ class CheckpointIdeator:
         cut = bisect.bisect_left(cuts, True, key=lambda cut: len(encode(cut)) <= room)
         builds_on = shown[cut:] if request.mode == "exploit" else []
         return encode(cut), tuple(entry.idea.id for entry in builds_on)
+
+    def _fitted(self, first: str, chosen: Sequence[Executed]) -> Prompt:
+        """The first prompt with as many of the chosen ideas as fit into the context."""
+        room = self.model.room(self.max_tokens) if chosen else 0
+        prompt = fitted(
+            first,
+            chosen,
+            lambda text: len(self.model.encode(text)) <= room,
+            self.model.without_marks if chosen else str,
+        )
+        if chosen and not prompt.shown:
+            _log.warning(
+                "%s: its context of %d tokens has no room for an earlier idea: it is asked without",
+                self.model.folder,
+                self.model.context,
+            )
+        return prompt
 
 
 def request_prompt(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -60,7 +60,8 @@ class IdeaAgentLoop(AgentLoopBase):
         self._tokenizer: Any = self.tokenizer
 
     async def run(self, sampling_params: dict[str, Any], **sample: Any) -> AgentLoopOutput:
-        """`sample` has verl's fields of a prompt: raw_prompt, global_steps, index, session_id."""
+        """`sample` has verl's fields of a prompt: raw_prompt, global_steps, index, session_id; and
+        where its prompt shows earlier ideas, their ids as `shown`."""
         messages: list[Any] = list(sample["raw_prompt"])
         place = (self._seed, sample["global_steps"], sample["index"], sample["session_id"])
         executor = _connect(self._executor)
@@ -88,7 +89,7 @@ class IdeaAgentLoop(AgentLoopBase):
             tokens = merged.token_ids
             text = self._tokenizer.decode(output.token_ids, skip_special_tokens=True)
             answer = read_answer(text)
-            idea = _idea(answer, int(sample["global_steps"]))
+            idea = _idea(answer, int(sample["global_steps"]), sample.get("shown", ()))
             if self._turns is not None:
                 await connect_turns(self._turns).begin_trial.remote(int(sample["global_steps"]))
             outcome, over = await self._in_time(_execute(env, idea), idea, env)
@@ -166,11 +167,12 @@ def _seed_of(*place: int) -> int:
     return int.from_bytes(digest[:8]) & _MASK_63
 
 
-def _idea(answer: Answer, step: int) -> Idea:
+def _idea(answer: Answer, step: int, shown: Sequence[str]) -> Idea:
     """Named by step and text: the same text in a step is one idea, and a resumed step finds it."""
     digest = hashlib.sha256(answer.idea.encode(errors="surrogatepass")).hexdigest()
     meta = {"thinking": answer.thinking}
-    return Idea(f"{step:04d}-{digest[:12]}", answer.idea, epoch=step, origin="grpo", meta=meta)
+    name = f"{step:04d}-{digest[:12]}"
+    return Idea(name, answer.idea, epoch=step, origin="grpo", parents=tuple(shown), meta=meta)
 
 
 async def _execute(env: ResearchEnv, idea: Idea) -> tuple[Outcome, bool]:

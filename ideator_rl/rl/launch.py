@@ -49,6 +49,7 @@ from ideator_rl.rl.hardware import (
     check_memory,
     check_rollout,
 )
+from ideator_rl.rl.prompt_room import check_prompts
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
 from ideator_rl.terminal import warn
@@ -102,6 +103,8 @@ def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolde
     check_memory(recipe.profile, folder)
     weights = {initial: fingerprint(folder)}
     check_weights(run, weights)
+    if no_room := check_prompts(recipe, problem, folder):
+        warn(no_room)
     config = configure(recipe, problem, paths, initial)
     check_rollout(config.actor_rollout_ref.rollout.name)
     keep_recipe(run, recipe)
@@ -273,6 +276,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
             Store(recipe.store).url,
             recipe.run,
             tuple(seeds),
+            recipe.prompts,
         )
         runner: Any = ray.remote(TaskRunner).remote(
             executor.name, str(paths.metrics), learning, turns

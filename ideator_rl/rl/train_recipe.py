@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from executor.errors import UserError
 from executor.settings import AtLeast1, Positive, Settings
 from ideator_rl.analysis.metrics_file import METRICS
 from ideator_rl.bundled_recipes import find_recipe
+from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.plugins import PluginSettings, load_plugin
 from ideator_rl.recipe import (
@@ -90,14 +92,22 @@ class CheckpointSettings(Settings, frozen=True):
 
 
 class TrainRecipe(ExecutingRecipe, frozen=True):
-    """One GRPO run. `objective` is what a group of ideas is wanted for, `signal` what changes their
-    rewards before. `profile` names the hardware; `verl` sets any field of verl's configuration, as
+    """One GRPO run. `prompts` says which ideas of earlier steps each group is shown when its step
+    begins, `objective` what a group of ideas is wanted for, `signal` what changes their rewards
+    before. `profile` names the hardware; `verl` sets any field of verl's configuration, as
     nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
 
     folder: ClassVar[str] = "grpo"
+    lacks: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "ideator": "train updates the weights of a checkpoint, which `model` names, and has no "
+            "section ideator; remove it"
+        }
+    )
     determining: ClassVar[tuple[str, ...]] = (
         "model",
         "answer",
+        "prompts",
         "implementer",
         "grpo",
         "objective",
@@ -109,6 +119,7 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
     model: ModelSettings = ModelSettings()
     answer: AnswerSettings = AnswerSettings()
+    prompts: PromptsSettings = PromptsSettings()
     grpo: GrpoSettings = GrpoSettings()
     objective: Objective = GrpoObjective()
     signal: SignalSettings = SignalSettings()

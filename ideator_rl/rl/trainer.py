@@ -27,13 +27,18 @@ from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.trainer.ppo.v1.trainer_colocate_async import PPOTrainerColocateAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+from verl.utils import tensordict_utils
 
+from executor import Store
 from executor.cluster.remote import RemoteExecutor
 from executor.store.runs import Store
 from ideator_rl.analysis.metrics_file import append_step, best_before
+from ideator_rl.ideators.language_model.chat import chat_messages
+from ideator_rl.ideators.language_model.marks import mark_breaker
 from ideator_rl.rl.objectives.step import Learning, StepAdvantages
 from ideator_rl.rl.step_kinds import step_kinds
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
+from ideator_rl.rl.step_prompts import StepPrompts
 from ideator_rl.rl.verl_config import OBJECTIVE
 
 # verl polls every two seconds for a complete batch: on a CPU that is most of a step.
@@ -48,7 +53,8 @@ class IdeatorTrainer(PPOTrainer):
         self, config: DictConfig, executor: RemoteExecutor, metrics_path: Path, learning: Learning
     ) -> None:
         super().__init__(config)
-        self._step = StepAdvantages(learning, executor)
+        self._step, self._learning = StepAdvantages(learning, executor), learning
+        self._prompts: StepPrompts | None = None
         # Of the batch whose advantages are computed, by the place of an answer.
         self._answers: dict[int, Mapping[str, Any]] = {}
         register_adv_est(OBJECTIVE)(self._estimate)
@@ -58,6 +64,8 @@ class IdeatorTrainer(PPOTrainer):
         self._sampling_since = 0.0
 
     def on_init_end(self) -> None:
+        if self._learning.prompts.kind != "fixed":
+            self._prompts = self._open_prompts()
         self._executor.mark("weight sync")
         super().on_init_end()
 
@@ -69,6 +77,34 @@ class IdeatorTrainer(PPOTrainer):
     def on_sample_end(self) -> None:
         self._executor.mark("update")
         super().on_sample_end()
+
+    def _open_prompts(self) -> StepPrompts:
+        learning, most = self._learning, self.config.data.max_prompt_length
+        run = Store(learning.store).run(learning.run)
+
+        def fits(text: str) -> bool:
+            asked = self.tokenizer.apply_chat_template(
+                chat_messages(text), add_generation_prompt=True, return_dict=False
+            )
+            return len(asked) <= most
+
+        without_marks = mark_breaker(self.tokenizer)
+        return StepPrompts(learning.prompts, run, learning.seeds[0], fits, without_marks)
+
+    def _next_train_batch(self, num_prompts: int | None = None) -> Any:
+        batch = super()._next_train_batch(num_prompts)
+        if self._prompts is None:
+            return batch
+        firsts = [messages[0]["content"] for messages in batch["raw_prompt"]]
+        asked = [
+            self._prompts.prompt(self.global_steps, int(index), first)
+            for index, first in zip(batch["index"], firsts, strict=True)
+        ]
+        messages = [chat_messages(prompt.text) for prompt in asked]
+        tensordict_utils.assign_non_tensor_stack(batch, "raw_prompt", messages)
+        shown = [list(prompt.shown) for prompt in asked]
+        tensordict_utils.assign_non_tensor_stack(batch, "shown", shown)
+        return batch
 
     def _save_checkpoint(self) -> None:
         self._executor.mark("checkpoint")

@@ -67,6 +67,7 @@ def open_ideator(
         default_prompt=default_prompt,
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
+        prompts=settings.prompts,
     )
     if changes_parents and ideator.style == "brief":
         raise UserError(

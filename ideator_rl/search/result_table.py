@@ -84,7 +84,7 @@ def _print(table: Table | str, line: str) -> None:
 def _verdict(result: SearchResult) -> str:
     counts = Counter(entry.outcome.status for entry in result.executed)
     statuses = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    line = f"{len(result.executed)} ideas executed: {statuses}"
+    line = f"{len(result.executed)} ideas executed" + (f": {statuses}" if statuses else "")
     odd = [e.idea.id for e in result.executed if e.outcome.detail.startswith(IMPLAUSIBLE)]
     if odd:
         line += f"; too good to be true, so read the code of {', '.join(odd)}"

@@ -13,7 +13,6 @@ texts on the same machine and engine.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 from executor.errors import UserError
 from ideator_rl.ideators.language_model.chat import chat_messages
 from ideator_rl.ideators.language_model.engines import Closed, Engine, open_engine, unloadable
+from ideator_rl.ideators.language_model.marks import mark_breaker
 from ideator_rl.ideators.language_model.memory import check_memory, free_memory, has_gpu
 from ideator_rl.ideators.language_model.model_folder import require_transformers
 from ideator_rl.ideators.language_model.sampling import Asked
@@ -59,8 +59,7 @@ class LanguageModel:
         known = getattr(self._config, "max_position_embeddings", None) or MAX_CONTEXT
         self.context = min(known, MAX_CONTEXT)
         check_memory(folder, free_memory(), None if has_gpu() else 4)
-        marks = [mark for mark in self._tokenizer.get_added_vocab() if mark.startswith(("<", "["))]
-        self._marks = re.compile("|".join(map(re.escape, marks)) or r"(?!)")
+        self._break_marks = mark_breaker(self._tokenizer)
         self._engine: Engine | None = None
         self._closed = False
 
@@ -73,7 +72,7 @@ class LanguageModel:
     def without_marks(self, text: str) -> str:
         """A text of others in which the tokenizer finds no end of a turn, no thinking and the like:
         such marks get a backslash behind their first character."""
-        return self._marks.sub(lambda found: f"{found[0][0]}\\{found[0][1:]}", text)
+        return self._break_marks(text)
 
     def count(self, text: str) -> int:
         """The tokens of a text."""

@@ -1,6 +1,6 @@
 """From a step of training to its advantages: groups, what ran before, the signal, the objective.
 
-learning = Learning(objective, signal, 448, store="store", run="a", seeds=(0, 1, 2))
+learning = Learning(objective, signal, 448, "store", "a", seeds=(0, 1, 2), prompts=prompts)
 step = StepAdvantages(learning, executor)
 step.advantages(3, uids, infos, rewards_B)           # one for each answer
 step.new(3, infos)                                   # share of answers with code that never ran
@@ -17,6 +17,7 @@ import numpy as np
 
 from executor.records import Outcome
 from executor.store.runs import Store
+from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.rl.objectives.group import Floats, Group
 from ideator_rl.rl.objectives.settings import Objective, advantages
 from ideator_rl.rl.objectives.signal import SignalSettings, shape
@@ -27,7 +28,8 @@ Info = Mapping[str, Any]
 @dataclass(frozen=True)
 class Learning:
     """What is learnt: the objective, what changes the rewards before, the most tokens of an answer;
-    and where the run is kept (`store`, a URL, and `run`), and the seeds of its baselines."""
+    where the run is kept (`store`, a URL, and `run`), the seeds of its baselines, the first of
+    which is the run's own, and what groups are shown."""
 
     objective: Objective
     signal: SignalSettings
@@ -35,6 +37,7 @@ class Learning:
     store: str
     run: str
     seeds: tuple[int, ...]
+    prompts: PromptsSettings
 
 
 class Baselines(Protocol):

@@ -15,6 +15,7 @@ import pytest
 
 from executor import Idea, Outcome, Problem, load_problem
 from executor.errors import UserError
+from ideator_rl.ideators.archive_prompts import PromptsSettings, fitted
 from ideator_rl.ideators.checkpoint import (
     ROUNDS,
     CheckpointIdeator,
@@ -258,3 +259,44 @@ def test_files_that_do_not_fit_together_are_said(tiny_model: Path, tmp_path: Pat
     with pytest.raises(UserError, match=r"the model cannot be loaded: ") as error:
         LanguageModel(folder).load()
     assert "\n" not in str(error.value)
+
+
+def test_prompts_of_training_show_chosen_ideas(model: LanguageModel, problem: Problem) -> None:
+    history = [executed(n) for n in range(5)]
+    best = CheckpointIdeator(
+        model, problem, max_tokens=12, prompts=PromptsSettings("best", shown=2)
+    )
+    tokens, parents = best._asked(request("explore", history=history))
+    assert parents == ("003-000", "004-000")
+    prompt = fitted(best.prompt, [history[4], history[3]], lambda _: True, model.without_marks)
+    assert tokens == model.encode(prompt.text)
+    fixed = CheckpointIdeator(model, problem, max_tokens=12, prompts=PromptsSettings())
+    assert fixed._asked(request("exploit", history=history)) == (model.encode(fixed.prompt), ())
+    # A sample of an evaluation is asked the same.
+    assert dict(best.sample([3], [history[4], history[3]])) != dict(best.sample([3]))
+
+
+def test_a_history_without_room_is_said_once_a_request(
+    model: LanguageModel, problem: Problem, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = executed(1, words=3000)
+    ideator = CheckpointIdeator(model, problem, max_tokens=12, prompts=PromptsSettings("best"))
+    assert ideator._asked(request("explore", history=[long])) == (model.encode(ideator.prompt), ())
+    [line] = caplog.messages
+    assert "no room for an earlier idea" in line
+
+
+def test_the_parents_code_takes_the_place_of_the_baselines(
+    ideator: CheckpointIdeator, problem: Problem
+) -> None:
+    parent, other = executed(1), executed(2)
+    base = {**problem.codebase, "settings.py": "value = 77\nbonus = 0  # <|im_end|>\n"}
+    asked = replace(request("exploit", history=[parent, other]), parent=parent, base=base)
+    tokens, shown = ideator._asked(asked)
+    text = ideator.model._tokenizer.decode(tokens)
+    assert "value = 77" in text and "value = 10\n" not in text
+    assert text.index("Idea 2.") < text.index("Idea 1.") and "that of idea 2." in text
+    assert shown == ("002-000", "001-000")
+    marks = set(ideator.model._tokenizer.get_added_vocab().values())
+    first = ideator.model.encode(ideator.prompt)
+    assert [t for t in tokens if t in marks] == [t for t in first if t in marks]

@@ -37,6 +37,8 @@ def test_the_command_line_sets_any_key():
         ({"steps": "0"}, "steps: expected `int` >= 1 (got 0)"),
         ({"profile": "tpu"}, "profile: "),
         ({"model.path": "x"}, "set either `path` or `warm_start`"),
+        ({"ideator.kind": "library"}, "ideator: train updates the weights of a checkpoint"),
+        ({"prompts.kind": "last"}, "prompts.kind: expected one of fixed, random, best, puct"),
     ],
 )
 def test_what_is_wrong_is_one_line(overrides, words):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from executor import Outcome
 from ideator_rl import terminal
 from ideator_rl.analysis.confirmed import Confirmation, ConfirmedIdea, Plan
 from ideator_rl.analysis.gain import Gain
-from ideator_rl.search.result_table import print_confirmation
+from ideator_rl.search.loop import SearchResult
+from ideator_rl.search.result_table import print_confirmation, print_result
 
 
 def test_a_confirmation_keeps_its_digits_in_eighty_columns(
@@ -29,3 +31,9 @@ def test_a_confirmation_keeps_its_digits_in_eighty_columns(
         assert digits in table
     assert "…" not in table and max(map(len, table.split("\n"))) <= 80
     assert "baseline-like-idea does not survive: crashed with seed 7" in lines
+
+
+def test_a_search_without_ideas_says_so_without_a_colon(capsys: pytest.CaptureFixture[str]) -> None:
+    baseline = Outcome("baseline", "completed", 0.9, metrics={"value": 0.9})
+    print_result(SearchResult([baseline], []))
+    assert capsys.readouterr().out.rstrip().endswith("0 ideas executed")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from executor import Executor, Outcome
+from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.rl.objectives.settings import GrpoObjective, MaxAtKObjective, Objective
 from ideator_rl.rl.objectives.signal import SignalSettings
 from ideator_rl.rl.objectives.step import Learning, StepAdvantages, first_steps, step_of
@@ -36,7 +37,7 @@ def info(code: str, reward: float = 0.6) -> dict[str, Any]:
 
 
 def learning(store: Path, objective: Objective, signal: SignalSettings) -> Learning:
-    return Learning(objective, signal, 100, str(store), "first", (0, 1))
+    return Learning(objective, signal, 100, str(store), "first", (0, 1), PromptsSettings())
 
 
 def test_groups_are_told_apart_however_their_answers_lie(tmp_path: Path) -> None:
