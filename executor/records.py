@@ -81,11 +81,12 @@ class Record:
         if not isinstance(data, dict):
             raise ValueError(f"not a {cls.__name__}: {text!r:.60}")
         try:
-            return cls(**{name: data[name] for name in _names(cls) if name in data})
+            return cls(**{name: data[name] for name in _names(cls) if name in data})  # type: ignore[arg-type]
         except TypeError as error:
             raise ValueError(f"not a {cls.__name__}: {error}") from None
 
 
+# A class is hashable, which mypy does not see where it calls what is cached.
 @cache
 def _names(kind: type[Record]) -> tuple[str, ...]:
     """The fields of a record, its own before those of its base."""
@@ -98,7 +99,7 @@ def _values(record: object) -> dict[str, Any]:
     """A record's fields by name, for JSON. Raises TypeError for anything else."""
     if not isinstance(record, Record):
         raise TypeError(f"a {type(record).__name__} has no place in JSON")
-    return {name: getattr(record, name) for name in _names(type(record))}
+    return {name: getattr(record, name) for name in _names(type(record))}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ outcomes = execute_claims(executor, claims, on_outcome=print)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import replace
 
@@ -22,8 +22,9 @@ class AsClaimed(DirectImplementer):
         super().__init__(problem)
         self._diffs = {claim.id: claim.diff for claim in claims}
 
-    async def implement(self, idea: Idea) -> Implementation:
-        return await super().implement(replace(idea, text=self._diffs.get(idea.id) or idea.text))
+    async def implement(self, idea: Idea, base: Mapping[str, str] | None = None) -> Implementation:
+        claimed = replace(idea, text=self._diffs.get(idea.id) or idea.text)
+        return await super().implement(claimed, base)
 
 
 def execute_claims(

@@ -31,7 +31,6 @@ from verl.utils import tensordict_utils
 
 from executor import Store
 from executor.cluster.remote import RemoteExecutor
-from executor.store.runs import Store
 from ideator_rl.analysis.metrics_file import append_step, best_before
 from ideator_rl.ideators.language_model.chat import chat_messages
 from ideator_rl.ideators.language_model.marks import mark_breaker
