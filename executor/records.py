@@ -80,8 +80,9 @@ class Record:
         data = json.loads(text)
         if not isinstance(data, dict):
             raise ValueError(f"not a {cls.__name__}: {text!r:.60}")
+        names = _names(cls)  # type: ignore[arg-type]
         try:
-            return cls(**{name: data[name] for name in _names(cls) if name in data})  # type: ignore[arg-type]
+            return cls(**{name: data[name] for name in names if name in data})
         except TypeError as error:
             raise ValueError(f"not a {cls.__name__}: {error}") from None
 
