@@ -133,6 +133,11 @@ class SearchSettings(Settings, frozen=True):
     migrate_every: AtLeast1 = 3
     explore: Annotated[float, Meta(ge=0, le=1)] = 0.2
 
+    @property
+    def size(self) -> int:
+        """How many ideas an epoch asks for."""
+        return 1 if self.method == "sequential" else self.epoch_size
+
 
 class BudgetSettings(Settings, frozen=True):
     """What the run may use, resumed sessions included.

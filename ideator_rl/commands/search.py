@@ -144,9 +144,8 @@ def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bo
 def _price(recipe: SearchRecipe, problem: Problem, *, as_json: bool) -> int:
     """Tells what the search will cost."""
     from executor.workers.local import local_slots
-    from ideator_rl.estimate.estimate import estimate
+    from ideator_rl.estimate.estimate import estimate, print_estimate
     from ideator_rl.estimate.past_costs import read_past
-    from ideator_rl.estimate.table import print_estimate
 
     other = open_other(recipe, problem)
     slots, resources = recipe.executor.slots, problem.file.resources

@@ -1,8 +1,6 @@
 """What a search will cost, before it starts: a pure function of recipe, problem and past.
 
-    found = estimate(recipe, problem, read_past(recipe, problem), slots=2)
-    found.stages["implementation"].expected.money, found.total.at_most.slot_s
-    found.limits           # "implementer.llm.budget.money of 20 US dollars would end …"
+    print_estimate(estimate(recipe, problem, read_past(recipe, problem), slots=2))
 
 `expected` is what earlier runs of the store suggest, and where there are none, what `assumptions`
 names. `at_most` uses every sample and revision with the longest answer, and gives every trial all
@@ -11,24 +9,40 @@ its time; a budget of the recipe bounds both. Requests that fail and are sent ag
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple, dataclass, replace
-from functools import cache, partial
-from operator import sub
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, inf
 from typing import Any, NamedTuple
 
-from executor.llm.settings import LLMBudget, Prices
+from rich.box import SIMPLE_HEAD
+from rich.table import Column, Table
+
+from executor.implementer.llm import LONGEST_ANSWER, LONGEST_PROBLEM
+from executor.llm.settings import LLMSettings
 from executor.problem import Problem
-from executor.problem_file import Budget
-from ideator_rl.analysis.cost import Cost, total
-from ideator_rl.estimate.calls import TOKENS, Plan, epochs, make_plan, worst_of
-from ideator_rl.estimate.past_costs import Past, known_figures, llm_of, repaired_within_s
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.analysis.cost import NOTHING, Cost, total
+from ideator_rl.estimate.past_costs import TOKEN_BYTES, Past, Quantities, known_quantities, llm_of
+from ideator_rl.ideators.api import BATCH
+from ideator_rl.ideators.api_prompts import (
+    LONGEST_CHANGE,
+    SHOWN_CHARACTERS,
+    SHOWN_IDEAS,
+    SHOWN_TITLES,
+)
+from ideator_rl.recipe import LLMImplementerSettings, SearchRecipe
+from ideator_rl.report.formats import amount, duration, money
+from ideator_rl.search.evolution import exploit_share
+from ideator_rl.terminal import console
 
 STAGES = ("ideation", "implementation", "baseline", "execution", "confirmation")
-_ROLES = {"ideation": "ideator", "implementation": "implementer"}
+TOKENS = ("input", "cache_read", "cache_write", "output")
+# What providers cache at least, in tokens, and for how many seconds.
+CACHED_AT_LEAST, CACHE_S = 1024, 300.0
+# Bytes of a question without what it shows, and of a title or an outcome that it shows.
+QUESTION_BYTES, LINE_BYTES = 1000, 80
+# Of how a parent's codebase differs from the baseline's, as a diff.
+CHANGE_BYTES = 3000
 
 
 class Bounds(NamedTuple):
@@ -41,7 +55,7 @@ class Bounds(NamedTuple):
 @dataclass(frozen=True)
 class Estimate:
     """`ideas` is what the recipe asks for and `reached` how many of them its budgets are expected
-    to allow, which is what the figures are about. A slot has `gpus`. Wall time is in seconds."""
+    to allow, which is what the figures are about. A slot has `gpus`. Wall time is the trials'."""
 
     run: str
     ideas: int
@@ -59,174 +73,218 @@ class Estimate:
     def figures(self) -> dict[str, Any]:
         """For JSON: as the fields, with hours in place of seconds."""
 
-        def both(bounds: Bounds) -> dict[str, dict[str, float]]:
-            return {name: told(cost) for name, cost in bounds._asdict().items()}
+        def told(bounds: Bounds) -> dict[str, dict[str, float]]:
+            return {
+                column: {name: getattr(cost, name) for name in ("calls", *TOKENS, "money")}
+                | {"slot_h": cost.slot_s / 3600, "gpu_h": self.gpus * cost.slot_s / 3600}
+                for column, cost in bounds._asdict().items()
+            }
 
-        def told(cost: Cost) -> dict[str, float]:
-            hours = cost.slot_s / 3600
-            figures = {name: getattr(cost, name) for name in ("calls", *TOKENS, "money")}
-            return figures | {"slot_h": hours, "gpu_h": hours * self.gpus}
-
-        words = ("run", "ideas", "reached", "slots", "gpus", "priced", "assumptions", "limits")
-        return {name: getattr(self, name) for name in words} | {
-            "stages": {name: both(bounds) for name, bounds in self.stages.items()},
-            "total": both(self.total),
+        return {name: value for name, value in vars(self).items() if "wall" not in name} | {
+            "stages": {stage: told(bounds) for stage, bounds in self.stages.items()},
+            "total": told(self.total),
             "wall_h": {"expected": self.wall_s / 3600, "at_most": self.wall_s_at_most / 3600},
         }
 
 
-class _Run(NamedTuple):
-    """A run with some number of ideas, no budget in its way: wall seconds of the search, and of
-    what follows it."""
-
-    stages: Mapping[str, Cost]
-    search_s: float
-    confirm_s: float
-
-
 def estimate(
-    recipe: SearchRecipe,
-    problem: Problem,
-    past: Past,
-    slots: int,
-    other: Problem | None = None,
+    recipe: SearchRecipe, problem: Problem, past: Past, slots: int, other: Problem | None = None
 ) -> Estimate:
     """Starts, reads and writes nothing. `slots` are trials at a time; `other` is the problem that
-    winners are confirmed as, where that is another one: each trial is expected to use its time."""
-    known, assumptions = known_figures(recipe, problem, past)
-    ideas, likely = recipe.budget.ideas, make_plan(recipe, problem, known)._replace(other=other)
+    winners are confirmed as, where that is another one."""
+    known, assumptions = known_quantities(recipe, problem, past)
     if other is not None:
-        assumptions = (*assumptions, _confirmed_as(other))
-    run = cache(lambda count: _run(likely, count, slots))
-    whole, most = run(ideas), _run(worst_of(likely), ideas, slots)
-    reached, would_end, bounds = ideas, [], []
-    for name, limit, spent in _limits(recipe):
-        if spent(whole) > limit:
-            # The counts up to the last one that fits, of those from 0 on.
-            fits = bisect_right(range(ideas), limit, key=lambda n: spent(run(n))) - 1
-            reached = min(reached, max(0, fits))
-            would_end.append(
-                f"{name} would end the run after about {max(0, fits)} of {ideas} ideas; "
-                f"all of them are expected to need {_said(spent(whole))}"
-            )
-        if spent(most) > limit:
-            bounds.append(f"{name} bounds what could come to {_said(spent(most))} at most")
-    expected, time = run(reached), recipe.budget.seconds or math.inf
-    if reached < ideas:
-        # A search that ends before its last idea confirms nothing yet.
-        expected = _Run({**expected.stages, "confirmation": Cost()}, expected.search_s, 0.0)
-    stages = {
-        name: _bounds(expected.stages[name], most.stages[name], slots * time, _budget(recipe, name))
-        for name in STAGES
-    }
-    columns = (total(column) for column in zip(*stages.values(), strict=True))
-    wall = expected.search_s + expected.confirm_s
+        seconds = f"{other.file.budget.seconds:,g} s a trial as {other.name}"
+        gpus = other.file.resources.gpus
+        assumptions += (f"assumed: {seconds}" + (f", on {_several(gpus, 'GPU')}" if gpus else ""),)
+    ideas, time, limits = recipe.budget.ideas, recipe.budget.seconds or inf, list(_limits(recipe))
+    planned = partial(_planned, recipe, problem, other, slots)
+    whole, most = planned(known, ideas), planned(known.at_most(), ideas)
+    reached, would_end = ideas, []
+    for name, stage, kind, limit in limits:
+        if (need := getattr(whole[stage], kind)) > limit:
+            fits = int(ideas * limit / need)
+            reached = min(reached, fits)
+            ends = f"would end the run after about {fits} of {ideas} ideas"
+            would_end.append(f"{name} {ends}; all of them need about {amount(need)}")
+    expected = planned(known, reached)
+    stages = {}
+    for stage in STAGES:
+        within = {kind: limit for _, where, kind, limit in limits if where == stage}
+        stages[stage] = _bounds(expected[stage], most[stage], slot_s=slots * time, **within)
+    sums = [total(column) for column in zip(*stages.values(), strict=True)]
+    summed = _bounds(sums[0], sums[1], slots * time)
     return Estimate(
         run=recipe.run,
         ideas=ideas,
         reached=reached,
         slots=slots,
         gpus=problem.file.resources.gpus,
-        priced=any(
-            llm and llm.prices != Prices()
-            for llm in map(llm_of, (recipe.ideator, recipe.implementer))
-        ),
+        priced=summed.at_most.money > 0,
         assumptions=assumptions,
-        limits=(*would_end, *bounds),
+        limits=tuple(would_end),
         stages=stages,
-        total=Bounds(*(replace(c, slot_s=min(c.slot_s, slots * time)) for c in columns)),
-        wall_s=min(wall, time),
-        wall_s_at_most=min(max(wall, most.search_s + most.confirm_s), time),
+        total=summed,
+        wall_s=min(time, expected["wall"].slot_s),
+        wall_s_at_most=min(time, max(expected["wall"].slot_s, most["wall"].slot_s)),
     )
 
 
-def _run(plan: Plan, ideas: int, slots: int) -> _Run:
-    recipe, known, budget = plan.recipe, plan.known, plan.problem.file.budget
-    longest = _longest_s(budget)
-    trial, base = (min(known[name], longest) for name in ("trial_s", "baseline_s"))
-    # A codebase that is repaired has crashed by then.
-    mended = min(repaired_within_s(recipe), longest) if plan.worst else 0.0
-    baselines = recipe.executor.baseline_seeds * base
-    winners = min(recipe.confirm.top, ideas)
-    fresh_s, fresh_base_s = trial, base
-    if plan.other is not None:
-        theirs = plan.other.file.budget
-        fresh_s = fresh_base_s = _longest_s(theirs) if plan.worst else theirs.seconds
-    again = recipe.confirm.seeds * (winners * fresh_s + fresh_base_s) if winners else 0.0
+def _limits(recipe: SearchRecipe) -> Iterator[tuple[str, str, str, float]]:
+    """The recipe's budgets: name, stage, figure of the stage, and how much of that is allowed."""
+    if time := recipe.budget.seconds:
+        yield f"budget.seconds of {time:g}", "wall", "slot_s", time
+    for stage, role in (("ideation", "ideator"), ("implementation", "implementer")):
+        llm = llm_of(getattr(recipe, role))
+        for kind, unit in (("calls", ""), ("tokens", ""), ("money", " US dollars")):
+            if llm and (most := getattr(llm.budget, kind)) is not None:
+                yield f"{role}.llm.budget.{kind} of {most:g}{unit}", stage, kind, most
 
-    def trials_s(count: int) -> float:
-        """Wall seconds until the trials of so many ideas have ended."""
-        trials = known["executed"] * count
-        rounds = math.ceil(trials / slots) if plan.worst else max(trials / slots, min(trials, 1.0))
-        return (trial + mended) * rounds
 
-    asked = list(epochs(plan, ideas))
-    begins = [epoch.ideation.first_s + epoch.implementation.first_s for epoch in asked]
-    work = [(trials_s(e.ideas), e.ideation.seconds, e.implementation.seconds) for e in asked]
-    if recipe.search.pipeline == "continuous":
-        search_s = max(begins, default=0.0) + max(map(sum, zip(*work, strict=True)), default=0.0)
-    else:
-        # The first ideas are written, run and examined while the others are still thought of.
-        firsts = ((0.0, e.ideation.first_s, e.implementation.first_s) for e in asked)
-        rest = (map(sub, all_s, first_s) for all_s, first_s in zip(work, firsts, strict=True))
-        search_s = sum(begins) + sum(map(max, rest))
-    return _Run(
-        stages={
-            "ideation": total(epoch.ideation.cost for epoch in asked),
-            "implementation": total(epoch.implementation.cost for epoch in asked),
-            "baseline": Cost(slot_s=baselines),
-            "execution": Cost(slot_s=known["executed"] * ideas * (trial + mended)),
-            "confirmation": Cost(slot_s=again),
-        },
-        search_s=baselines / slots + search_s,
-        confirm_s=max(again / slots, fresh_s) if winners else 0.0,
+def _bounds(expected: Cost, most: Cost, slot_s: float, tokens=inf, **within: float) -> Bounds:
+    """Both columns within the budgets, and the second never below the first."""
+    within |= dict.fromkeys(TOKENS, tokens) | {"slot_s": slot_s}
+    first, worst = (
+        {name: min(value, within.get(name, inf)) for name, value in vars(cost).items()}
+        for cost in (expected, most)
     )
+    return Bounds(Cost(**first), Cost(**{name: max(first[name], worst[name]) for name in first}))
 
 
-def _longest_s(budget: Budget) -> float:
+def _planned(
+    recipe: SearchRecipe,
+    problem: Problem,
+    other: Problem | None,
+    slots: int,
+    known: Quantities,
+    ideas: int,
+) -> dict[str, Cost]:
+    """What each stage takes with no budget in the way, and `wall`, the seconds of all trials."""
+    longest = _longest_s(problem)
+    # At worst, each codebase is one that crashed as late as may be and was repaired.
+    late = getattr(recipe.implementer, "repair_within_s", 0.0) if known.worst else 0.0
+    trial = min(known.trial_s, longest)
+    execution = known.executed * ideas * (trial + min(late, longest))
+    baseline = recipe.executor.baseline_seeds * trial
+    # A search that ends before its last idea confirms nothing yet.
+    winners = min(recipe.confirm.top, ideas) if ideas == recipe.budget.ideas else 0
+    fresh = trial
+    if other is not None:
+        fresh = _longest_s(other) if known.worst else other.file.budget.seconds
+    again = recipe.confirm.seeds * (winners + 1) * fresh if winners else 0.0
+    at_a_time = slots if recipe.search.pipeline == "continuous" else min(slots, recipe.search.size)
+    # How often providers' caches are empty: at first, and after an epoch that outlasts them.
+    lapses = known.trial_s > CACHE_S or recipe.changes_parents
+    cold = ceil(ideas / recipe.search.size) if lapses else min(ideas, 1)
+    return {
+        "ideation": _ideation(recipe, known, ideas, cold),
+        "implementation": _implementation(recipe, known, ideas, cold),
+        "baseline": Cost(slot_s=baseline),
+        "execution": Cost(slot_s=execution),
+        "confirmation": Cost(slot_s=again),
+        "wall": Cost(slot_s=(baseline + again) / slots + execution / at_a_time),
+    }
+
+
+def _longest_s(problem: Problem) -> float:
     """Wall seconds of a trial at most."""
+    budget = problem.file.budget
     return budget.wall_limit + budget.startup_seconds + budget.examine_seconds
 
 
-def _confirmed_as(other: Problem) -> str:
-    """What is assumed of the trials of another problem."""
-    gpus = other.file.resources.gpus
-    slot = f", on {gpus} GPU{'s' if gpus > 1 else ''}" if gpus else ""
-    return f"assumed: {other.file.budget.seconds:,g} s a trial as {other.name}{slot}"
+def _ideation(recipe: SearchRecipe, known: Quantities, ideas: int, cold: int) -> Cost:
+    """The questions for so many ideas, each with what was tried before."""
+    llm, search = llm_of(recipe.ideator), recipe.search
+    if llm is None:
+        return NOTHING
+    calls = own = answers = 0.0
+    for number, done in enumerate(range(0, ideas, search.size)):
+        count = min(search.size, ideas - done)
+        above = max(1, round(known.above * done)) if done else 0
+        exploited = round(count * exploit_share(number))
+        if search.method == "islands" and number:
+            exploited = round(count * (1 - search.explore))
+        parts = {"best_of_n": [(count, 0)], "sequential": [(count, min(above, 1))]}
+        evolution = [(exploited, above), (count - exploited, done)]
+        for wanted, history in parts.get(search.method, evolution):
+            asked, shown = ceil(wanted / BATCH), min(history, SHOWN_IDEAS)
+            change = 0
+            if recipe.changes_parents and wanted == exploited and history:
+                # A question shows one parent's code, which one idea changes at worst.
+                asked = wanted if known.worst else min(wanted, history)
+                change = LONGEST_CHANGE if known.worst else CHANGE_BYTES
+            told = change + min(shown * (known.idea_bytes + LINE_BYTES), SHOWN_CHARACTERS)
+            told += min(done - shown, SHOWN_TITLES) * LINE_BYTES
+            calls, own = calls + asked, own + asked * (told + QUESTION_BYTES)
+            answers += min(wanted * known.idea_tokens, asked * llm.max_tokens) if wanted else 0.0
+    return _asked(llm, known, calls, own, answers, cold)
 
 
-def _said(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _implementation(recipe: SearchRecipe, known: Quantities, ideas: int, cold: int) -> Cost:
+    """The first answers for so many ideas and their revisions; a codebase that has crashed is asked
+    for once more, and that is revised as often."""
+    made, llm = recipe.implementer, llm_of(recipe.implementer)
+    if llm is None or not isinstance(made, LLMImplementerSettings):
+        return NOTHING
+    firsts, rounds = made.samples * ideas, min(known.revised, made.revisions)
+    repairs = ideas * known.repaired if made.repair_within_s else 0.0
+    answer = min(known.edit_tokens, llm.max_tokens)
+    turn = min(answer * TOKEN_BYTES, LONGEST_ANSWER)
+    turn += LONGEST_PROBLEM if known.worst else QUESTION_BYTES
+    calls = (firsts + repairs) * (1 + rounds)
+    # The last of r revisions is shown r answers, and a repair one more than a first answer.
+    turns = (firsts + repairs) * rounds * (1 + ceil(rounds)) / 2 + repairs * (1 + rounds)
+    own = calls * (known.idea_bytes + QUESTION_BYTES) + turns * turn
+    # Answers that begin together do not find each other's prompt in the cache.
+    fresh = min(firsts, llm.concurrency * cold)
+    return _asked(llm, known, calls, own, calls * answer, fresh)
 
 
-def _budget(recipe: SearchRecipe, stage: str) -> LLMBudget:
-    """What bounds a stage's requests; each of the two sections has a budget of its own."""
-    llm = llm_of(getattr(recipe, _ROLES.get(stage, ""), None))
-    return llm.budget if llm else LLMBudget()
+def _asked(
+    llm: LLMSettings, known: Quantities, calls: float, own: float, answers: float, fresh: float
+) -> Cost:
+    """Requests with bytes of their own and tokens in the answers. The problem, which all of them
+    share, is written to the provider's cache by `fresh` of them, and read there by the others."""
+    shared, prices = known.problem_tokens, llm.prices
+    tokens = dict.fromkeys(TOKENS, 0.0) | {"input": own / TOKEN_BYTES, "output": answers}
+    if known.worst:
+        # As in the run's own budget.
+        tokens[max(TOKENS[:3], key=lambda name: getattr(prices, name))] += calls * shared
+    elif shared < CACHED_AT_LEAST or not (llm.api == "anthropic" or prices.cache_read):
+        tokens["input"] += calls * shared
+    else:
+        tokens |= {"cache_write": fresh * shared, "cache_read": (calls - fresh) * shared}
+    dollars = sum(count * getattr(prices, name) for name, count in tokens.items()) / 1e6
+    return Cost(calls, **tokens, money=dollars)
 
 
-def _limits(recipe: SearchRecipe) -> Iterator[tuple[str, float, Callable[[_Run], float]]]:
-    """The recipe's budgets by name, and what a run takes of each."""
-    for stage, role in _ROLES.items():
-        for kind, unit in (("calls", ""), ("tokens", ""), ("money", " US dollars")):
-            most = getattr(_budget(recipe, stage), kind)
-            if most is not None:
-                name = f"{role}.llm.budget.{kind} of {most:g}{unit}"
-                yield name, most, partial(_spent, stage, kind)
-    if (time := recipe.budget.seconds) is not None:
-        yield f"budget.seconds of {time:g}", time, lambda run: run.search_s
-
-
-def _spent(stage: str, kind: str, run: _Run) -> float:
-    return getattr(run.stages[stage], kind)
-
-
-def _bounds(expected: Cost, most: Cost, slot_s: float, budget: LLMBudget) -> Bounds:
-    """Both columns of a stage, within its budgets, and the second never below the first."""
-    limits = {**dict.fromkeys(TOKENS, budget.tokens), "calls": budget.calls, "money": budget.money}
-    within = {
-        name: min(getattr(most, name), limit) for name, limit in limits.items() if limit is not None
+def print_estimate(found: Estimate) -> None:
+    """Prints all of it, where the figures come from, and which budgets would end the run early."""
+    reached = f"about {found.reached} of " if found.reached < found.ideas else ""
+    columns = [Column(name, justify="right", no_wrap=True) for name in ("expected", "at most")]
+    head = Column(f"{reached}{_several(found.ideas, 'idea')}", no_wrap=True)
+    table = Table(head, "", *columns, box=SIMPLE_HEAD, pad_edge=False)
+    figures = {
+        "calls": (lambda cost: cost.calls, amount),
+        "tokens in": (lambda cost: cost.input, amount),
+        "written to a cache": (lambda cost: cost.cache_write, amount),
+        "read from a cache": (lambda cost: cost.cache_read, amount),
+        "tokens out": (lambda cost: cost.output, amount),
+        "US dollars": (lambda cost: cost.money, money),
+        "slot time": (lambda cost: cost.slot_s, duration),
+        "GPU hours": (lambda cost: found.gpus * cost.slot_s / 3600, amount),
     }
-    expected = replace(expected, slot_s=min(expected.slot_s, slot_s))
-    most = replace(most, **within, slot_s=min(most.slot_s, slot_s))
-    return Bounds(expected, Cost(*map(max, zip(astuple(expected), astuple(most), strict=True))))
+    for stage, bounds in {**found.stages, "total": found.total}.items():
+        for name, (value, form) in figures.items():
+            if value(bounds.at_most):
+                table.add_row(stage, name, *(form(value(column)) for column in bounds))
+                stage = ""
+    wall = map(duration, (found.wall_s, found.wall_s_at_most))
+    table.add_row(f"trials, on {_several(found.slots, 'slot')}", "wall time", *wall)
+    console().print(table)
+    for line in (*found.assumptions, *found.limits, f"nothing was started of {found.run}"):
+        console().print(line, soft_wrap=True)
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count > 1 else ''}"

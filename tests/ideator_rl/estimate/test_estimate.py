@@ -179,16 +179,12 @@ def test_wall_time_is_a_budget_too() -> None:
 positive = st.floats(0.1, 5000)
 figures = {
     "trial_s": positive,
-    "baseline_s": positive,
     "executed": st.floats(0, 1),
     "above": st.floats(0, 1),
     "repaired": st.floats(0, 1),
     "idea_bytes": st.floats(1, 10_000),
     "idea_tokens": positive,
-    "ideation_s": positive,
     "edit_tokens": st.floats(1, 100_000),
-    "edit_s": positive,
-    "token_bytes": st.floats(1, 8),
     "revised": st.floats(0, 5),
 }
 pasts = st.builds(Past, figures=st.fixed_dictionaries({}, optional=figures))
