@@ -4,7 +4,7 @@
     draw(chart)                 # Markup: what is inside an <svg viewBox="0 0 360 176">
 
 A series is drawn as a line, or, in a stacked chart, as bars on top of those before it. What it
-looks like is decided by the classes of its elements (`HUES`, `line`, `bars`, `band`, `grid`, …).
+looks like is decided by the classes of its elements (`HUES`, `line`, `bars`, `grid`, …).
 """
 
 from __future__ import annotations
@@ -36,14 +36,12 @@ Values = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Series:
-    """A value a step, None where it is not known; `hue` is one of HUES, `low` and `high` a band."""
+    """A value a step, None where it is not known; `hue` is one of HUES."""
 
     name: str
     values: Values
     hue: str = "blue"
     dashed: bool = False
-    low: Values | None = None
-    high: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +110,7 @@ def value_range(chart: Chart) -> tuple[float, float]:
         columns = zip(*(series.values for series in chart.series), strict=True)
         values = [sum(max(value or 0.0, 0.0) for value in column) for column in columns]
     else:
-        drawn = (v for s in chart.series for v in (s.values, s.low or (), s.high or ()))
-        values = [value for column in drawn for value in column if value is not None]
+        values = [value for s in chart.series for value in s.values if value is not None]
     if chart.level:
         values += [chart.level.mean + sign * chart.level.spread for sign in (-1, 1)]
     low, high = min(values, default=0.0), max(values, default=1.0)
@@ -157,15 +154,6 @@ def _axes(chart: Chart, axis: Axis) -> Iterator[Markup]:
 
 def _lines(chart: Chart, y: Callable[[float], float]) -> Iterator[Markup]:
     x = step_positions(chart.steps)
-    for series in chart.series:
-        if series.low is not None and series.high is not None:
-            both = [
-                None if None in ends else 1.0 for ends in zip(series.low, series.high, strict=True)
-            ]
-            for indexes in _stretches(both):
-                edge = [(x[i], y(series.high[i] or 0.0)) for i in indexes]
-                edge += [(x[i], y(series.low[i] or 0.0)) for i in reversed(indexes)]
-                yield _element("path", f"band {series.hue}", d=f"{_polyline(edge)}Z")
     # What is named first is drawn last, on top.
     for series in reversed(chart.series):
         paths = [

@@ -74,13 +74,6 @@ def test_the_baseline_and_its_noise_are_on_the_axis():
     assert middle == pytest.approx(float(line.get("y1")), abs=0.02)
 
 
-def test_a_band_spans_its_ends():
-    series = Series("x", (2.0, 2.0), low=(1.0, None), high=(4.0, 4.0))
-    (band,) = elements(Chart("a", (1, 2), (series,), top=4.0), "band")
-    assert len(numbers(band.get("d"))[1::2]) == 2
-    assert band.get("d").startswith(f"M{step_positions((1, 2))[0]} {TOP}")
-
-
 @pytest.mark.parametrize("steps", [(1,), (7,), (1, 2), (3, 4, 9), tuple(range(1, 3000))])
 def test_steps_keep_their_order_within_the_box(steps):
     places = step_positions(steps)

@@ -1,10 +1,13 @@
 """What is shown of a training run's steps, in the report and in a document."""
 
 import json
+import math
+import runpy
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -16,9 +19,9 @@ from executor.errors import UserError
 from ideator_rl.analysis import load_run
 from ideator_rl.analysis.metrics import Spread
 from ideator_rl.report.training import MAX_STEPS, ends, script_data, training, trend_span
-from ideator_rl.report.training_figure import common_steps, over_runs, run_ends, training_figure
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks/training_curves.py"
+curves = SimpleNamespace(**runpy.run_path(str(SCRIPT)))
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -108,41 +111,49 @@ def test_the_script_is_given_a_place_and_words_for_every_value(tmp_path):
 
 def test_a_curve_over_runs_is_their_mean_within_the_band():
     runs = [lines("completed", 0.1, 0.4, None), lines("completed", 0.3, 0.4, 0.9)]
-    series = over_runs(runs, "Completed", "completed", 100)
-    assert list(series.values) == [pytest.approx(20.0), 40.0, None]
-    assert (list(series.low), list(series.high)) == ([10.0, 40.0, None], [30.0, 40.0, None])
+    found = curves.over_runs(runs, "completed", 100)
+    assert found.mean == pytest.approx([20.0, 40.0, math.nan], nan_ok=True)
+    assert found.low == pytest.approx([10.0, 40.0, math.nan], nan_ok=True)
+    assert found.high == pytest.approx([30.0, 40.0, math.nan], nan_ok=True)
 
 
 def test_steps_that_a_run_lacks_are_left_out():
     runs = [lines("a", 1, 2, 3), {2: {"a": 5.0}, 3: {"a": 6.0}}]
-    assert [list(steps) for steps in common_steps(runs)] == [[2, 3], [2, 3]]
-    assert common_steps([]) == []
+    assert [list(steps) for steps in curves.common_steps(runs)] == [[2, 3], [2, 3]]
+    assert curves.common_steps([]) == []
 
 
 def test_the_ends_of_every_run_are_told():
     runs = [lines("reward/mean", 1, 2, 3), lines("reward/mean", 2, 2, 4)]
-    assert run_ends(runs) == {"reward/mean": {"first": [1, 2], "last": [3, 4]}}
+    assert curves.run_ends(runs) == {"reward/mean": {"first": [1, 2], "last": [3, 4]}}
 
 
 def test_the_picture_is_svg_that_needs_nothing_else(tmp_path):
     runs = [
         load_run(training_run(tmp_path, steps=4, answers=n, name=f"r{n}")).steps for n in (4, 8)
     ]
-    text = training_figure("GRPO <on> digits", runs, Spread(0.9, 0.01, 3))
+    out = tmp_path / "a.svg"
+    curves.draw(out, "GRPO <on> $digits$", runs, Spread(0.9, 0.01, 3))
+    text = out.read_text()
     tree = ElementTree.fromstring(text)
-    words = ["".join(node.itertext()) for node in tree.iter(f"{SVG}text")]
-    assert words[0] == "GRPO <on> digits"
-    assert "mean of 2 runs" in words[1] and "baseline, 0.9000 ± 0.0200 (2 s.d.)" in words[1]
-    kinds = [node.get("class", "").split()[:1] for node in tree.iter(f"{SVG}path")]
-    assert (kinds.count(["line"]), kinds.count(["band"])) == (6, 6)
-    assert len([n for n in tree.iter(f"{SVG}line") if n.get("class") == "baseline"]) == 2
-    assert "href" not in text and "url(" not in text and "<script" not in text
+    words = ["".join(node.itertext()).strip() for node in tree.iter(f"{SVG}text")]
+    assert "GRPO <on> $digits$" in words
+    (reading,) = (said for said in words if "mean of 2 runs" in said)
+    assert "baseline, 0.9000 ± 0.0200 (2 s.d.)" in reading
+    kinds = [node.get("id", "").partition("-")[0] for node in tree.iter(f"{SVG}g")]
+    assert [kinds.count(kind) for kind in ("line", "band", "baseline")] == [6, 6, 2]
+    # White under everything, whatever the page's own colour is.
+    assert "fill: #ffffff" in text.partition('id="axes_1"')[0]
+    assert "<script" not in text and "<image" not in text
+    curves.draw(out, "GRPO <on> $digits$", runs, Spread(0.9, 0.01, 3))
+    assert out.read_text() == text
 
 
 @pytest.mark.parametrize("runs", [[], [{}], [lines("reward/mean", 1), {2: {"reward/mean": 1.0}}]])
-def test_runs_without_a_common_step_have_no_picture(runs):
+def test_runs_without_a_common_step_have_no_picture(tmp_path, runs):
     with pytest.raises(UserError, match="no step in common"):
-        training_figure("none", runs, None)
+        curves.draw(tmp_path / "a.svg", "none", runs, None)
+    assert not list(tmp_path.iterdir())
 
 
 def draw_picture(*words: object) -> subprocess.CompletedProcess[str]:
