@@ -39,8 +39,8 @@ def open_method(settings: SearchSettings) -> Method:
     """The method of a search. Raises UserError where a plug-in is not there, or is no method."""
     if settings.history and settings.base == "parent":
         raise UserError(
-            "search.history: the code of other runs' ideas is not here to be changed; remove it, or "
-            "search.base: parent"
+            "search.history: the code of other runs' ideas is not here to be changed: remove it, "
+            "or search.base: parent"
         )
     if settings.method != "plugin":
         if settings.name or settings.options:
