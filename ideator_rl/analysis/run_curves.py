@@ -11,6 +11,7 @@ there, so that a run is not better for coming later.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -27,8 +28,9 @@ Steps = tuple[tuple[float, float], ...]
 @dataclass(frozen=True)
 class Curve:
     """Where the best measured reward rises, and where the best one rises that survives on fresh
-    seeds, with the mean over those: (x, reward). The run ends at `end`; it has taken nothing of
-    this scale where that is 0."""
+    seeds, with the mean over those: (x, reward). The latter begins with the baseline, which is all
+    that is sure before, and is empty without a confirmation. The run ends at `end`; it has taken
+    nothing of this scale where that is 0."""
 
     best: Steps
     confirmed: Steps
@@ -40,13 +42,16 @@ def run_curves(data: RunData) -> Mapping[Scale, Curve]:
     is spread evenly over what was paid for the ideas."""
     found = data.confirmation
     survivors = {i.idea_id: i.mean for i in found.ideas if i.survives} if found else {}
+    # Beside the winners, or where there were none, beside the search.
+    baseline = (found.baseline or data.search_baseline) if found and not found.missing else ()
     places = list(_places(data))
 
     def curve(number: int) -> Curve:
         xs = [place[number] for place in places]
         measured = [idea.reward if idea.measured else None for idea in data.ideas]
         confirmed = [survivors.get(idea.idea_id) for idea in data.ideas]
-        return Curve(_rises(xs, measured), _rises(xs, confirmed), xs[-1] if xs else 0.0)
+        sure = _rises([0.0, *xs], [statistics.fmean(baseline), *confirmed]) if baseline else ()
+        return Curve(_rises(xs, measured), sure, xs[-1] if xs else 0.0)
 
     return {scale: curve(number) for number, scale in enumerate(SCALES)}
 

@@ -142,8 +142,9 @@ def best_charts(found: Comparison) -> tuple[CurveChart, ...]:
 
 def group_lines(number: int, name: str, curves: Sequence[Curve]) -> list[Line]:
     """The best measured and the best confirmed reward of a group: of several runs the mean, with a
-    band from the lowest to the highest, from where all have one up to where the first ends."""
-    end = min(curve.end for curve in curves)
+    band from the lowest to the highest, from where all have one; a run that has ended keeps its
+    own."""
+    end = max(curve.end for curve in curves)
     found = []
     for is_confirmed in (False, True):
         rises = [curve.confirmed if is_confirmed else curve.best for curve in curves]
@@ -158,7 +159,7 @@ def group_lines(number: int, name: str, curves: Sequence[Curve]) -> list[Line]:
         band = [(min(at), max(at)) for at in values] if len(curves) > 1 else []
         said = "confirmed" if is_confirmed else "best measured"
         label = f"{number + 1} {name}: {said}, {points[-1][1]:.4f} at the end"
-        found.append(Line(label, number, points, max(end, begin), band, is_confirmed))
+        found.append(Line(label, number, points, end, band, is_confirmed))
     return found
 
 
@@ -187,8 +188,14 @@ def kind_chart(groups: Sequence[Group]) -> CurveChart | None:
 
 
 def _baseline(found: Comparison) -> metrics.Spread | None:
-    """Of all runs together."""
-    return metrics.spread([reward for run in found.runs for reward in run.search_baseline])
+    """Of all runs together; runs of one store share trials of the same seed."""
+    known = {
+        (seed, outcome.reward)
+        for run in found.runs
+        for seed, outcome in run.baseline.items()
+        if outcome.completed and seed not in run.confirmation_seeds
+    }
+    return metrics.spread([reward for _, reward in sorted(known)])
 
 
 def _flow(group: Group) -> list[tuple[str, int, float, float]]:

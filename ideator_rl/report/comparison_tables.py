@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from executor.records import STATUSES
 from ideator_rl.analysis import metrics
@@ -24,6 +24,7 @@ from ideator_rl.report.formats import amount, duration, money, number, share, si
 from ideator_rl.report.kind_charts import NAMES
 
 UNKNOWN = "–"
+_LONGEST_TITLE = 110
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,20 @@ class Table:
 
 def tables(found: Comparison) -> tuple[Table, ...]:
     """All that have rows."""
-    made = (_results(found), _baselines(found), _stages(found), _kinds(found), _winners(found))
-    return tuple(table for table in (*made, _costs(found)) if table.rows)
+    makers = (_results, _winners, _stages, _kinds, _costs, _baselines)
+    return tuple(table for table in (make(found) for make in makers) if table.rows)
+
+
+def _without(empty: str, table: Table) -> Table:
+    """A table without the columns of figures that say the same nothing in every row."""
+    kept = [
+        at
+        for at in range(len(table.head))
+        if at == 0 or any(row.cells[at] != empty for row in table.rows)
+    ]
+    rows = tuple(Row(row.group, tuple(row.cells[at] for at in kept)) for row in table.rows)
+    text = sum(at < table.text for at in kept)
+    return replace(table, head=tuple(table.head[at] for at in kept), rows=rows, text=text)
 
 
 def best(run: RunData) -> float | None:
@@ -126,7 +139,7 @@ def _baselines(found: Comparison) -> Table:
         "baselines",
         "The baseline of each run",
         "The unchanged codebase beside the ideas of a run, and again beside its winners.",
-        ("run", "run’s seed", "mean", "s.d.", "seeds", "beside winners", "seeds"),
+        ("run", "run’s seed", "mean", "s.d.", "seeds", "beside winners", "fresh seeds"),
         tuple(rows),
     )
 
@@ -141,13 +154,14 @@ def _stages(found: Comparison) -> Table:
         stages = (_over(group, passed(stage), share) for stage in range(len(metrics.STAGES)))
         cells = (group.name, *stages, *(str(counts.get(status, 0)) for status in STATUSES))
         rows.append(Row(at, cells))
-    return Table(
+    made = Table(
         "stages",
         "How far ideas came",
         "Shares of all ideas that passed a stage, and how many ideas ended how.",
         ("run", "implemented", "trained", "examined", *map(words, STATUSES)),
         tuple(rows),
     )
+    return _without("0", made)
 
 
 def _kinds(found: Comparison) -> Table:
@@ -182,6 +196,7 @@ def _kinds(found: Comparison) -> Table:
 
 def _winners(found: Comparison) -> Table:
     rows = []
+    crossing = any(run.elsewhere for run in found.runs)
     for at, group in enumerate(found.groups):
         for run in group.runs:
             titles = {idea.idea_id: idea.title for idea in run.ideas}
@@ -190,8 +205,8 @@ def _winners(found: Comparison) -> Table:
                     cells = (
                         run.name,
                         idea.idea_id,
-                        titles.get(idea.idea_id, ""),
-                        other.problem,
+                        _cut(titles.get(idea.idea_id, "")),
+                        other.problem if crossing else UNKNOWN,
                         UNKNOWN if idea.first is None else number(idea.first),
                         number(idea.mean),
                         _interval(idea.gain),
@@ -200,7 +215,7 @@ def _winners(found: Comparison) -> Table:
                     )
                     rows.append((other.problem != run.problem, -_value(idea.gain), Row(at, cells)))
     rows.sort(key=lambda row: row[:2])
-    return Table(
+    made = Table(
         "winners",
         "Confirmed winners",
         "On fresh seeds, side by side with the baseline: the gain with its 95 % interval, also on "
@@ -213,6 +228,7 @@ def _winners(found: Comparison) -> Table:
         tuple(row for _, _, row in rows),
         text=4,
     )
+    return _without(UNKNOWN, made)
 
 
 def _costs(found: Comparison) -> Table:
@@ -271,6 +287,10 @@ def _over(
     if len(known) < len(group.runs):
         text += f" ({len(known)} of {len(group.runs)})"
     return text
+
+
+def _cut(title: str) -> str:
+    return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
 
 
 def _interval(gain: Gain | None) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ideator_rl.analysis.run_curves import Steps
-from ideator_rl.report.axis import Axis, axis_of, margin_of
+from ideator_rl.report.axis import Axis, axis_of, margin_of, round_values
 from ideator_rl.report.chart import Level
 
 WIDTH, HEIGHT = 360, 260
@@ -94,7 +94,11 @@ def _frame(chart: CurveChart, x: Axis, y: Axis) -> Iterator[Markup]:
             LEFT, RIGHT, place, place
         )
         yield _text(LEFT - 6, place + 4, "end", label)
-    for place, label in x.ticks(5, sign="-"):
+    whole = any(line.end is None for line in chart.lines)
+    for value, label in round_values(x.low, x.high, 5, sign="-"):
+        if whole and not value.is_integer():
+            continue
+        place, label = x.at(value), f"{value:.0f}" if whole else label
         yield Markup('<line class="tick" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
             place, place, BOTTOM, BOTTOM + 4
         )

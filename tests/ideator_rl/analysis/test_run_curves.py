@@ -53,8 +53,8 @@ def test_only_what_survives_fresh_seeds_is_confirmed(tmp_path: Path) -> None:
     found = data.confirmation
     assert found and found.survivors == 1
     (idea,) = (idea for idea in found.ideas if idea.survives)
-    ((_, reward),) = run_curves(data)["executions"].confirmed
-    assert reward == idea.mean
+    (begin, sure), (_, reward) = run_curves(data)["executions"].confirmed
+    assert (begin, sure) == (0, pytest.approx(0.9002, abs=1e-4)) and reward == idea.mean
 
 
 def test_all_money_of_a_run_is_on_its_curve(tmp_path: Path) -> None:

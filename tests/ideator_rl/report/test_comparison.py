@@ -92,7 +92,7 @@ def test_what_others_wrote_is_shown_as_text(tmp_path: Path) -> None:
 def test_a_group_has_its_mean_and_its_band() -> None:
     one, other = (Curve(((1, a), (4, b)), ((4, b),), end) for a, b, end in ((1, 3, 6), (2, 4, 5)))
     best, confirmed = group_lines(0, "a", [one, other])
-    assert best.points == ((1, 1.5), (4, 3.5)) and best.band == [(1, 2), (3, 4)] and best.end == 5
+    assert best.points == ((1, 1.5), (4, 3.5)) and best.band == [(1, 2), (3, 4)] and best.end == 6
     assert confirmed.points == ((4, 3.5),) and confirmed.confirmed
     (alone,) = group_lines(1, "b", [Curve(((1, 1.0),), (), 2)])
     assert alone.points == ((1, 1.0),) and alone.band == []
