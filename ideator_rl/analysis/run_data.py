@@ -200,14 +200,10 @@ def load_run(run: RunFolder) -> RunData:
         gpus = threads.submit(lambda: next((job.gpus for job in map(run.job, keys) if job), 0))
     requests = [asked for read in reading for asked in read.result()]
     ended, events = run.outcomes(keys), logged.result()
-    baseline: dict[int, Outcome] = {}
-    baseline_s: dict[int, float] = {}
     slot_s = trial_seconds(events)
     unpatched_keys = [key for key, outcome in ended.items() if outcome.idea_id == BASELINE]
-    for key in unpatched_keys:
-        seed = ended[key].seed
-        baseline[seed], baseline_s[seed] = ended[key], slot_s.get(key, 0.0)
-
+    baseline = {ended[key].seed: ended[key] for key in unpatched_keys}
+    baseline_s = {ended[key].seed: slot_s.get(key, 0.0) for key in unpatched_keys}
     unpatched = next((files for key in unpatched_keys if (files := run.codebase(key))), None)
 
     def read_trial(key: str) -> TrialData:

@@ -8,9 +8,11 @@ A group of several runs has mean ± standard deviation over its runs.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from textwrap import shorten
 
 from executor.records import STATUSES
 from ideator_rl.analysis import metrics
@@ -205,7 +207,7 @@ def _winners(found: Comparison) -> Table:
                     cells = (
                         run.name,
                         idea.idea_id,
-                        _cut(titles.get(idea.idea_id, "")),
+                        shorten(titles.get(idea.idea_id, ""), _LONGEST_TITLE, placeholder=" …"),
                         other.problem if crossing else UNKNOWN,
                         UNKNOWN if idea.first is None else number(idea.first),
                         number(idea.mean),
@@ -213,7 +215,8 @@ def _winners(found: Comparison) -> Table:
                         _interval(idea.final_gain),
                         idea.verdict,
                     )
-                    rows.append((other.problem != run.problem, -_value(idea.gain), Row(at, cells)))
+                    gain = idea.gain.value if idea.gain else -math.inf
+                    rows.append((other.problem != run.problem, -gain, Row(at, cells)))
     rows.sort(key=lambda row: row[:2])
     made = Table(
         "winners",
@@ -289,17 +292,9 @@ def _over(
     return text
 
 
-def _cut(title: str) -> str:
-    return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
-
-
 def _interval(gain: Gain | None) -> str:
     if gain is None:
         return UNKNOWN
     if gain.low is None or gain.high is None:
         return signed(gain.value)
     return f"{signed(gain.value)} ({signed(gain.low)} to {signed(gain.high)})"
-
-
-def _value(gain: Gain | None) -> float:
-    return gain.value if gain else float("-inf")
