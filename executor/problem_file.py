@@ -49,7 +49,7 @@ class Resources(Settings, frozen=True):
     processes: AtLeast1 = 256
 
 
-class Budget(Settings, frozen=True):
+class TrialBudget(Settings, frozen=True):
     """Seconds of `kind`; the others are never charged. `startup_seconds` and `examine_seconds` are
     wall time, `candidate_seconds` is CPU time of the candidate, imports apart: enough to answer and
     too little to go on with the training (by default only `examine_seconds` bounds it)."""
@@ -104,7 +104,7 @@ class ProblemFile(Settings, frozen=True):
     task: Annotated[str, Meta(min_length=1)]
     run: Run
     files: Files
-    budget: Budget
+    budget: TrialBudget
     reward: RewardRule
     codebase: RelativePath = "codebase"
     library: RelativePath = "ideas.yaml"

@@ -1,6 +1,6 @@
 """What a run may spend on language models: set aside before it is sent, settled afterwards.
 
-    budget = Budget(settings.budget, spent=journal.spent())
+    budget = RequestBudget(settings.budget, spent=journal.spent())
     await budget.reserve(worst)          # waits while others' reservations stand in the way
     budget.settle(worst, charge)         # what it came to
 
@@ -19,7 +19,7 @@ from executor.llm.settings import LLMBudget
 _ROUNDING = 1e-9
 
 
-class Budget:
+class RequestBudget:
     """Belongs to one event loop. `spent` is what earlier sessions of the run have spent, `section`
     where the recipe sets the limits."""
 

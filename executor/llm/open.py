@@ -16,7 +16,7 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from executor.llm.anthropic_client import AnthropicClient, has_key
-from executor.llm.budget import Budget
+from executor.llm.budget import RequestBudget
 from executor.llm.client import Client, require_sdk
 from executor.llm.failures import Failed
 from executor.llm.journal import Entry, Journal
@@ -64,7 +64,7 @@ class _JournalledLLM:
         self._retries = Retries(settings.tries)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._opening, self._counting = asyncio.Lock(), asyncio.Lock()
-        self._budget: Budget | None = None
+        self._budget: RequestBudget | None = None
 
     async def _opened(self) -> Client:
         """Opened at the first request."""
@@ -73,14 +73,14 @@ class _JournalledLLM:
                 self._client = await asyncio.to_thread(_client, self._settings)
         return self._client
 
-    async def _counted(self) -> Budget:
+    async def _counted(self) -> RequestBudget:
         """Counted at the first request, when no other process spends any more."""
         async with self._counting:
             if self._budget is None:
                 limits = self._settings.budget
                 is_limited = limits != LLMBudget()
                 spent = await in_thread(self._journal.spent) if is_limited else NOTHING
-                self._budget = Budget(limits, spent, self._section)
+                self._budget = RequestBudget(limits, spent, self._section)
         return self._budget
 
     async def complete(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.llm.budget import Budget
+from executor.llm.budget import RequestBudget
 from executor.llm.journal import Journal
 from executor.llm.meter import CallMeter, Charge, charge_of, worst_case
 from executor.llm.records import LLM, BudgetSpent, Message, NoReply, Request, Response, Usage
@@ -164,7 +164,7 @@ def test_a_charge_is_priced_per_million_tokens() -> None:
 def test_no_order_of_settling_overruns_a_budget(
     limit: int, requests: list[tuple[int, float]]
 ) -> None:
-    budget = Budget(LLMBudget(tokens=limit), Charge())
+    budget = RequestBudget(LLMBudget(tokens=limit), Charge())
     reached: list[int] = []
 
     async def one(tokens: int, share: float) -> None:
@@ -189,7 +189,7 @@ def test_no_order_of_settling_overruns_a_budget(
 
 def test_one_that_gives_up_waiting_does_not_hold_up_the_others() -> None:
     async def main() -> None:
-        budget = Budget(LLMBudget(calls=2), Charge())
+        budget = RequestBudget(LLMBudget(calls=2), Charge())
         await budget.reserve(Charge(2))
         impatient = asyncio.ensure_future(budget.reserve(Charge(1)))
         patient = asyncio.ensure_future(budget.reserve(Charge(1)))
