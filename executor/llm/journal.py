@@ -26,7 +26,7 @@ from executor.store.threads import in_threads
 
 
 @dataclass(frozen=True)
-class Entry(Record):
+class JournalEntry(Record):
     """One request: `spent` on attempts that have ended, `at_risk` with the one under way."""
 
     purpose: Purpose
@@ -37,7 +37,7 @@ class Entry(Record):
     response: Response | None = None
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Entry:
+    def from_json(cls, text: str | bytes) -> JournalEntry:
         """Raises ValueError when the text is not an entry."""
         return convert(json.loads(text), cls)
 
@@ -62,50 +62,52 @@ class Journal:
                 self._listed = set(self._storage.list(""))
             return self._listed
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[JournalEntry]:
         yield from filter(None, in_threads(self._read, sorted(self._names())))
 
     def spent(self) -> Charge:
         """What the run has spent at most, attempts without an end included."""
         return sum((entry.spent + entry.at_risk for entry in self.entries()), NOTHING)
 
-    def entry(self, key: str) -> Entry | None:
+    def entry(self, key: str) -> JournalEntry | None:
         return self._read(f"{key}.json")
 
     def response(self, key: str) -> Response | None:
         entry = self.entry(key)
         return entry.response if entry else None
 
-    def begin(self, key: str, request: Request, at_risk: Charge) -> Entry:
+    def begin(self, key: str, request: Request, at_risk: Charge) -> JournalEntry:
         """An attempt is about to be sent."""
-        entry = self.entry(key) or Entry(request.purpose, request.sample)
+        entry = self.entry(key) or JournalEntry(request.purpose, request.sample)
         # What a killed process had under way has ended, too.
         entry = replace(entry, spent=entry.spent + entry.at_risk, at_risk=at_risk)
         self._write(key, entry)
         return entry
 
-    def failed(self, key: str, entry: Entry, charge: Charge, why: str) -> None:
+    def failed(self, key: str, entry: JournalEntry, charge: Charge, why: str) -> None:
         """The attempt has come to nothing, and cost `charge`."""
         failures = (*entry.failures, why)
         spent = entry.spent + charge
         self._write(key, replace(entry, spent=spent, at_risk=NOTHING, failures=failures))
 
-    def answered(self, key: str, entry: Entry, charge: Charge, response: Response) -> Response:
+    def answered(
+        self, key: str, entry: JournalEntry, charge: Charge, response: Response
+    ) -> Response:
         """The response, kept, with the cost of all attempts."""
         spent = entry.spent + charge
         response = replace(response, cost=spent.money)
         self._write(key, replace(entry, spent=spent, at_risk=NOTHING, response=response))
         return response
 
-    def _read(self, name: str) -> Entry | None:
+    def _read(self, name: str) -> JournalEntry | None:
         if name not in self._names():
             return None
         try:
-            return Entry.from_json(self._storage.read(name) or b"")
+            return JournalEntry.from_json(self._storage.read(name) or b"")
         except ValueError:
             # A power cut can leave an empty file.
             return None
 
-    def _write(self, key: str, entry: Entry) -> None:
+    def _write(self, key: str, entry: JournalEntry) -> None:
         self._storage.write(f"{key}.json", entry.to_json().encode())
         self._names().add(f"{key}.json")

@@ -19,7 +19,7 @@ from executor.llm.anthropic_client import AnthropicClient, has_key
 from executor.llm.budget import RequestBudget
 from executor.llm.client import Client, require_sdk
 from executor.llm.failures import Failed
-from executor.llm.journal import Entry, Journal
+from executor.llm.journal import Journal, JournalEntry
 from executor.llm.limits import RateLimits
 from executor.llm.meter import NOTHING, CallMeter, Charge, charge_of
 from executor.llm.openai_client import OpenAIClient, openai_key
@@ -115,7 +115,7 @@ class _JournalledLLM:
                 budget.settle(worst, charge)
                 return charge
 
-            begun: list[Entry] = []
+            begun: list[JournalEntry] = []
             try:
                 await in_thread(lambda: begun.append(self._journal.begin(key, request, worst)))
             except BaseException:
@@ -134,6 +134,6 @@ class _JournalledLLM:
             charge = settle(calls=1)
             return await in_thread(self._journal.answered, key, begun[0], charge, response)
 
-    async def _failed(self, key: str, begun: list[Entry], charge: Charge, why: str) -> None:
+    async def _failed(self, key: str, begun: list[JournalEntry], charge: Charge, why: str) -> None:
         for entry in begun:
             await in_thread(self._journal.failed, key, entry, charge, why)

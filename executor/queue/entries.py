@@ -3,7 +3,7 @@
 <store>/queue/workers/<name>.json      a worker's entry
                       <name>.lock      its lease, which tells that it lives
 
-entry = Entry(host="box-1", slots=2, env="digits")
+entry = WorkerEntry(host="box-1", slots=2, env="digits")
 lease = join(storage, "box-1-4711", entry)
 living_workers(storage)                    # [entry]
 leave(storage, "box-1-4711", lease)
@@ -21,7 +21,7 @@ _FOLDER = f"{ROOT}/workers"
 
 
 @dataclass(frozen=True)
-class Entry(StrictRecord):
+class WorkerEntry(StrictRecord):
     """A worker: its machine, trials at a time, the problem that it serves (empty: any), and what
     it refuses, by the folder of the queue and with the reason in one line."""
 
@@ -31,7 +31,7 @@ class Entry(StrictRecord):
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def join(storage: Storage, name: str, entry: Entry) -> Lock:
+def join(storage: Storage, name: str, entry: WorkerEntry) -> Lock:
     """Adds a worker of a new name. Raises StoreError."""
     lease = storage.try_lock(f"{_FOLDER}/{name}.lock")
     assert lease is not None, "names are not used twice"
@@ -39,7 +39,7 @@ def join(storage: Storage, name: str, entry: Entry) -> Lock:
     return lease
 
 
-def update(storage: Storage, name: str, entry: Entry) -> None:
+def update(storage: Storage, name: str, entry: WorkerEntry) -> None:
     """Changes a worker's entry. Raises StoreError."""
     write_record(storage, f"{_FOLDER}/{name}.json", entry)
 
@@ -50,7 +50,7 @@ def leave(storage: Storage, name: str, lease: Lock) -> None:
     lease.release()
 
 
-def living_workers(storage: Storage) -> list[Entry]:
+def living_workers(storage: Storage) -> list[WorkerEntry]:
     """The entries of the workers whose leases are held; removes the others. Raises StoreError."""
     found = []
     for file in storage.list(_FOLDER):
@@ -59,6 +59,6 @@ def living_workers(storage: Storage) -> list[Entry]:
             continue
         if (lease := storage.try_lock(f"{_FOLDER}/{name}.lock")) is not None:
             leave(storage, name, lease)
-        elif entry := read_record(storage, f"{_FOLDER}/{file}", Entry):
+        elif entry := read_record(storage, f"{_FOLDER}/{file}", WorkerEntry):
             found.append(entry)
     return found

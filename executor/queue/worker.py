@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from executor.errors import DamagedRecord, UserError
 from executor.outcomes import trial_spec
 from executor.problem import Problem
-from executor.queue.entries import Entry, join, leave, update
+from executor.queue.entries import WorkerEntry, join, leave, update
 from executor.queue.queue import Queue, QueuedJob, QueuedProblem, damaged, open_queues, poll_s
 from executor.records import Job, Trial
 from executor.sandbox import Sandbox, meets
@@ -83,7 +83,7 @@ class _Worker:
             name, slots = problem.name, local_slots(offer.slots, needs.cpus, needs.gpus)
         host = socket.gethostname()
         self._name = f"{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self._entry = Entry(host, slots, name)
+        self._entry = WorkerEntry(host, slots, name)
         self._poll_s = poll_s(storage)
         self._busy_at = time.monotonic()
 

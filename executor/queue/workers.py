@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from executor.errors import StoreError, UserError
 from executor.problem import Problem
-from executor.queue.entries import Entry, living_workers
+from executor.queue.entries import WorkerEntry, living_workers
 from executor.queue.queue import Queue, QueuedJob, QueuedProblem, poll_s
 from executor.records import Job, Trial
 from executor.sandbox import Level, Sandbox
@@ -153,7 +153,7 @@ class StoreWorkers:
             self._how_to_start(),
         )
 
-    def _serving(self) -> list[Entry]:
+    def _serving(self) -> list[WorkerEntry]:
         """The living workers that may take its jobs."""
         return [
             entry

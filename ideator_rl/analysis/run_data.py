@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from executor.errors import UserError
-from executor.llm.journal import Entry, Journal
+from executor.llm.journal import Journal, JournalEntry
 from executor.llm.records import Purpose
 from executor.records import Idea, Outcome
 from executor.run_records import RunSession, RunStart, read_sessions, read_start
@@ -251,7 +251,7 @@ def read_requests(run: RunFolder, asker: str) -> list[AskedData]:
     return [_asked(entry) for entry in Journal(f"{run.url}/llm/{asker}").entries()]
 
 
-def _asked(entry: Entry) -> AskedData:
+def _asked(entry: JournalEntry) -> AskedData:
     spent = entry.spent + entry.at_risk
     told = asdict(entry.response.usage) if entry.response else {}
     other = max(0, spent.tokens - sum(told.values()))

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from executor.errors import StoreError
-from executor.llm.journal import Entry, Journal
+from executor.llm.journal import Journal, JournalEntry
 from executor.llm.meter import NOTHING, Charge
 from executor.llm.open import open_llm
 from executor.llm.records import LLM, BudgetSpent, LLMError, NoReply, Response, Usage
@@ -85,8 +85,8 @@ def test_a_file_that_a_power_cut_left_empty_is_no_entry(tmp_path: Path) -> None:
 
 
 def test_an_entry_is_json_and_back() -> None:
-    entry = Entry("revise", 3, Charge(1, 2, 3.0), Charge(), ("a", "b"), RESPONSE)
-    assert Entry.from_json(entry.to_json()) == entry
+    entry = JournalEntry("revise", 3, Charge(1, 2, 3.0), Charge(), ("a", "b"), RESPONSE)
+    assert JournalEntry.from_json(entry.to_json()) == entry
 
 
 def test_the_same_question_is_asked_once(api: str, journal: Path) -> None:

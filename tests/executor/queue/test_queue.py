@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.errors import DamagedRecord
-from executor.queue.entries import Entry, join, leave, living_workers
+from executor.queue.entries import WorkerEntry, join, leave, living_workers
 from executor.queue.queue import Queue, QueuedJob, QueuedProblem, open_queues
 from executor.records import Trial
 from executor.store.open import open_storage
@@ -127,7 +127,7 @@ def test_only_one_worker_has_a_job(storage: Storage) -> None:
 
 
 def test_workers_are_listed_as_long_as_their_leases_are_held(storage: Storage) -> None:
-    here, gone = Entry("here", 2, "tiny"), Entry("gone", 4, "")
+    here, gone = WorkerEntry("here", 2, "tiny"), WorkerEntry("gone", 4, "")
     leases = [join(storage, "one", here), join(storage, "two", gone)]
     assert sorted(living_workers(storage), key=lambda e: e.host) == [gone, here]
     leases[1].release()
