@@ -30,7 +30,7 @@ _V1 = ("memory", "pids", "cpuacct")
 
 
 @dataclass(frozen=True)
-class Group:
+class ControlGroup:
     """One group: by controller its folder; with version 2 it is the same one three times."""
 
     version: int
@@ -69,7 +69,7 @@ class Group:
             _remove(folder)
 
 
-def create(name: str, *, memory_mib: int, processes: int) -> Group | None:
+def create(name: str, *, memory_mib: int, processes: int) -> ControlGroup | None:
     """A fresh group with these limits; None where this machine lets us make none.
 
     Args:
@@ -80,7 +80,7 @@ def create(name: str, *, memory_mib: int, processes: int) -> Group | None:
         return None
     version, parents = found
     folders = {controller: parent / name for controller, parent in parents.items()}
-    group = Group(version, folders)
+    group = ControlGroup(version, folders)
     limit = str(memory_mib * _MIB)
     try:
         for folder in set(folders.values()):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from executor import processes
 from executor.sandbox.box import Limits
-from executor.sandbox.cgroup import Group
+from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.workspace import used_mib
 
 # Seconds between two counts of the files, and the seconds that one call may spend on counting.
@@ -35,7 +35,7 @@ class Meter:
     """
 
     def __init__(
-        self, folder: Path, limits: Limits | None, group: Group | None, mounted: bool
+        self, folder: Path, limits: Limits | None, group: ControlGroup | None, mounted: bool
     ) -> None:
         self._folder, self._limits, self._group, self._mounted = folder, limits, group, mounted
         self._cpu = None if group else _CpuAccount()

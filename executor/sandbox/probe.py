@@ -18,7 +18,7 @@ from pathlib import Path
 
 from executor import processes
 from executor.sandbox.box import Box, Limits
-from executor.sandbox.cgroup import Group
+from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.meter import Meter
 from executor.sandbox.sandbox import Sandbox, box_uid, open_group, places, start
 from executor.sandbox.watch import TimeLimits, watch
@@ -94,7 +94,7 @@ def _with_bounds(sandbox: Sandbox, folder: Path) -> Sandbox:
     return replace(sandbox, grouped=enters)
 
 
-def _can_enter(group: Group) -> bool:
+def _can_enter(group: ControlGroup) -> bool:
     """Whether a process of this user may move there: making a group does not say so."""
     if (child := os.fork()) == 0:
         try:

@@ -65,7 +65,7 @@ def box_uid() -> int:
     return _FIRST_UID + os.getpid() % _UIDS if os.geteuid() == 0 else os.geteuid()
 
 
-def open_group(sandbox: Sandbox, box: Box) -> cgroup.Group | None:
+def open_group(sandbox: Sandbox, box: Box) -> cgroup.ControlGroup | None:
     """A control group for one box; None where the sandbox has none."""
     if not sandbox.grouped:
         return None
@@ -88,7 +88,7 @@ def start(
     output: int,
     stdin: int = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
-    group: cgroup.Group | None = None,
+    group: cgroup.ControlGroup | None = None,
 ) -> subprocess.Popen[bytes]:
     """Starts a command locked in; it ends with this process, and so does everything that it starts.
 
@@ -136,7 +136,7 @@ def start_warm(
     output: int,
     stdin: int = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
-    group: cgroup.Group | None = None,
+    group: cgroup.ControlGroup | None = None,
 ) -> WarmProcess:
     """Starts a Python script as a fork of a server, locked in by the sandbox `namespaces`.
 
@@ -148,7 +148,9 @@ def start_warm(
     return server.start(job, output=output, stdin=stdin, pass_fds=pass_fds)
 
 
-def _limits(sandbox: Sandbox, box: Box, group: cgroup.Group | None) -> list[Callable[[], None]]:
+def _limits(
+    sandbox: Sandbox, box: Box, group: cgroup.ControlGroup | None
+) -> list[Callable[[], None]]:
     """What bounds the resources of the process that calls it."""
     steps = []
     if group:

@@ -18,7 +18,7 @@ from typing import Any
 
 from executor.processes import Process
 from executor.sandbox import Box, Sandbox, box_uid, open_group, start
-from executor.sandbox.cgroup import Group
+from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.meter import Meter
 from executor.sandbox.sandbox import start_warm
 from executor.sandbox.warm import Server, server_for
@@ -35,7 +35,7 @@ class Half:
     spec: TrialSpec
     sandbox: Sandbox
     box: Box
-    group: Group | None
+    group: ControlGroup | None
     meter: Meter
     log: int
     log_path: Path

@@ -13,11 +13,11 @@ import pytest
 
 from executor.owned_names import owned_name
 from executor.sandbox import cgroup
-from executor.sandbox.cgroup import Group, create, remove_own, remove_stale
+from executor.sandbox.cgroup import ControlGroup, create, remove_own, remove_stale
 
 
 @pytest.fixture
-def group() -> Iterator[Group]:
+def group() -> Iterator[ControlGroup]:
     made = create(owned_name("test"), memory_mib=64, processes=8)
     if made is None:
         pytest.skip("control groups cannot be made here")
@@ -26,14 +26,14 @@ def group() -> Iterator[Group]:
     assert not any(folder.exists() for folder in made.folders.values())
 
 
-def run(group: Group, code: str) -> int:
+def run(group: ControlGroup, code: str) -> int:
     process = subprocess.Popen(
         [sys.executable, "-S", "-c", code], preexec_fn=group.enter, stderr=subprocess.DEVNULL
     )
     return process.wait(30)
 
 
-def test_cpu_time_counts_children_that_nobody_waited_for(group: Group) -> None:
+def test_cpu_time_counts_children_that_nobody_waited_for(group: ControlGroup) -> None:
     spin = "import os, time\nif os.fork() == 0:\n while time.process_time() < 0.3: pass\n"
     assert run(group, f"import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n{spin}") == 0
     deadline = time.monotonic() + 10
@@ -42,13 +42,13 @@ def test_cpu_time_counts_children_that_nobody_waited_for(group: Group) -> None:
     assert 0.3 < group.cpu_seconds() < 2
 
 
-def test_a_process_that_takes_too_much_memory_is_ended(group: Group) -> None:
+def test_a_process_that_takes_too_much_memory_is_ended(group: ControlGroup) -> None:
     assert not group.ran_out_of_memory()
     assert run(group, "x = bytearray(200 * 2**20)") == -9
     assert group.ran_out_of_memory() and 32 < group.peak_mib() < 65
 
 
-def test_no_more_processes_start_than_are_allowed(group: Group) -> None:
+def test_no_more_processes_start_than_are_allowed(group: ControlGroup) -> None:
     code = (
         "import os, time\nfor _ in range(20):\n if os.fork() == 0:\n  time.sleep(5); os._exit(0)\n"
     )
@@ -57,13 +57,13 @@ def test_no_more_processes_start_than_are_allowed(group: Group) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_removing_a_group_ends_what_is_left_in_it(group: Group) -> None:
+def test_removing_a_group_ends_what_is_left_in_it(group: ControlGroup) -> None:
     left = subprocess.Popen(["sleep", "600"], preexec_fn=group.enter)
     group.remove()
     assert left.wait(10) == -9
 
 
-def test_the_group_of_a_process_that_is_gone_is_stale(group: Group) -> None:
+def test_the_group_of_a_process_that_is_gone_is_stale(group: ControlGroup) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
     stale = create(owned_name("0", ended.pid), memory_mib=64, processes=8)
@@ -73,7 +73,7 @@ def test_the_group_of_a_process_that_is_gone_is_stale(group: Group) -> None:
     assert all(folder.exists() for folder in group.folders.values())
 
 
-def test_a_stale_group_is_found_in_the_group_of_another_session(group: Group) -> None:
+def test_a_stale_group_is_found_in_the_group_of_another_session(group: ControlGroup) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
     session = group.folders["memory"].parent / f"session-{os.getpid()}"
@@ -89,7 +89,7 @@ def test_a_stale_group_is_found_in_the_group_of_another_session(group: Group) ->
 
 
 @pytest.mark.parametrize("in_use", [True, False])
-def test_a_group_of_another_pid_namespace_is_let_alone(group: Group, in_use: bool) -> None:
+def test_a_group_of_another_pid_namespace_is_let_alone(group: ControlGroup, in_use: bool) -> None:
     if in_use:
         busy = subprocess.Popen(["sleep", "600"], preexec_fn=group.enter)
     code = "from executor.sandbox.cgroup import remove_stale; remove_stale()"
@@ -107,7 +107,7 @@ def test_a_group_of_another_pid_namespace_is_let_alone(group: Group, in_use: boo
 
 
 def test_a_group_that_was_in_use_for_too_long_is_removed_later(
-    group: Group, monkeypatch: pytest.MonkeyPatch
+    group: ControlGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy = subprocess.Popen(["sleep", "600"], preexec_fn=group.enter)
     with monkeypatch.context() as patch:
@@ -151,7 +151,7 @@ def test_a_unified_group_is_read_by_its_own_files(tmp_path: Path) -> None:
     (tmp_path / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1000000\n")
     (tmp_path / "memory.events").write_text("low 0\nmax 3\noom 1\noom_kill 1\n")
     (tmp_path / "memory.current").write_text(f"{5 * 2**20}\n")
-    group = Group(2, dict.fromkeys(("memory", "pids", "cpuacct"), tmp_path))
+    group = ControlGroup(2, dict.fromkeys(("memory", "pids", "cpuacct"), tmp_path))
     assert (group.cpu_seconds(), group.ran_out_of_memory(), group.peak_mib()) == (1.5, True, 5.0)
     (tmp_path / "memory.peak").write_text(f"{9 * 2**20}\n")
     assert group.peak_mib() == 9.0
