@@ -32,7 +32,7 @@ BODY = {"", " ", "+", "-", "\\", "\t"}
 
 
 @dataclass(frozen=True)
-class Header:
+class PatchHeader:
     """What stands above the hunks of one file."""
 
     old: str | None = None
@@ -64,13 +64,13 @@ def starts_diff(rows: list[str], i: int) -> bool:
     )
 
 
-def _read_header(rows: list[str], i: int, known: Collection[str]) -> tuple[Header, int]:
-    header = Header()
+def _read_header(rows: list[str], i: int, known: Collection[str]) -> tuple[PatchHeader, int]:
+    header = PatchHeader()
     if patch := PATCH.match(bare(rows[i])):
         return _read_patch_header(patch[1], patch[2].strip(), rows, i + 1)
     if rows[i].startswith("diff --git "):
         old, new = git_names(rows[i])
-        header, i = Header(old, new, by_git=True), i + 1
+        header, i = PatchHeader(old, new, by_git=True), i + 1
         while i < len(rows) and (match := EXTENDED.match(bare(rows[i]))):
             header, i = _extended(header, match[1], match[2], i), i + 1
     old, new = header.old, header.new
@@ -85,14 +85,14 @@ def _read_header(rows: list[str], i: int, known: Collection[str]) -> tuple[Heade
     return replace(header, old=old, new=new, created=created, deleted=deleted), i
 
 
-def _read_patch_header(kind: str, name: str, rows: list[str], i: int) -> tuple[Header, int]:
-    header = Header(name, name, created=kind == "Add", deleted=kind == "Delete", by_git=True)
+def _read_patch_header(kind: str, name: str, rows: list[str], i: int) -> tuple[PatchHeader, int]:
+    header = PatchHeader(name, name, created=kind == "Add", deleted=kind == "Delete", by_git=True)
     if i < len(rows) and (move := PATCH_MOVE.match(bare(rows[i]))):
         return replace(header, new=move[1].strip(), renamed=True), i + 1
     return header, i
 
 
-def _extended(header: Header, key: str, value: str, row: int) -> Header:
+def _extended(header: PatchHeader, key: str, value: str, row: int) -> PatchHeader:
     """The header with what one of git's extra rows says."""
     if (key.endswith("mode") or key == "index") and SPECIAL_MODE.search(value):
         kind = "a submodule" if value.endswith("160000") else "a symbolic link"
@@ -214,7 +214,7 @@ def read_diff(
     """
     edits: list[FileEdit] = []
     while True:
-        top, header = i, Header(old=named, new=named)
+        top, header = i, PatchHeader(old=named, new=named)
         if not HUNK_MARK.match(rows[i]) and starts_diff(rows, i):
             header, i = _read_header(rows, i, known)
         hunks: list[Hunk] = []
@@ -245,7 +245,7 @@ def _past_blanks(rows: list[str], i: int) -> int:
 
 
 def _file_edits(
-    header: Header, hunks: list[Hunk], top: int, known: Collection[str]
+    header: PatchHeader, hunks: list[Hunk], top: int, known: Collection[str]
 ) -> list[FileEdit]:
     row = top + 1
     changes = tuple(hunk for hunk in hunks if hunk.changes)

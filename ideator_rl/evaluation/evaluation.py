@@ -26,7 +26,14 @@ from executor.store.open import open_storage
 from executor.store.storage import Storage
 from gym_envs import find_problem
 from gym_envs.research_env import as_idea
-from ideator_rl.evaluation.figures import Drawn, Evaluation, Header, RowKind, Written, summarize
+from ideator_rl.evaluation.figures import (
+    Drawn,
+    Evaluation,
+    EvaluationHeader,
+    RowKind,
+    Written,
+    summarize,
+)
 from ideator_rl.evaluation.recipe import (
     API_ROWS,
     LIBRARY_ROW,
@@ -200,7 +207,7 @@ def figures(
             kind, model = "plugin", recipe.plugins[labels[name]].name
         ended = [outcomes[idea.idea_id] for idea in ideas]
         drawn.append(Drawn(labels.get(name, name), kind, model, ideas, ended))
-    header = Header(
+    header = EvaluationHeader(
         env=recipe.env,
         problem=executor.problem.name,
         title=executor.problem.file.title,

@@ -132,7 +132,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Header:
+class EvaluationHeader:
     """What was evaluated; `implementer` is the model that wrote the code, empty where ideas carried
     their own; `sandbox` says how code was locked in."""
 
@@ -155,7 +155,7 @@ class Header:
 class Evaluation:
     """Everything that was found: rows in the order models, library, baseline."""
 
-    header: Header
+    header: EvaluationHeader
     rows: tuple[SourceFigures, ...]
     comparisons: tuple[Comparison, ...]
 
@@ -164,7 +164,9 @@ class Evaluation:
         return self.rows[-1]
 
 
-def summarize(header: Header, drawn: Sequence[Drawn], baselines: Sequence[Outcome]) -> Evaluation:
+def summarize(
+    header: EvaluationHeader, drawn: Sequence[Drawn], baselines: Sequence[Outcome]
+) -> Evaluation:
     """Every row's figures, and the models after the first compared with the first."""
     level = statistics.fmean(outcome.reward for outcome in baselines)
     unpatched = Drawn("baseline", "baseline", "", (), baselines)

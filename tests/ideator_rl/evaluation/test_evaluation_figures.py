@@ -16,7 +16,7 @@ from executor.outside_text import clean_text
 from ideator_rl.evaluation.figures import (
     Drawn,
     Evaluation,
-    Header,
+    EvaluationHeader,
     SourceFigures,
     Written,
     curve_csv,
@@ -37,7 +37,7 @@ HOSTILE = (
     '"><a href="javascript:hit()">&lt;{{ 1234 * 9 }}{% raw %}',
     "null \0 bell \a line \u2028 override \u202e surrogate \ud800",
 )
-HEADER = Header(
+HEADER = EvaluationHeader(
     env="tiny", problem="tiny", title="Name a large number", run="eval", url="store/runs/eval",
     n=6, k=(1, 2, 6), seed=0, trial_seed=500_000, temperature=1.0, implementer="",
     sandbox="strict: bubblewrap",

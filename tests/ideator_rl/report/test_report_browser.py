@@ -18,7 +18,7 @@ from test_report import HOSTILE
 from executor.records import Idea, Outcome
 from executor.store.runs import Store
 from ideator_rl.analysis import load_run
-from ideator_rl.evaluation.figures import Drawn, Header, Written, summarize
+from ideator_rl.evaluation.figures import Drawn, EvaluationHeader, Written, summarize
 from ideator_rl.evaluation.page import render_evaluation
 from ideator_rl.report import write_report
 
@@ -90,7 +90,7 @@ def test_long_names_of_models_do_not_widen_the_page_of_an_evaluation(browser, tm
     ideas = [Written(outcome.idea_id, "text", "text", 1, 2, 0.1) for outcome in outcomes]
     names = ["m" * 99, "m" * 98, "models/" + "a-b" * 40]
     rows = [Drawn(name, "checkpoint", name, ideas, outcomes) for name in names]
-    header = Header(
+    header = EvaluationHeader(
         env="tiny", problem="tiny", title="Title", run="r" * 99, url="store/runs/eval", n=9,
         k=(1, 2, 9), seed=0, trial_seed=1, temperature=1.0, implementer="code-model",
         sandbox="strict", recipe="env: tiny\n",
