@@ -36,7 +36,7 @@ from ideator_rl.rl.objectives.signal import SignalSettings
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
-class ModelSettings(Settings, frozen=True):
+class TrainedModelSettings(Settings, frozen=True):
     """What is trained: a checkpoint folder or hub name (`path`), or the model that a warm start
     makes; `warm_start` is the path of its recipe, from this recipe's folder."""
 
@@ -117,7 +117,7 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
 
     steps: AtLeast1 = 40
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
-    model: ModelSettings = ModelSettings()
+    model: TrainedModelSettings = TrainedModelSettings()
     answer: AnswerSettings = AnswerSettings()
     prompts: PromptsSettings = PromptsSettings()
     grpo: GrpoSettings = GrpoSettings()
@@ -150,7 +150,7 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
     if (model.path is None) == (model.warm_start is None):
         raise UserError(f"{path}: model: set either `path` or `warm_start`")
     if model.warm_start is not None:
-        model = ModelSettings(warm_start=str(Path(path).parent / model.warm_start))
+        model = TrainedModelSettings(warm_start=str(Path(path).parent / model.warm_start))
     if recipe.by_turns and (recipe.answer.max_turns > 1 or recipe.grpo.staleness):
         raise UserError(
             f"{path}: executor.workers: local: trials and training take turns, so that all answers "

@@ -24,7 +24,7 @@ from ideator_rl.sft.tiny_model import TinySizes
 NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
 
 
-class ModelSettings(Settings, frozen=True):
+class StartModelSettings(Settings, frozen=True):
     """Where the model comes from, exactly one of: `architecture`, built from nothing with `sizes`;
     `path`, a checkpoint folder or hub name; `gguf`, a GGUF file or an installed package with one.
 
@@ -73,7 +73,7 @@ class WarmStartRecipe(Recipe, frozen=True, kw_only=True):
     folder: ClassVar[str] = "sft"
     determining: ClassVar[tuple[str, ...]] = ("model", "data", "training")
 
-    model: ModelSettings
+    model: StartModelSettings
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
     running: RunningSettings = RunningSettings()

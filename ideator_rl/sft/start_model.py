@@ -17,14 +17,14 @@ from executor.errors import UserError
 from ideator_rl.ideators.language_model.model_folder import EXTRA, find_model
 from ideator_rl.sft.gguf_model import find_gguf, save_gguf_model
 from ideator_rl.sft.idea_texts import Sources, make_answer
-from ideator_rl.sft.recipe import ModelSettings, WarmStartRecipe
+from ideator_rl.sft.recipe import StartModelSettings, WarmStartRecipe
 from ideator_rl.sft.tiny_model import build_model, build_tokenizer, save_checkpoint
 
 # How many of the answers that a tokenizer will read it is trained on.
 _TOKENIZER_ANSWERS = 2000
 
 
-def check_start(settings: ModelSettings) -> None:
+def check_start(settings: StartModelSettings) -> None:
     """Raises UserError where the model, or a package that it takes, is not there."""
     if missing := [name for name in ("transformers", "accelerate") if find_spec(name) is None]:
         raise UserError(f"the warm start, for the package {missing[0]}, {EXTRA}")
@@ -56,6 +56,6 @@ def make_start(recipe: WarmStartRecipe, prompt: str, sources: Sources, folder: P
     fresh.rename(folder)
 
 
-def find_start(settings: ModelSettings, folder: Path) -> Path:
+def find_start(settings: StartModelSettings, folder: Path) -> Path:
     """The checkpoint folder to load; `folder` is where `make_start` made one."""
     return folder if settings.path is None else find_model(settings.path)

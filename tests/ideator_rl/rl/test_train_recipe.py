@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from executor.errors import UserError
-from ideator_rl.rl.train_recipe import ModelSettings, TrainRecipe, read_train_recipe, run_paths
+from ideator_rl.rl.train_recipe import (
+    TrainedModelSettings,
+    TrainRecipe,
+    read_train_recipe,
+    run_paths,
+)
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -50,8 +55,8 @@ def test_what_is_wrong_is_one_line(overrides, words):
 
 def test_the_science_of_a_run_is_its_model_answers_objective_and_verl_block():
     first = TrainRecipe(env="digits", run="a", steps=1)
-    start = ModelSettings(warm_start="x/../sft/config_a.yaml")
-    elsewhere = ModelSettings(warm_start="/y/sft/config_a.yaml")
+    start = TrainedModelSettings(warm_start="x/../sft/config_a.yaml")
+    elsewhere = TrainedModelSettings(warm_start="/y/sft/config_a.yaml")
     assert (
         TrainRecipe(env="digits", run="a", model=start).science()
         == TrainRecipe(env="digits", run="a", model=elsewhere).science()
