@@ -30,7 +30,7 @@ BASELINES = 4
 
 
 @dataclass(frozen=True)
-class Result:
+class CheatResult:
     """How one trial of a cheat ended."""
 
     outcome: Outcome
@@ -44,7 +44,7 @@ class Result:
         return [line for line in lines if any(mark in line for mark in marks)]
 
 
-def complaints(cheat: Cheat, result: Result, honest: float, kind: Kind) -> list[str]:
+def complaints(cheat: Cheat, result: CheatResult, honest: float, kind: Kind) -> list[str]:
     """What is not as it should be; `honest` is the most that an honest baseline earns."""
     outcome, found = result.outcome, list(result.successes)
     if kind != ANY and outcome.status not in cheat.ends_on(kind):
@@ -68,7 +68,7 @@ class Session:
 
     kind: Kind
     baselines: tuple[float, ...]
-    results: Mapping[Cheat, tuple[Result, ...]]
+    results: Mapping[Cheat, tuple[CheatResult, ...]]
 
     @property
     def honest(self) -> float:
@@ -133,14 +133,16 @@ def try_cheats(
         code = f"{codebase[script]}\n{filled_in(cheat.changes[ANY], facts)}"
         return executor.submit_codebase(idea, {**codebase, script: code})
 
-    def result(cheat: Cheat, future: Future[Outcome]) -> Result:
+    def result(cheat: Cheat, future: Future[Outcome]) -> CheatResult:
         outcome = future.result()
-        return Result(outcome, executor.run.log(trial_key(cheat.name, outcome.seed, executor.seed)))
+        return CheatResult(
+            outcome, executor.run.log(trial_key(cheat.name, outcome.seed, executor.seed))
+        )
 
     baselines = [executor.submit_baseline(seed) for seed in range(BASELINES)]
     # The slow ones first, so that none of them runs alone at the end.
     futures = {cheat: start(cheat) for cheat in sorted(found, key=lambda cheat: not cheat.slow)}
-    results: dict[Cheat, tuple[Result, ...]] = {}
+    results: dict[Cheat, tuple[CheatResult, ...]] = {}
     for cheat, future in futures.items():
         results[cheat] = (result(cheat, future),)
         on_end()

@@ -61,7 +61,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Result:
+class IdeaResult:
     """How a sample ended."""
 
     idea_id: str
@@ -118,7 +118,7 @@ class SourceFigures:
     trial_s: float
     sampling_s: float
     best_ideas: tuple[BestIdea, ...]
-    results: tuple[Result, ...]
+    results: tuple[IdeaResult, ...]
     sampling_usd: float | None = None
 
 
@@ -212,7 +212,7 @@ def _row(drawn: Drawn, sizes: Sequence[int], baseline: float) -> SourceFigures:
         trial_s=math.fsum(outcome.duration_s for outcome in ran.values()),
         sampling_s=math.fsum(idea.seconds for idea in ideas),
         best_ideas=_best_ideas(ideas, outcomes),
-        results=tuple(Result(o.idea_id, o.status, o.reward) for o in outcomes),
+        results=tuple(IdeaResult(o.idea_id, o.status, o.reward) for o in outcomes),
         sampling_usd=_sum([idea.cost for idea in ideas]),
     )
 

@@ -21,7 +21,7 @@ from executor.records import Trial
 from executor.sandbox import Sandbox, choose
 from executor.trial.spec import TrialSpec
 from gym_envs.cheats import CHEATS
-from gym_envs.cheats.attempts import Result, complaints
+from gym_envs.cheats.attempts import CheatResult, complaints
 from gym_envs.cheats.cheat import CLASSIFIER
 from gym_envs.cheats.traps import Traps
 from tests.cheats.defences import DEFENCES, Defence
@@ -105,7 +105,10 @@ def test_without_a_defence_a_cheat_succeeds(defence: Defence, traps: Traps, expo
 
     found = [
         complaints(
-            cheat, Result(outcome_of(problem, idea, 0, trial, ""), trial.log), HONEST, CLASSIFIER
+            cheat,
+            CheatResult(outcome_of(problem, idea, 0, trial, ""), trial.log),
+            HONEST,
+            CLASSIFIER,
         )
         for trial in _two_trials(defence, lock, spec, exposed)
     ]

@@ -10,7 +10,7 @@ import pytest
 from executor import Executor, Outcome, load_problem
 from gym_envs import find_problem
 from gym_envs.cheats import CHEATS
-from gym_envs.cheats.attempts import Result, complaints, try_cheats, why_not
+from gym_envs.cheats.attempts import CheatResult, complaints, try_cheats, why_not
 from gym_envs.cheats.cheat import ANY, CLASSIFIER, LANGUAGE_MODEL, Cheat, everywhere, kind_of
 from gym_envs.cheats.traps import Traps
 from gym_envs.registration import TEMPLATE
@@ -102,5 +102,5 @@ def test_why_a_problem_cannot_be_attacked_is_said(
 )
 def test_what_gives_a_cheat_away(outcome: Outcome, log: str, complaint: str) -> None:
     cheat = Cheat("a", "Tries.", {CLASSIFIER: "x: 1 -> 2"})
-    found = complaints(cheat, Result(outcome, log), 0.95, CLASSIFIER)
+    found = complaints(cheat, CheatResult(outcome, log), 0.95, CLASSIFIER)
     assert found == ([complaint] if complaint else [])
