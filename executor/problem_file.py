@@ -18,7 +18,7 @@ RelativePath = Annotated[str, Meta(pattern=r"^[^/]")]
 Words = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
-class Run(Settings, frozen=True):
+class RunCommands(Settings, frozen=True):
     """The commands of training and candidate (`python SCRIPT`, `torchrun SCRIPT` for one process a
     GPU, or any other), and the modules whose import is free to them (the
     candidate's are the training's where none are given)."""
@@ -102,7 +102,7 @@ class ProblemFile(Settings, frozen=True):
     id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+-v[0-9]+$")]
     title: str
     task: Annotated[str, Meta(min_length=1)]
-    run: Run
+    run: RunCommands
     files: Files
     budget: TrialBudget
     reward: RewardRule

@@ -44,7 +44,7 @@ class TimeLimits:
 
 
 @dataclass(frozen=True)
-class Run:
+class WatchedRun:
     """How a watched process ended. `exit_code` is None when a limit ended it: `reason` says which
     limit of time, `excess` which other one.
 
@@ -66,7 +66,7 @@ def watch(
     meter: Meter,
     clock_start: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
-) -> Run:
+) -> WatchedRun:
     """Waits for `process`, charging its whole tree by `meter`; returns at its end or at a limit.
 
     `clock_start` is a descriptor on which the prelude writes the CPU seconds spent so far when the
@@ -91,7 +91,7 @@ def watch(
             if started is not None:
                 wall = limits.kind == "wall"
                 charged = now - started if wall else max(0.0, meter.cpu_seconds() - free)
-            run = Run(None, "", (started or now) - begun, charged, now - begun)
+            run = WatchedRun(None, "", (started or now) - begun, charged, now - begun)
             if charged > limits.seconds:
                 reason = f"the budget of {limits.seconds:g} {limits.kind} seconds was used up"
                 return replace(run, reason=reason)

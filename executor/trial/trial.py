@@ -23,7 +23,7 @@ from executor import processes
 from executor.records import Status, Trial
 from executor.sandbox import Sandbox, places
 from executor.sandbox.warm import check_servers
-from executor.sandbox.watch import Run, TimeLimits, watch
+from executor.sandbox.watch import TimeLimits, WatchedRun, watch
 from executor.sandbox.workspace import trial_folder
 from executor.trial.candidate_folder import ForbiddenEntry, NoCandidate, check_candidate
 from executor.trial.command import Command, command_line
@@ -143,7 +143,7 @@ def _examined(
         )
 
 
-def _train(half: Half) -> Run:
+def _train(half: Half) -> WatchedRun:
     spec = half.spec
     reader, writer = os.pipe()
     command = command_line(spec.entry, spec.preload, writer, half.sandbox, half.box)
@@ -174,7 +174,7 @@ def _train(half: Half) -> Run:
         )
     except OSError as error:
         os.write(half.log, f"{command.words[0]}: {error.strerror or error}\n".encode())
-        return Run(127, "", 0.0, 0.0, 0.0)
+        return WatchedRun(127, "", 0.0, 0.0, 0.0)
     finally:
         processes.end_tree(process)
         for descriptor in (reader, writer):
@@ -182,7 +182,7 @@ def _train(half: Half) -> Run:
                 os.close(descriptor)
 
 
-def _failure(run: Run, half: Half) -> tuple[Status, str] | None:
+def _failure(run: WatchedRun, half: Half) -> tuple[Status, str] | None:
     """The status and the reason of a training that did not end well."""
     if run.excess:
         return "crashed", f"training used {run.excess}"

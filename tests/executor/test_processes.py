@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from executor import processes
-from executor.sandbox.watch import Run
+from executor.sandbox.watch import WatchedRun
 from tests.executor.trials import is_alive
 
 # Its bounds are for a machine that does nothing else.
@@ -50,12 +50,12 @@ def start_host(
 
 def watched(
     folder: Path, code: str, kind: str = "cpu", seconds: float = 30.0, wall_s: float = 30.0
-) -> Run:
+) -> WatchedRun:
     host = start_host(folder, code, kind, seconds, wall_s)
     out, _ = host.communicate(timeout=60)
     run = json.loads(out)
     assert run.pop("left") == []
-    return Run(**run)
+    return WatchedRun(**run)
 
 
 def pids(folder: Path, count: int = 1) -> list[int]:
