@@ -63,7 +63,7 @@ def _is_clean(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Session:
+class CheatSession:
     """The results of cheats on one problem under one lock."""
 
     kind: Kind
@@ -118,7 +118,7 @@ def try_cheats(
     cheats: Collection[Cheat],
     facts: Mapping[str, str],
     on_end: Callable[[], None] = lambda: None,
-) -> Session:
+) -> CheatSession:
     """Runs each cheat once; those that leave something behind once more when all are through.
 
     `on_end` is called when a cheat has been tried for the first time.
@@ -150,4 +150,4 @@ def try_cheats(
     futures = {cheat: executor.submit(cheat.idea(kind, facts), seed=1) for cheat in again}
     for cheat, future in futures.items():
         results[cheat] += (result(cheat, future),)
-    return Session(kind, tuple(future.result().reward for future in baselines), results)
+    return CheatSession(kind, tuple(future.result().reward for future in baselines), results)

@@ -42,7 +42,7 @@ class StageFlow:
 
 
 @dataclass(frozen=True)
-class Session:
+class ExecutorSession:
     """One life of the executor: Unix times, and how many trials it could run at a time."""
 
     start: float
@@ -111,23 +111,23 @@ def improvement_in_sd(best: float, baseline: Spread | None) -> float | None:
     return (best - baseline.mean) / baseline.sd if baseline and baseline.sd else None
 
 
-def sessions(events: Iterable[Mapping[str, Any]]) -> tuple[Session, ...]:
+def sessions(events: Iterable[Mapping[str, Any]]) -> tuple[ExecutorSession, ...]:
     """The sessions of a run, each from its start to the last thing that it recorded."""
-    found: list[Session] = []
+    found: list[ExecutorSession] = []
     for event in events:
         if event.get("event") == "start":
-            found.append(Session(event["time"], event["time"], int(event.get("slots", 1))))
+            found.append(ExecutorSession(event["time"], event["time"], int(event.get("slots", 1))))
         elif found:
-            found[-1] = Session(found[-1].start, event["time"], found[-1].slots)
+            found[-1] = ExecutorSession(found[-1].start, event["time"], found[-1].slots)
     return tuple(found)
 
 
-def wall_seconds(lives: Iterable[Session]) -> float:
+def wall_seconds(lives: Iterable[ExecutorSession]) -> float:
     """Wall time of a run, in seconds; the time between two sessions does not count."""
     return sum(life.end - life.start for life in lives)
 
 
-def elapsed_at(unix_time: float, lives: Iterable[Session]) -> float:
+def elapsed_at(unix_time: float, lives: Iterable[ExecutorSession]) -> float:
     """Seconds of the run's own wall time that had passed at a Unix time."""
     return sum(max(0.0, min(unix_time, life.end) - life.start) for life in lives)
 

@@ -10,7 +10,7 @@ import pytest
 from executor import processes
 from executor.errors import UserError
 from executor.sandbox import SANDBOXES, Sandbox, choose, syscalls
-from gym_envs.cheats.attempts import Session
+from gym_envs.cheats.attempts import CheatSession
 from gym_envs.cheats.cheat import Cheat, Kind
 from gym_envs.cheats.traps import Traps
 from tests.cheats.runs import run_cheats
@@ -55,11 +55,11 @@ def find_lock(name: str) -> Sandbox:
 @pytest.fixture(scope="session")
 def session_of(
     request: pytest.FixtureRequest, traps: Traps, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Kind, str], Session]:
+) -> Callable[[Kind, str], CheatSession]:
     """Runs every cheat that this test run selected for a problem and a lock, all in one go."""
 
     @cache
-    def results(kind: Kind, lock: str) -> Session:
+    def results(kind: Kind, lock: str) -> CheatSession:
         selected: list[Cheat] = []
         for item in request.session.items:
             call = getattr(item, "callspec", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from executor import Executor, Problem, load_problem
 from executor.sandbox import Sandbox
-from gym_envs.cheats.attempts import Session, try_cheats
+from gym_envs.cheats.attempts import CheatSession, try_cheats
 from gym_envs.cheats.cheat import CLASSIFIER, LANGUAGE_MODEL, POLICY, Cheat, Kind
 from gym_envs.cheats.traps import Traps
 
@@ -72,7 +72,7 @@ def small_problem(kind: Kind, **overrides: object) -> Problem:
 
 def run_cheats(
     kind: Kind, cheats: Collection[Cheat], traps: Traps, folder: Path, lock: Sandbox
-) -> Session:
+) -> CheatSession:
     """Tries cheats on the small problem of a kind, two at a time."""
     problem = small_problem(kind)
     with Executor(problem, store=folder, run="cheats", slots=2, sandbox=lock) as executor:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gym_envs.cheats import CHEATS
-from gym_envs.cheats.attempts import Session
+from gym_envs.cheats.attempts import CheatSession
 from gym_envs.cheats.cheat import CLASSIFIER, KINDS, Cheat, Kind
 from tests.cheats.conftest import find_lock
 
@@ -37,7 +37,7 @@ def _cases() -> Iterator[object]:
 
 @pytest.mark.parametrize(("kind", "lock", "cheat"), list(_cases()))
 def test_a_cheat_gains_nothing(
-    kind: Kind, lock: str, cheat: Cheat, session_of: Callable[[Kind, str], Session]
+    kind: Kind, lock: str, cheat: Cheat, session_of: Callable[[Kind, str], CheatSession]
 ) -> None:
     session = session_of(kind, lock)
     results = session.results[cheat]
