@@ -31,7 +31,7 @@ from ideator_rl.evaluation.figures import (
     Evaluation,
     EvaluationHeader,
     RowKind,
-    Written,
+    WrittenIdea,
     summarize,
 )
 from ideator_rl.evaluation.recipe import (
@@ -225,8 +225,8 @@ def figures(
     return summarize(header, drawn, baselines)
 
 
-def _written(sample: Sample) -> Written:
-    return Written(
+def _written(sample: Sample) -> WrittenIdea:
+    return WrittenIdea(
         as_idea(sample.text).id,
         sample.text,
         sample.title,

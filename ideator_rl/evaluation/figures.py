@@ -36,7 +36,7 @@ SHOWN_IDEAS = 3
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenIdea:
     """An idea as it was sampled; lengths are None where no model of ours wrote it, `cost` in US
     dollars where none was paid."""
 
@@ -56,7 +56,7 @@ class Drawn:
     name: str
     kind: RowKind
     model: str
-    ideas: Sequence[Written]
+    ideas: Sequence[WrittenIdea]
     outcomes: Sequence[Outcome]
 
 
@@ -217,7 +217,7 @@ def _row(drawn: Drawn, sizes: Sequence[int], baseline: float) -> SourceFigures:
     )
 
 
-def _best_ideas(ideas: Sequence[Written], outcomes: Sequence[Outcome]) -> tuple[BestIdea, ...]:
+def _best_ideas(ideas: Sequence[WrittenIdea], outcomes: Sequence[Outcome]) -> tuple[BestIdea, ...]:
     times = Counter(idea.idea_id for idea in ideas)
     ended = {i.idea_id: (i, o) for i, o in zip(ideas, outcomes, strict=False) if o.completed}
     ranked = sorted(ended.values(), key=lambda entry: entry[1].reward, reverse=True)

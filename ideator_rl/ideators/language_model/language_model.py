@@ -30,7 +30,7 @@ MAX_CONTEXT = 32_768
 DEFAULT_MAX_TOKENS = 1024
 
 
-class Written(NamedTuple):
+class WrittenAnswer(NamedTuple):
     """The answer to one prompt, thinking included, without the marks that ended it."""
 
     row: int
@@ -109,7 +109,7 @@ class LanguageModel:
         *,
         max_tokens: int | None = None,
         temperature: float = 1.0,
-    ) -> Iterator[Written]:
+    ) -> Iterator[WrittenAnswer]:
         """One answer a prompt, see `limit`. Raises UserError when the weights do not load, and
         Closed."""
         asked = [
@@ -122,7 +122,7 @@ class LanguageModel:
             raise Closed
         for row, tokens in engine.sample(asked, temperature):
             kept = tokens[:-1] if tokens and tokens[-1] in engine.stop else tokens
-            yield Written(row, self._tokenizer.decode(kept, skip_special_tokens=True))
+            yield WrittenAnswer(row, self._tokenizer.decode(kept, skip_special_tokens=True))
 
     def close(self) -> None:
         """Frees the memory; from another thread, it also ends a `write` that is under way."""

@@ -18,7 +18,7 @@ from ideator_rl.evaluation.figures import (
     Evaluation,
     EvaluationHeader,
     SourceFigures,
-    Written,
+    WrittenIdea,
     curve_csv,
     from_json,
     summarize,
@@ -47,7 +47,9 @@ HEADER = EvaluationHeader(
 
 def drawn(name: str, texts: Sequence[str], outcomes: dict[str, Outcome], kind="checkpoint"):
     ids = {text: outcomes[text].idea_id for text in texts}
-    ideas = [Written(ids[text], text, text[:20], 4, 10 + n, 0.5) for n, text in enumerate(texts)]
+    ideas = [
+        WrittenIdea(ids[text], text, text[:20], 4, 10 + n, 0.5) for n, text in enumerate(texts)
+    ]
     return Drawn(name, kind, f"models/{name}", ideas, [outcomes[text] for text in texts])
 
 
@@ -150,7 +152,9 @@ def test_a_long_name_loses_its_middle_unless_it_would_look_like_another() -> Non
 
 def rows_of(*texts: str) -> list[Drawn]:
     ended = [Outcome(f"i{n}", "completed", 0.5, content_hash=f"{n}") for n, _ in enumerate(texts)]
-    ideas = [Written(o.idea_id, t, t, None, None, 0.0) for o, t in zip(ended, texts, strict=True)]
+    ideas = [
+        WrittenIdea(o.idea_id, t, t, None, None, 0.0) for o, t in zip(ended, texts, strict=True)
+    ]
     return [Drawn(texts[0], "checkpoint", texts[0], ideas, ended)]
 
 
@@ -170,7 +174,7 @@ def test_any_rewards_make_a_page(rewards: list[float | None], level: float) -> N
         Outcome(f"i{n}", "crashed", 0.0, "train") if r is None else Outcome(f"i{n}", "completed", r)
         for n, r in enumerate(rewards)
     ]
-    ideas = [Written(outcome.idea_id, "t", "", 1, 2, 0.1) for outcome in outcomes]
+    ideas = [WrittenIdea(outcome.idea_id, "t", "", 1, 2, 0.1) for outcome in outcomes]
     rows = [Drawn(name, "checkpoint", name, ideas, outcomes) for name in ("a", "b", "c")]
     found = summarize(HEADER, rows, [Outcome("baseline", "completed", level)])
     page = render_evaluation(found)
@@ -188,7 +192,7 @@ def test_no_name_is_a_formula_in_a_spreadsheet(begin: str) -> None:
 
 def test_what_nothing_is_known_of_is_a_dash() -> None:
     failed = [Outcome("i0", "not_implemented", 0.0, "implement")]
-    rows = [Drawn("a", "checkpoint", "a", [Written("i0", "", "", 0, 0, 0.1)], failed)]
+    rows = [Drawn("a", "checkpoint", "a", [WrittenIdea("i0", "", "", 0, 0, 0.1)], failed)]
     found = summarize(HEADER, rows, [Outcome("baseline", "completed", 1.0)])
     row: SourceFigures = found.rows[0]
     assert row.completed_mean is None and row.similarity is None and row.mean.error is None

@@ -26,7 +26,7 @@ from ideator_rl.ideators.checkpoint import (
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, propose_all
 from ideator_rl.ideators.language_model import memory
 from ideator_rl.ideators.language_model.engines import Closed
-from ideator_rl.ideators.language_model.language_model import LanguageModel, Written
+from ideator_rl.ideators.language_model.language_model import LanguageModel, WrittenAnswer
 from ideator_rl.ideators.language_model.memory import check_memory, free_memory, has_gpu
 from tests.tiny_problem import larger, make_problem
 
@@ -90,9 +90,9 @@ class Collapsed:
     def count(self, text: str) -> int:
         return len(text.split())
 
-    def write(self, prompts, seeds, **_) -> list[Written]:
+    def write(self, prompts, seeds, **_) -> list[WrittenAnswer]:
         self.asked.append(len(seeds))
-        return [Written(row, self.answer) for row in range(len(seeds))]
+        return [WrittenAnswer(row, self.answer) for row in range(len(seeds))]
 
 
 def test_a_model_that_knows_one_idea_proposes_it_once(tmp_path: Path, problem: Problem) -> None:

@@ -18,7 +18,7 @@ from test_report import HOSTILE
 from executor.records import Idea, Outcome
 from executor.store.runs import Store
 from ideator_rl.analysis import load_run
-from ideator_rl.evaluation.figures import Drawn, EvaluationHeader, Written, summarize
+from ideator_rl.evaluation.figures import Drawn, EvaluationHeader, WrittenIdea, summarize
 from ideator_rl.evaluation.page import render_evaluation
 from ideator_rl.report import write_report
 
@@ -87,7 +87,7 @@ def column(page, number):
 @pytest.mark.parametrize("width", [420, 1280])
 def test_long_names_of_models_do_not_widen_the_page_of_an_evaluation(browser, tmp_path, width):
     outcomes = [Outcome(f"i{n}", "completed", n / 9, content_hash=f"{n}") for n in range(9)]
-    ideas = [Written(outcome.idea_id, "text", "text", 1, 2, 0.1) for outcome in outcomes]
+    ideas = [WrittenIdea(outcome.idea_id, "text", "text", 1, 2, 0.1) for outcome in outcomes]
     names = ["m" * 99, "m" * 98, "models/" + "a-b" * 40]
     rows = [Drawn(name, "checkpoint", name, ideas, outcomes) for name in names]
     header = EvaluationHeader(
