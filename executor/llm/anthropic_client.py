@@ -59,7 +59,7 @@ class AnthropicClient:
 
     async def ask(self, request: Request, meter: CallMeter) -> Response:
         began = time.monotonic()
-        answer = _Answer(meter)
+        answer = _StreamedMessage(meter)
         async with failures(self._sdk, meter, self._settings, self._client.base_url):
             stream = await self._client.messages.create(**_body(request, self._settings))
             async with stream:
@@ -141,7 +141,7 @@ class _Event(msgspec.Struct):
     usage: _Usage | None = None
 
 
-class _Answer:
+class _StreamedMessage:
     """An answer as it grows; keeps the meter at what it can have cost so far."""
 
     def __init__(self, meter: CallMeter) -> None:

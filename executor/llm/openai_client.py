@@ -40,7 +40,7 @@ class OpenAIClient:
 
     async def ask(self, request: Request, meter: CallMeter) -> Response:
         began = time.monotonic()
-        answer = _Answer(meter)
+        answer = _StreamedCompletion(meter)
         async with failures(self._sdk, meter, self._settings, self._client.base_url):
             stream = await self._client.chat.completions.create(**self._body(request))
             async with stream:
@@ -122,7 +122,7 @@ class _Chunk(msgspec.Struct):
     usage: _Usage | None = None
 
 
-class _Answer:
+class _StreamedCompletion:
     """An answer as it grows."""
 
     def __init__(self, meter: CallMeter) -> None:
