@@ -110,7 +110,7 @@ def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": well_formed(text)}
 
 
-class _Usage(msgspec.Struct):
+class _MessageUsage(msgspec.Struct):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
@@ -119,7 +119,7 @@ class _Usage(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     model: str
-    usage: _Usage
+    usage: _MessageUsage
 
 
 class _Part(msgspec.Struct):
@@ -138,7 +138,7 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
     content_block: _Part | None = None
     delta: _Part | None = None
-    usage: _Usage | None = None
+    usage: _MessageUsage | None = None
 
 
 class _StreamedMessage:
@@ -188,7 +188,7 @@ class _StreamedMessage:
             seconds=seconds,
         )
 
-    def _count(self, usage: _Usage) -> None:
+    def _count(self, usage: _MessageUsage) -> None:
         """The counts of later events are totals and replace earlier ones."""
         counted = {
             "input": usage.input_tokens,

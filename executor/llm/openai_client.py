@@ -94,7 +94,7 @@ class _PromptDetails(msgspec.Struct):
     cache_write_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _CompletionUsage(msgspec.Struct):
     prompt_tokens: int
     completion_tokens: int = 0
     prompt_tokens_details: _PromptDetails | None = None
@@ -119,7 +119,7 @@ class _Chunk(msgspec.Struct):
 
     choices: list[_Choice] = []
     model: str | None = None
-    usage: _Usage | None = None
+    usage: _CompletionUsage | None = None
 
 
 class _StreamedCompletion:
@@ -184,7 +184,7 @@ def split_thinking(text: str) -> tuple[str, str]:
     return before.lstrip().removeprefix("<think>").strip(), after.lstrip()
 
 
-def _counted(usage: _Usage) -> Usage:
+def _counted(usage: _CompletionUsage) -> Usage:
     """OpenAI's `prompt_tokens` include what came from the cache or went into it."""
     details = usage.prompt_tokens_details or _PromptDetails()
     read = believable(details.cached_tokens or 0)
