@@ -32,7 +32,7 @@ GATHER_S = 0.05
 
 
 @dataclass
-class _Request:
+class _WaitingRequest:
     asked: Asked
     temperature: float
     answer: asyncio.Future[TokenOutput]
@@ -54,7 +54,7 @@ class TransformersServer:
         self._pad = tokenizer.pad_token_id
         self._seeds = random.Random(config.seed)
         self._steps: int | None = None
-        self._waiting: list[_Request] = []
+        self._waiting: list[_WaitingRequest] = []
         self._serving: asyncio.Task[None] | None = None
         self._model_in_use = asyncio.Lock()
 
@@ -80,7 +80,7 @@ class TransformersServer:
         seed = sampling_params.get("seed")
         if seed is None:
             seed = self._seeds.getrandbits(63)
-        request = _Request(
+        request = _WaitingRequest(
             Asked(list(prompt_ids), max(1, min(most, room)), seed),
             sampling_params["temperature"],
             asyncio.get_running_loop().create_future(),
@@ -106,7 +106,7 @@ class TransformersServer:
                             request.answer.set_exception(error)
         self._serving = None
 
-    def _run(self, batch: list[_Request], loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, batch: list[_WaitingRequest], loop: asyncio.AbstractEventLoop) -> None:
         answers = sample(
             self._model,
             [request.asked for request in batch],
