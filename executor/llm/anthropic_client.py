@@ -117,12 +117,12 @@ class _MessageUsage(msgspec.Struct):
     cache_creation_input_tokens: int | None = None
 
 
-class _Message(msgspec.Struct):
+class _MessageStart(msgspec.Struct):
     model: str
     usage: _MessageUsage
 
 
-class _Part(msgspec.Struct):
+class _ContentPart(msgspec.Struct):
     """A content block, the beginning of one or what is added to it."""
 
     type: str | None = None
@@ -135,9 +135,9 @@ class _Event(msgspec.Struct):
     """What is read of the stream's events; all else is left out."""
 
     type: str
-    message: _Message | None = None
-    content_block: _Part | None = None
-    delta: _Part | None = None
+    message: _MessageStart | None = None
+    content_block: _ContentPart | None = None
+    delta: _ContentPart | None = None
     usage: _MessageUsage | None = None
 
 
