@@ -175,6 +175,10 @@ if world > 1:
 """
 
 
+class OutOfTime(RuntimeError):
+    """A run was ended before it could say how fast it is."""
+
+
 class Run(NamedTuple):
     """Tokens a second, and the share of the time that went to waiting for data."""
 
@@ -215,24 +219,26 @@ def compare(
         gpu: the card's name, for the peak that MFU is a share of.
         gpus: how many train; 0 for the processor.
         seconds: of each run, after its first step.
-        within_s: wall time for all of it; a round that would not fit is left out.
+        within_s: wall time for all of it; a later round that does not fit is left out.
 
     Raises:
-        RuntimeError: a run failed, or there was no time for one round.
+        OutOfTime: there was no time for one round.
+        RuntimeError: a run failed.
     """
     end = time.monotonic() + (within_s or float("inf"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lay_out(folder, problem.codebase)
         facts = config_of(folder)
-        pairs = []
+        pairs: list[list[Run]] = []
         for _ in range(rounds):
-            begun = time.monotonic()
-            pairs.append(
-                tuple(measure(folder, script, gpus, seconds, facts, end) for script in SCRIPTS)
-            )
-            # What was compiled is cached for the next round.
-            if time.monotonic() + 0.8 * (time.monotonic() - begun) > end:
+            try:
+                pairs.append(
+                    [measure(folder, script, gpus, seconds, facts, end) for script in SCRIPTS]
+                )
+            except OutOfTime:
+                if not pairs:
+                    raise
                 break
         ours, plain = (max(runs, key=lambda run: run.rate) for runs in zip(*pairs, strict=True))
     result: dict[str, object] = {
@@ -333,7 +339,7 @@ def output_of(command: list[str], folder: Path, env: dict[str, str], end: float)
     try:
         printed, said = process.communicate(timeout=None if left == float("inf") else max(1, left))
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"{command[-1]} was still running at the end of its time") from None
+        raise OutOfTime(f"{command[-1]} was still running at the end of its time") from None
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """What a training needs of a box, one stage after the other; runs in the box, beside model.py.
 
-    STAGES=all DEVICE=cuda python first_steps.py      # a line of JSON a stage, failures included
+    STAGES=all DEVICE=cuda BACKEND=inductor python first_steps.py     # a line of JSON a stage
 
 A stage that fails does not keep the others from being tried. STAGES is `start`, which compiles
 nothing, `few`, which leaves out the model, or `all`.
@@ -15,6 +15,7 @@ import time
 
 ON_GPU = os.environ["DEVICE"] == "cuda"
 DEVICE = os.environ["DEVICE"]
+BACKEND = os.environ["BACKEND"]  # of torch.compile
 BEGUN = time.perf_counter()
 
 
@@ -84,7 +85,7 @@ def import_triton():
 def compile_function():
     import torch
 
-    twice = torch.compile(lambda x: torch.nn.functional.gelu(x * 2 + 1).sum())
+    twice = torch.compile(lambda x: torch.nn.functional.gelu(x * 2 + 1).sum(), backend=BACKEND)
     x = torch.randn(4096, device=DEVICE)
     found, exact = twice(x).item(), torch.nn.functional.gelu(x * 2 + 1).sum().item()
     assert abs(found - exact) < 1e-2 * abs(exact) + 1e-2, (found, exact)
@@ -101,7 +102,7 @@ def train_once():
     if ON_GPU:
         torch.set_float32_matmul_precision("high")
     model = GPT(config).to(DEVICE)
-    forward = torch.compile(model, backend=os.environ["MODEL_BACKEND"])
+    forward = torch.compile(model, backend=BACKEND)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     shape = (config.micro_batch_size, config.block_size + 1)
     idx_BT = torch.randint(config.vocab_size, shape, device=DEVICE)

@@ -22,10 +22,9 @@ if found["gpus"]:
     card = torch.cuda.get_device_properties(0)
     found |= {"card": card.name, "memory_gb": round(card.total_memory / 2**30, 1)}
     found |= {"capability": f"{card.major}.{card.minor}", "processors": card.multi_processor_count}
-    found |= {"nccl": ".".join(map(str, torch.cuda.nccl.version()))}
 print(json.dumps(found))
 """
-_QUERY = "driver_version,power.limit,clocks.max.sm,pcie.link.gen.max,pcie.link.width.max"
+_QUERY = "driver_version,power.limit"
 
 
 def facts() -> dict[str, Any]:
@@ -48,13 +47,13 @@ def facts() -> dict[str, Any]:
 
 
 def driver() -> str:
-    """The driver, and the card's limits, in nvidia-smi's words; empty without one."""
+    """The first GPU's driver and limit of power, in nvidia-smi's words; empty without one."""
     if (program := shutil.which("nvidia-smi")) is None:
         return ""
     command = [program, f"--query-gpu={_QUERY}", "--format=csv,noheader"]
     with suppress(subprocess.TimeoutExpired):
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S)
-        return done.stdout.strip() if done.returncode == 0 else ""
+        return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
     return ""
 
 

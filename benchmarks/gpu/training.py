@@ -12,7 +12,7 @@ def measure(at: Setting) -> Section:
 
     problem = trials.nanogpt(at)
     allotted = at.left()
-    seconds, rounds = (0.5, 1) if at.tiny else (max(5.0, min(20.0, 0.08 * allotted)), 2)
+    seconds, rounds = (0.5, 1) if at.tiny else (max(5.0, min(20.0, 0.06 * allotted)), 2)
     found = compare(problem, at.card, at.gpus, seconds, rounds, within_s=allotted)
     figures = [
         Figure("nanogpt-1gpu: tokens a second", f"{found['tokens_a_second']:,}"),

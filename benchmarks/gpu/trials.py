@@ -76,8 +76,10 @@ def spec_of(
     seconds = max(1.0, seconds)
     return replace(
         spec,
+        # Where the machine has other work, a short time on the wall is hardly any.
+        budget_kind="cpu" if at.tiny else "wall",
         budget_seconds=seconds,
-        wall_limit=seconds,
+        wall_limit=max(seconds, at.left()) if at.tiny else seconds,
         startup_seconds=max(10.0, at.left()),
         examine_seconds=max(10.0, at.left()),
     )

@@ -16,6 +16,7 @@ import pytest
 from executor.data.script import load_script
 from executor.errors import UserError
 from executor.sandbox import choose
+from tests.executor.trials import marked
 
 from gpu import command, report
 from gpu.cards import bfloat16_peak
@@ -23,6 +24,7 @@ from gpu.corpus import Sizes, make_corpus
 from gpu.examination import whole_s
 from gpu.refused_calls import refused_calls
 from gpu.setting import Figure, Section, Setting, Skipped
+from nanogpt_train import OutOfTime, output_of
 
 ROOT = Path(__file__).parents[2]
 NANOGPT = ROOT / "gym_envs" / "nanogpt"
@@ -39,6 +41,7 @@ def at(tmp_path: Path) -> Setting:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_dry_run_measures_every_section_through_the_true_code(tmp_path: Path) -> None:
     words = ["benchmarks/gpu.py", "--device", "cpu", "--tiny", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
@@ -230,3 +233,13 @@ def test_without_a_strict_sandbox_the_next_best_is_taken_and_said(
     monkeypatch.setattr(command, "choose", strictly)
     sandbox, remarks = command.best_sandbox()
     assert str(sandbox) == "none" and "best-effort: a strict sandbox cannot" in remarks[0]
+
+
+def test_a_run_that_hangs_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    code = "import os, time\nif os.fork(): open('started', 'w')\ntime.sleep(600)"
+    begun = time.monotonic()
+    with pytest.raises(OutOfTime, match="was still running at the end of its time"):
+        output_of([sys.executable, "-c", code], tmp_path, {"IN": str(tmp_path)}, begun + 1.0)
+    assert (tmp_path / "started").exists() and marked(tmp_path) == []
+    with pytest.raises(RuntimeError, match="no such card"):
+        output_of([sys.executable, "-c", "exit('no such card')"], tmp_path, {}, begun + 60)
