@@ -35,7 +35,7 @@ from executor.sandbox import Level, Sandbox, choose, choose_ahead
 from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
 from executor.store.runs import Store
-from executor.store.threads import in_thread
+from executor.store.threads import in_thread, in_threads
 from executor.trial_keys import BASELINE, check_idea_id, repeat_seed, trial_key
 from executor.workers.local import LocalWorkers, local_slots
 
@@ -103,8 +103,11 @@ class Executor:
         self.run = self.store.run(run)
         self._lock = self.run.lock()
         try:
-            begin(self.run, problem, seed, self._asked)
-            self._budget = RunBudget(self.run, max_ideas, max_seconds)
+            # What was used before is counted meanwhile: a store may be far away.
+            with concurrent.futures.ThreadPoolExecutor(1) as beside:
+                used = beside.submit(RunBudget, self.run, max_ideas, max_seconds)
+                begin(self.run, problem, seed, self._asked)
+                self._budget = used.result()
             sandbox_text = str(self.sandbox)
             self._session = SessionClock(self.run, self.slots, sandbox_text)
             self.run.record("start", slots=self.slots, problem=problem.name, sandbox=sandbox_text)
@@ -279,9 +282,8 @@ class Executor:
             return
         self._background.close(self._close_parts)
         try:
-            self._session.keep()
             self.run.record("stop")
-            self.run.flush()
+            in_threads(lambda keep: keep(), [self._session.keep, self.run.flush])
         finally:
             self._lock.release()
 
@@ -304,7 +306,8 @@ class Executor:
 
     async def _adopt(self) -> None:
         """Starts what another process left in the store."""
-        await in_thread(self._session.keep_at_times)
+        if self._session.is_due():
+            await in_thread(self._session.keep)
         await in_thread(self.run.flush)
         async for key, idea, final in left_in(self.run, self._seen):
             outcome = self._submit(idea, repeat_seed(key), 0, None, final=final)

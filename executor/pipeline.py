@@ -106,6 +106,9 @@ class Pipeline:
             if not clock.expired():
                 raise
             return cancelled(self._problem, way.idea, way.asked.seed, str(self._budget))
+        if self._session.is_due():
+            # Beside the outcome, which does not depend on it.
+            way.write(self._session.keep)
         return await in_thread(self._keep_outcome, way, outcome)
 
     async def _executed(self, way: _Way, made: Implementation | None) -> Outcome:
@@ -227,7 +230,6 @@ class Pipeline:
     def _keep_outcome(self, way: _Way, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
         self._run.write_outcome(way.key, outcome)
-        self._session.keep_at_times()
         self._run.record("finished", key=way.key, status=outcome.status, reward=outcome.reward)
         if outcome.detail.startswith(IMPLAUSIBLE):
             self._run.record("implausible", key=way.key, detail=outcome.detail)

@@ -6,7 +6,7 @@
 
 begin(run, problem, seed=0, sandbox="strict")     # refuses a run of other conditions
 session = SessionClock(run, slots=4, sandbox=str(sandbox))
-session.keep_at_times()                           # and keep() at the end
+session.keep()                                    # whenever it `is_due`, and at the end
 read_start(run).reward.in_words()                 # "the accuracy"
 """
 
@@ -61,7 +61,7 @@ def begin(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> None:
     here = RunStart(problem.name, problem.version, seed, problem.file.reward)
     kept = read_start(run)
     if kept is None:
-        if any(run.outcome(key) is not None for key in run.trials()):
+        if run.outcomes(run.trials()):
             raise StoreError(
                 f"the run {run.name} has outcomes and no {START}: it was begun by another version "
                 "of this program, or the file was lost; choose another run name"
@@ -110,7 +110,6 @@ class SessionClock:
             self._kept_s = round(time.monotonic() - self._begun, 3)
             self._run.keep_numbered(SECONDS, self._number, SessionSeconds(self._kept_s))
 
-    def keep_at_times(self) -> None:
-        """For those who come often: what was kept just now is good enough."""
-        if time.monotonic() - self._begun - self._kept_s > _OFTEN_S:
-            self.keep()
+    def is_due(self) -> bool:
+        """Whether to keep it again: for those who come often, what was kept just now will do."""
+        return time.monotonic() - self._begun - self._kept_s > _OFTEN_S

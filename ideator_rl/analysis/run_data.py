@@ -25,7 +25,7 @@ from executor.records import Idea, Outcome
 from executor.run_records import RunSession, RunStart, read_sessions, read_start
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
-from executor.store.threads import in_threads
+from executor.store.threads import THREADS, in_threads
 from executor.trial_keys import BASELINE
 from ideator_rl.analysis.confirmed import (
     Confirmation,
@@ -192,14 +192,20 @@ def load_run(run: RunFolder) -> RunData:
     keys, start = run.trials(), read_start(run)
     if not keys and start is None:
         raise UserError(f"{run.url} holds no run; check the store and the run's name")
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(THREADS) as threads:
         reading = [threads.submit(read_requests, run, asker) for asker in ASKERS]
         recipe, logged = threads.submit(run.recipe), threads.submit(run.events)
         steps = threads.submit(open_storage(run.url).read, METRICS)
+        sessions, plans = threads.submit(read_sessions, run), threads.submit(read_plans, run)
+        outcomes = threads.submit(run.outcomes, keys)
+        whose, other_runs = (
+            threads.submit(winners_of, run),
+            threads.submit(confirmed_elsewhere, run),
+        )
         # A run has one problem, and its trials need the same of a machine.
         gpus = threads.submit(lambda: next((job.gpus for job in map(run.job, keys) if job), 0))
     requests = [asked for read in reading for asked in read.result()]
-    ended, events = run.outcomes(keys), logged.result()
+    ended, events = outcomes.result(), logged.result()
     slot_s = trial_seconds(events)
     unpatched_keys = [key for key, outcome in ended.items() if outcome.idea_id == BASELINE]
     baseline = {ended[key].seed: ended[key] for key in unpatched_keys}
@@ -209,7 +215,6 @@ def load_run(run: RunFolder) -> RunData:
     def read_trial(key: str) -> TrialData:
         return _trial(run, key, ended[key], unpatched, slot_s.get(key, 0.0), asked=bool(requests))
 
-    whose = winners_of(run)
     trials = in_threads(read_trial, [key for key in ended if ended[key].idea_id != BASELINE])
     trials.sort(key=lambda trial: (trial.finished_at, trial.key))
     return RunData(
@@ -217,8 +222,8 @@ def load_run(run: RunFolder) -> RunData:
         url=run.url,
         recipe=clean(recipe.result() or "", MAX_TEXT_CHARS),
         start=start,
-        sessions=tuple(read_sessions(run)),
-        plans=tuple(read_plans(run)),
+        sessions=tuple(sessions.result()),
+        plans=tuple(plans.result()),
         trials=tuple(trials),
         baseline=dict(sorted(baseline.items())),
         baseline_s=baseline_s,
@@ -227,9 +232,9 @@ def load_run(run: RunFolder) -> RunData:
         steps=parse_steps((steps.result() or b"").decode(errors="replace")),
         requests=tuple(requests),
         gpus=gpus.result(),
-        winners_of=whose,
+        winners_of=whose.result(),
         # Those that confirm have nothing confirmed themselves.
-        elsewhere=() if whose else tuple(map(load_run, confirmed_elsewhere(run))),
+        elsewhere=() if whose.result() else tuple(map(load_run, other_runs.result())),
     )
 
 
