@@ -35,7 +35,7 @@ BATCH, STARTS = 10, 3
 RECIPE = """
 env: {folder}
 run: {kind}
-store: {folder}/store
+store: {folder}/{kind}
 {writers}
 search: {{method: best_of_n, epoch_size: {batch}, pipeline: continuous}}
 budget: {{ideas: {ideas}}}
@@ -106,7 +106,7 @@ def searches(ideas: int) -> dict[str, float]:
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_text(text)
         asked = WRITERS.format(llm=f"api: openai, base_url: '{server.url}/v1'")
-        replayed = WRITERS.format(llm=f"api: replay, recording: {folder}/store/runs/llm")
+        replayed = WRITERS.format(llm=f"api: replay, recording: {folder}/llm/runs/llm")
         return (
             measure(folder, "library", ideas)
             | measure(folder, "llm", ideas, asked)

@@ -72,7 +72,10 @@ class Bucket:
         self.url = url.rstrip("/")
         try:
             options = _OPTIONS.get(self.url.partition("://")[0], {})
-            self._files, self._root = fsspec.core.url_to_fs(self.url, **options)
+            # A listing that is kept may be old: others write, too.
+            self._files, self._root = fsspec.core.url_to_fs(
+                self.url, use_listings_cache=False, **options
+            )
         except (ImportError, ValueError) as error:
             raise StoreError(f"the store {url} cannot be opened: {_line(error)}") from None
         if getattr(self._files, "async_impl", False):
@@ -80,7 +83,6 @@ class Bucket:
         self._logs: dict[str, bytes] = {}
         self._unsaved: set[str] = set()
         self._appending, self._flushing = threading.Lock(), threading.Lock()
-        self._listing = threading.Lock()
         self._given_up, self._rests_until = "", 0.0
         self._patience_s = OPEN_PATIENCE_S
         self._advice = "check its address and your credentials, or choose another with --store"
@@ -130,10 +132,7 @@ class Bucket:
 
     def list(self, path: str) -> list[str]:
         try:
-            # The file system keeps listings: what another thread asked for before may be old.
-            with self._listing:
-                self._files.invalidate_cache()
-                found = self._ask("read", self._files.ls, path, answers=_MISSING, detail=False)
+            found = self._ask("read", self._files.ls, path, answers=_MISSING, detail=False)
         except _MISSING:
             return []
         names = (name.rstrip("/").rpartition("/")[2] for name in found)
@@ -149,7 +148,6 @@ class Bucket:
             if f"{self._root}/{name}".startswith(prefix):
                 del self._logs[name]
                 self._unsaved.discard(name)
-        self._files.invalidate_cache()
         with suppress(*_MISSING):
             remove = partial(self._files.rm, recursive=True)
             self._ask("written", remove, path, answers=_MISSING)
@@ -177,7 +175,6 @@ class Bucket:
         """Seconds since a file was written, by the store's own clock; 0 when it is gone."""
         probe = f"{path}.{uuid.uuid4().hex}"
         self.write(probe, b"")
-        self._files.invalidate_cache()
         modified = partial(self._ask, "read", self._files.modified, answers=_MISSING)
         try:
             return (modified(probe) - modified(path)).total_seconds()
