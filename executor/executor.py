@@ -104,12 +104,13 @@ class Executor:
         self._lock = self.run.lock()
         try:
             # What was used before is counted meanwhile: a store may be far away.
-            with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            with concurrent.futures.ThreadPoolExecutor(2) as beside:
                 used = beside.submit(RunBudget, self.run, max_ideas, max_seconds)
+                session = beside.submit(SessionClock, self.run)
                 begin(self.run, problem, seed, self._asked)
-                self._budget = used.result()
+            self._budget, self._session = used.result(), session.result()
             sandbox_text = str(self.sandbox)
-            self._session = SessionClock(self.run, self.slots, sandbox_text)
+            self._session.begin(self.slots, sandbox_text)
             self.run.record("start", slots=self.slots, problem=problem.name, sandbox=sandbox_text)
         except BaseException:
             self._lock.release()

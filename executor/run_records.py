@@ -5,7 +5,8 @@
 <run>/seconds/000.json     wall seconds of that session so far
 
 begin(run, problem, seed=0, sandbox="strict")     # refuses a run of other conditions
-session = SessionClock(run, slots=4, sandbox=str(sandbox))
+session = SessionClock(run)                       # its time begins
+session.begin(slots=4, sandbox=str(sandbox))
 session.keep()                                    # whenever it `is_due`, and at the end
 read_start(run).reward.in_words()                 # "the accuracy"
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from executor.clock import now
@@ -59,9 +61,11 @@ def begin(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> None:
     """Keeps what a new run is about. Raises StoreError for one whose stored outcomes were measured
     under other conditions."""
     here = RunStart(problem.name, problem.version, seed, problem.file.reward)
-    kept = read_start(run)
+    with ThreadPoolExecutor(1) as beside:
+        trials = beside.submit(run.trials)
+        kept = read_start(run)
     if kept is None:
-        if run.outcomes(run.trials()):
+        if run.outcomes(trials.result()):
             raise StoreError(
                 f"the run {run.name} has outcomes and no {START}: it was begun by another version "
                 "of this program, or the file was lost; choose another run name"
@@ -98,11 +102,14 @@ def seconds_used(run: RunFolder) -> float:
 class SessionClock:
     """Keeps how long this session has lasted. Threads may share it."""
 
-    def __init__(self, run: RunFolder, slots: int, sandbox: str) -> None:
+    def __init__(self, run: RunFolder) -> None:
         self._run, self._begun = run, time.monotonic()
         self._number = max(run.kept_numbered(SESSIONS, RunSession), default=-1) + 1
         self._turn, self._kept_s = threading.Lock(), 0.0
-        run.keep_numbered(SESSIONS, self._number, RunSession(now(), slots, sandbox))
+
+    def begin(self, slots: int, sandbox: str) -> None:
+        """Keeps that there is this session."""
+        self._run.keep_numbered(SESSIONS, self._number, RunSession(now(), slots, sandbox))
 
     def keep(self) -> None:
         # A shorter time must not be put over a longer one.

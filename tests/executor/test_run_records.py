@@ -62,8 +62,10 @@ def test_outcomes_of_unknown_conditions_are_one_clear_line(problem: Problem, sto
 def test_every_session_has_a_record_of_its_own(tmp_path: Path) -> None:
     run = Store(tmp_path).run("first")
     for number in range(3):
-        SessionClock(run, number + 1, "none")
+        SessionClock(run).begin(number + 1, "none")
     (tmp_path / "runs/first/sessions/000.json").unlink()
     (tmp_path / "runs/first/sessions/notes.json").write_text("no record")
-    SessionClock(run, 4, "none").keep()
+    session = SessionClock(run)
+    session.begin(4, "none")
+    session.keep()
     assert [session.slots for session in read_sessions(run)] == [2, 3, 4]

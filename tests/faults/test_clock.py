@@ -37,7 +37,8 @@ def test_a_jump_in_a_session_neither_eats_nor_grants_seconds(
 ) -> None:
     run = Store(tmp_path).run("first")
     for jump in (ahead, -ahead):
-        session = SessionClock(run, 1, "none")
+        session = SessionClock(run)
+        session.begin(1, "none")
         time.sleep(0.2)
         set_clock(monkeypatch, jump)
         session.keep()
