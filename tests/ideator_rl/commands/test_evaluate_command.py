@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from executor import Executor, Idea, Store, load_problem
-from ideator_rl.evaluation.samples import sample_seed
-from ideator_rl.ideators.checkpoint import CheckpointIdeator
+from executor import Store
 from tests.ideator_rl.command_line import (
     command,
     ideator_rl,
@@ -24,7 +22,6 @@ from tests.ideator_rl.command_line import (
     wait_until_gone,
 )
 from tests.llm_servers import Reply, serve
-from tests.tiny_problem import larger
 
 FILES = {"ideas.jsonl", "results.json", "curve.csv", "report.html", "recipe.yaml"}
 ASK = ("evaluate", "--env", "tiny", "--model", "runs/one/model", "--prompt", "brief")
@@ -292,35 +289,3 @@ def test_a_checkpoint_drives_a_search(workplace: Path) -> None:
     shutil.rmtree(workplace / "store/runs/first/ideas/001-002")
     assert ideator_rl(workplace, *words).code == 0
     assert [run.idea(idea.id) for idea in ideas] == ideas
-
-
-def test_prompts_show_ideas_of_a_run_and_the_same_ones_again(workplace: Path) -> None:
-    with Executor(
-        load_problem(workplace / "tiny"), store=workplace / "store", run="old", sandbox="none"
-    ) as executor:
-        outcomes = executor.execute(Idea(name, larger(n)) for name, n in (("a", 20), ("b", 30)))
-    assert [outcome.reward for outcome in outcomes] == [20, 30]
-    words = ("-n", "2", "-k", "1", "--max-tokens", "16", "--out", "results", "--prompts.shown", "1")
-    words += ("--prompts.kind", "best", "--archive", "store/runs/old")
-    words += ("--executor.baseline_seeds", "1")
-    evaluated(workplace, *words)
-    kept = workplace / "results/prompts.json"
-    assert json.loads(kept.read_text()) == {"ideas": ["b"]}
-    texts = [sample["text"] for sample in samples(workplace)]
-    plain = samples_of_first_prompt(workplace)
-    assert texts[:2] != plain[:2]
-    told = mistake(workplace, *ASK, *words[:-4], "--archive", "store/runs/none", "--out", "other")
-    assert "archive: store/runs/none is no run of this version of tiny" in told
-    assert not (workplace / "other").exists()
-    told = mistake(workplace, *ASK, "--prompts.kind", "puct", "--out", "other")
-    assert "archive: prompts of the kinds random, best and puct show ideas of this run" in told
-
-
-def samples_of_first_prompt(workplace: Path) -> list[str]:
-    model = CheckpointIdeator.load(
-        str(workplace / "runs/one/model"),
-        load_problem(workplace / "tiny"),
-        prompt="brief",
-        max_tokens=16,
-    )
-    return [idea.text for _, idea in sorted(model.sample([sample_seed(0, n) for n in range(2)]))]
