@@ -212,6 +212,17 @@ def test_the_rules_hold_for_the_code_of_a_plugin(
     assert made.diff != "of its own"
 
 
+def test_an_implementer_of_the_baseline_alone_is_refused_before_a_search_on_parents(
+    search: Callable[..., Done],
+) -> None:
+    words = ("--implementer.kind", "plugin", "--implementer.name", "somebodys_parts:Implementer")
+    done = search(*words, "--implementer.options.changes", "{}", "--search.base", "parent")
+    assert done.code == 2 and done.err.splitlines()[-1].startswith(
+        "ideator-rl: search.base: parent: the implementer somebodys_parts:Implementer changes the "
+        "baseline only"
+    )
+
+
 def test_what_is_no_codebase_ends_the_run_in_one_line(tmp_path: Path) -> None:
     problem = load_problem(make_workplace(tmp_path) / "tiny")
     implementer = PluginImplementer(named("Implementer", changes={}), problem)

@@ -180,3 +180,35 @@ def test_ideas_in_words_are_executed_from_a_file(tmp_path: Path) -> None:
         asked = len(server.asked)
         assert ideator_rl(tmp_path, *words, "--implementer", "config.yaml", **KEYS).out == done.out
         assert len(server.asked) == asked
+
+
+def build_on_parents(asked: Asked) -> Reply:
+    """Ideas that raise the value that their parent has, and code that finds it where it is."""
+    told = asked.system + asked.text
+    if "You are a machine-learning researcher" in told:
+        values = [int(n) for n in re.findall(r"^\+value = (\d+)$", asked.text, re.MULTILINE)]
+        number = (values[-1] if values else 10) + 10
+        return Reply(f"[Experiment] Set value to {number}.\n[Code Changes] value\n[End]\n")
+    number = int(re.findall(r"Set value to (\d+)", asked.text)[-1])
+    [there] = re.findall(r"^value = (\d+)$", told, re.MULTILINE)
+    return Reply(BLOCK.format(old=f"value = {there}", new=f"value = {number}"))
+
+
+def test_code_and_ideas_build_on_the_codebase_of_a_parent(tmp_path: Path) -> None:
+    with serve("openai", build_on_parents) as server:
+        extra = sections("openai", server).replace("llm, llm", "llm, samples: 1, llm")
+        make_workplace(tmp_path, extra)
+        words = ("search", "--config", "config.yaml", "--json", "--search.method", "sequential")
+        words += ("--search.base", "parent", "--budget.ideas", "4", "--confirm.top", "0")
+        done = ideator_rl(tmp_path, *words, **KEYS)
+        assert done.code == 0, done.err
+        asked = [one.text for one in server.asked]
+    run = Store(tmp_path / "store").run("first")
+    ideas = [run.idea(f"{n:03d}-000") for n in range(4)]
+    assert [idea.base for idea in ideas] == ["", "000-000", "001-000", "002-000"]
+    assert [run.outcome(idea.id).reward for idea in ideas] == [20, 30, 40, 50]
+    assert "-value = 40\n+value = 50\n" in run.base_diff("003-000")
+    assert "-value = 10\n+value = 50\n" in run.diff("003-000")
+    # Who has the idea is shown the change, and who writes the code is shown the code, as quoted.
+    assert sum("Your ideas change what idea 1 made of the codebase" in text for text in asked) == 3
+    assert json.loads(done.out)["best"]["reward"] == 50
