@@ -26,6 +26,7 @@ from executor.data.prepared import PreparedData, prepared_data
 from executor.data.script import modules_below
 from executor.edits import EditError, set_assignments
 from executor.edits.paths import is_editable, is_frozen
+from executor.edits.regions import frozen_lines, mistake_in_marks
 from executor.errors import ProblemError
 from executor.problem_file import Files, ProblemFile
 from executor.settings import FieldError, convert, to_dict
@@ -228,7 +229,17 @@ def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None
         codebase = set_assignments(codebase, file.hyperparameters, editable=file.files.editable)
     except EditError as error:
         raise ProblemError(f"{path}: hyperparameters: {error}") from None
+    if file.files.regions:
+        _check_regions(path, codebase, file.files.regions)
     return Problem(path, file, codebase, evaluate)
+
+
+def _check_regions(toml: Path, codebase: Mapping[str, str], marks: tuple[str, str]) -> None:
+    for name, text in codebase.items():
+        if wrong := mistake_in_marks(text, marks):
+            raise ProblemError(f"{toml.parent}: {name} {wrong}")
+    if all(frozen_lines(text, marks) is None for text in codebase.values()):
+        raise ProblemError(f"{toml}: files.regions: no file has a line with {marks[0]}")
 
 
 def _set_field(raw: dict, dotted: object, value: object) -> None:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from executor.settings import AtLeast0, AtLeast1, Positive, Scalar, Settings
 
 RelativePath = Annotated[str, Meta(pattern=r"^[^/]")]
+Mark = Annotated[str, Meta(min_length=1, pattern=r"^[^\n]*$")]
 Words = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
@@ -31,11 +32,19 @@ class RunCommands(Settings, frozen=True):
 
 class Files(Settings, frozen=True):
     """Patterns of paths, and by how many KiB of compressed text an idea may make the codebase grow:
-    enough to write any method, too little to carry answers or weights."""
+    enough to write any method, too little to carry answers or weights. `regions` are the texts of
+    two marks: in a file that has them, an idea may change nothing but the lines between."""
 
     editable: Words
     frozen: tuple[str, ...] = ()
     added_kib: AtLeast0 = 16
+    regions: tuple[Mark, Mark] | None = None
+
+    @property
+    def editable_in_words(self) -> str:
+        """What may be changed, for prompts."""
+        between = f" (only between the lines {' and '.join(self.regions)})" if self.regions else ""
+        return ", ".join(self.editable) + between
 
 
 class Resources(Settings, frozen=True):
@@ -75,6 +84,26 @@ class Data(Settings, frozen=True):
     of: str = ""
 
 
+class Imported(Settings, frozen=True):
+    """Where the problem is another framework's, as `envs import` writes it (docs/importing.md).
+
+    `program` is a file of the codebase, `evaluator` one of the folder `peer/`. With `examined` the
+    evaluator runs in the examiner and reaches the program over a pipe; else both run in one box.
+    `exceptions` says whether a trial counts although the program raised while it was evaluated.
+    `cascade` holds the thresholds between stages, and is empty where there are none; `options` are
+    further arguments of the evaluator; `features` are metrics that no mean counts.
+    """
+
+    kind: Literal["openevolve", "shinka"]
+    program: RelativePath
+    evaluator: RelativePath
+    examined: bool
+    exceptions: Literal["rejected", "allowed"] = "rejected"
+    cascade: tuple[float, ...] = ()
+    options: dict[str, Scalar] = {}
+    features: tuple[str, ...] = ()
+
+
 class RewardRule(Settings, frozen=True):
     """`metric` is one that the examination returns, or `charged_s`, what the training was charged;
     `at_most` are upper bounds of metrics; above one of them the reward is `failure`. `plausible` is
@@ -111,6 +140,7 @@ class ProblemFile(Settings, frozen=True):
     resources: Resources = Resources()
     data: Data = Data()
     hyperparameters: dict[str, Scalar] = {}
+    imported: Imported | None = None
 
     @property
     def data_of(self) -> str:

@@ -71,7 +71,7 @@ def problem_prompt(
     return _PROMPT.substitute(
         title=file.title,
         task=file.task.strip(),
-        editable=", ".join(file.files.editable),
+        editable=file.files.editable_in_words,
         frozen=", ".join(file.files.frozen) or "(nothing)",
         seconds=f"{file.budget.seconds:g}",
         kind=file.budget.kind,

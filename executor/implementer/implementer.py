@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from executor.edits import EditError, ForbiddenEdit, apply_edits, canonical_diff
+from executor.edits.regions import frozen_changes
 from executor.implementer.added_text import too_much_added
 from executor.problem import Problem
 from executor.records import Idea, Implementation, Outcome, Turn
@@ -112,12 +113,15 @@ def _told(error: EditError) -> str:
 def finished(
     problem: Problem, files: Mapping[str, str], base: Mapping[str, str] | None = None
 ) -> Implementation:
-    """A patched tree as an implementation, unless it carries more than an idea may.
+    """A patched tree as an implementation, unless it carries more than an idea may, or changes a
+    frozen line.
 
     Every patched codebase passes here, also those of language models. However many ideas a tree
     comes from, it may not add more to the baseline than one idea may.
     """
-    if wrong := too_much_added(problem, files):
+    marks = problem.file.files.regions
+    wrong = frozen_changes(problem.codebase, files, marks) if marks else ""
+    if wrong := wrong or too_much_added(problem, files):
         return Implementation("rejected", detail=wrong)
     return Implementation(
         "completed",

@@ -287,7 +287,7 @@ def problem_text(problem: Problem, base: Mapping[str, str] | None = None) -> str
         "problem",
         title=file.title,
         task=file.task.strip(),
-        editable=", ".join(file.files.editable),
+        editable=file.files.editable_in_words,
         frozen=", ".join(file.files.frozen) or "(none)",
         seconds=f"{file.budget.seconds:g}",
         kind={"cpu": "processor", "wall": "wall-clock"}[file.budget.kind],

@@ -19,6 +19,7 @@ from gym_envs import find_problem, problem_paths
 from gym_envs.registration import TEMPLATE, gymnasium_id
 from ideator_rl.check.card import CARD
 from ideator_rl.check.check import check_environment
+from ideator_rl.commands.envs_import import add_import
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.terminal import say, say_json, warn
 
@@ -46,6 +47,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     new = actions.add_parser("new", help="a folder with a small problem that works, to change")
     new.add_argument("name", help="its name, e.g. my-problem; the folder is made here")
     new.set_defaults(execute=new_environment)
+
+    add_import(actions)
 
     prepare = actions.add_parser("prepare", help="make a problem's data")
     prepare.add_argument("env", help="name, id or folder")

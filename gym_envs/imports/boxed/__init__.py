@@ -1,0 +1,1 @@
+"""What runs in a box of an imported problem: copied there, so nothing here imports the project."""
