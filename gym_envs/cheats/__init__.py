@@ -17,6 +17,7 @@ from gym_envs.cheats import (
     frames,
     heldout,
     host,
+    imported,
     injection,
     leftovers,
     logits,
@@ -62,4 +63,5 @@ CHEATS: tuple[Cheat, ...] = (
     *shared_kernel.CHEATS,
     *counters.CHEATS,
     *leftovers.CHEATS,
+    *imported.CHEATS,
 )

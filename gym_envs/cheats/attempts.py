@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from executor import Executor, Outcome, Problem
 from executor.edits.paths import is_editable
 from executor.outside_text import clean_text
+from executor.problem import IMPLAUSIBLE
 from executor.trial_keys import trial_key
 from gym_envs.cheats.cheat import (
     ANY,
+    PROGRAM,
     SECRET_NUMBER,
     SECRET_WORD,
     SUCCESS,
@@ -27,6 +29,8 @@ from gym_envs.cheats.cheat import (
 )
 
 BASELINES = 4
+# Nothing is known of how a cheat has to end there, but that it earns nothing.
+UNKNOWN: tuple[Kind, ...] = (ANY, PROGRAM)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,11 @@ class CheatResult:
 def complaints(cheat: Cheat, result: CheatResult, honest: float, kind: Kind) -> list[str]:
     """What is not as it should be; `honest` is the most that an honest baseline earns."""
     outcome, found = result.outcome, list(result.successes)
-    if kind != ANY and outcome.status not in cheat.ends_on(kind):
+    if kind == PROGRAM and outcome.detail.startswith(IMPLAUSIBLE):
+        return [f"only the bound of plausible rewards stopped it: {outcome.detail}"]
+    if kind == PROGRAM and not outcome.completed:
+        return []  # the evaluator has refused it
+    if kind not in UNKNOWN and outcome.status not in cheat.ends_on(kind):
         found.append(f"it ended as {outcome.status}: {outcome.detail}")
     if outcome.reward > honest:
         found.append(f"its reward is {outcome.reward:.4f}, an honest one at most {honest:.4f}")
@@ -90,7 +98,7 @@ class CheatSession:
 
 def applicable(executor: Executor, cheats: Collection[Cheat]) -> tuple[Kind, list[Cheat]]:
     """The kind of the executor's problem, and the cheats that can be tried on it."""
-    kind = kind_of(executor.problem.codebase)
+    kind = PROGRAM if executor.problem.file.imported else kind_of(executor.problem.codebase)
     if kind == ANY and why_not(executor.problem):
         return kind, []
     return kind, [cheat for cheat in cheats if kind in cheat.changes]
@@ -113,6 +121,18 @@ def _script(problem: Problem) -> str:
     return scripts[0] if first in ("python", "torchrun") and scripts else ""
 
 
+def _with_code(problem: Problem, code: str) -> dict[str, str]:
+    """The codebase with code at the end of its script, or of what may change in its program."""
+    imported, marks = problem.file.imported, problem.file.files.regions
+    script = imported.program if imported else _script(problem)
+    above, mark, below = problem.codebase[script], "", ""
+    if marks and marks[1] in above:
+        lines = above.split("\n")
+        end = max(number for number, line in enumerate(lines) if marks[1] in line)
+        above, mark, below = "\n".join(lines[:end]), "\n", "\n".join(lines[end:])
+    return {**problem.codebase, script: f"{above}\n{code}{mark}{below}"}
+
+
 def try_cheats(
     executor: Executor,
     cheats: Collection[Cheat],
@@ -127,11 +147,10 @@ def try_cheats(
 
     def start(cheat: Cheat) -> Future[Outcome]:
         idea = cheat.idea(kind, facts)
-        if kind != ANY:
+        if kind not in UNKNOWN:
             return executor.submit(idea)
-        codebase, script = executor.problem.codebase, _script(executor.problem)
-        code = f"{codebase[script]}\n{filled_in(cheat.changes[ANY], facts)}"
-        return executor.submit_codebase(idea, {**codebase, script: code})
+        code = filled_in(cheat.changes[kind], facts)
+        return executor.submit_codebase(idea, _with_code(executor.problem, code))
 
     def result(cheat: Cheat, future: Future[Outcome]) -> CheatResult:
         outcome = future.result()
@@ -146,7 +165,7 @@ def try_cheats(
     for cheat, future in futures.items():
         results[cheat] = (result(cheat, future),)
         on_end()
-    again = [cheat for cheat in found if cheat.repeats and kind != ANY]
+    again = [cheat for cheat in found if cheat.repeats and kind not in UNKNOWN]
     futures = {cheat: executor.submit(cheat.idea(kind, facts), seed=1) for cheat in again}
     for cheat, future in futures.items():
         results[cheat] += (result(cheat, future),)

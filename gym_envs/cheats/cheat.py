@@ -23,13 +23,15 @@ from typing import Literal
 
 from executor.records import Idea, Status
 
-Kind = Literal["classifier", "language model", "policy", "any"]
+Kind = Literal["classifier", "language model", "policy", "program", "any"]
 Changes = Mapping[Kind, str]
 
 CLASSIFIER: Kind = "classifier"
 LANGUAGE_MODEL: Kind = "language model"
 POLICY: Kind = "policy"
 ANY: Kind = "any"
+# The program of an imported problem.
+PROGRAM: Kind = "program"
 KINDS: tuple[Kind, ...] = (CLASSIFIER, LANGUAGE_MODEL, POLICY)
 
 COMPLETED: frozenset[Status] = frozenset({"completed"})

@@ -34,8 +34,8 @@ def check_environment(
     then the cheats, where the sandbox is strict.
     """
     problem = executor.problem
-    for text, holds in guarantees(executor.sandbox):
-        say(_guarantee(text, holds))
+    for promise in _promises(executor):
+        say(promise)
     atoms = load_library(problem.library) if problem.library.is_file() else []
     baselines, outcomes = run_library(executor, atoms, seeds)
 
@@ -53,9 +53,15 @@ def check_environment(
         checks += [row.held for row in rows]
         card = replace(card, cheats=rows)
     held = all(checks)
-    verdict = "all checks hold" if held else f"{checks.count(False)} failed"
-    say(f"\n{problem.name}: {verdict}{'' if card.cheats else '; no attack was tried'}")
+    say(f"\n{problem.name}: {_verdict(checks, attacked=bool(card.cheats))}")
     return held, card
+
+
+def _verdict(checks: Collection[bool], *, attacked: bool) -> str:
+    failed = list(checks).count(False)
+    if failed:
+        return f"{failed} failed" + ("" if attacked else "; not attacked")
+    return "all checks hold" if attacked else "not attacked; the other checks hold"
 
 
 def _card(
@@ -78,12 +84,26 @@ def _card(
         startup_s=[outcome.startup_s for outcome in completed],
         train_s=[outcome.train_s for outcome in completed],
         examine_s=[outcome.examine_s for outcome in completed],
-        guarantees=[_guarantee(text, held) for text, held in guarantees(executor.sandbox)],
+        guarantees=_promises(executor),
         ideas=[
             IdeaRow(atom.id, o.status, atom.expect, o.reward if o.completed else None)
             for atom, o in zip(atoms, outcomes, strict=True)
         ],
     )
+
+
+def _promises(executor: Executor) -> list[str]:
+    """What holds on this machine, and of an imported problem what cannot hold."""
+    promises = [_guarantee(text, holds) for text, holds in guarantees(executor.sandbox)]
+    if imported := executor.problem.file.imported:
+        text = (
+            "code of an idea cannot write its own score: the score is computed in another process"
+        )
+        promises.append(_guarantee(text, imported.examined))
+        counted = imported.examined and imported.exceptions == "rejected"
+        text = "no score leaves out calls in which the program raised an exception"
+        promises.append(_guarantee(text, counted))
+    return promises
 
 
 def _guarantee(text: str, holds: bool) -> str:
@@ -171,8 +191,7 @@ def _cheats_gain_nothing(executor: Executor, cheats: Collection[Cheat]) -> list[
         say("the cheats are not tried: without a strict sandbox they would harm this machine")
         return []
     # Attacks are imported where they are tried, and nowhere else.
-    from gym_envs.cheats.attempts import applicable, try_cheats, why_not
-    from gym_envs.cheats.cheat import ANY
+    from gym_envs.cheats.attempts import UNKNOWN, applicable, try_cheats, why_not
     from gym_envs.cheats.traps import Traps
 
     # A store of their own: what they reach for on this machine is part of their text.
@@ -195,7 +214,7 @@ def _cheats_gain_nothing(executor: Executor, cheats: Collection[Cheat]) -> list[
         outcome, found = results[-1].outcome, session.complaints(cheat)
         if found:
             _say(False, f"cheat {cheat.name}: {_quoted('; '.join(found))}")
-        expected = " or ".join(sorted(cheat.ends_on(kind))) if kind != ANY else "any"
+        expected = " or ".join(sorted(cheat.ends_on(kind))) if kind not in UNKNOWN else "any"
         rows.append(CheatRow(cheat.name, expected, outcome.status, outcome.reward, not found))
     if not rows:
         say(f"no cheat was tried: {why_not(executor.problem) or 'none knows this problem'}")
