@@ -1,6 +1,6 @@
 """Between the stubs of an evaluator and the candidate: carries messages, and counts exceptions.
 
-    with Relay(candidate) as relay:
+    with Relay(candidate, "program.py") as relay:
         evaluate(relay.program_path)
     relay.exceptions, relay.failure
 

@@ -1,6 +1,6 @@
 """Values as bytes: plain data by value, everything else by handle. Nothing is pickled.
 
-    wire = Wire("a")                         # one side; the other is Wire("b", …)
+    wire = Wire("evaluator", describe, stub)    # one side; the other has another name
     wire.decode(wire.encode([1, (2.0, "x")]))
 
 Plain are None, booleans, numbers, texts, bytes, lists, tuples, sets, dictionaries and NumPy arrays
@@ -28,6 +28,16 @@ MAX_BYTES = 2**30
 # By their exact type, which is quick; the isinstance() below are for the rest.
 _AS_THEY_ARE = (type(None), bool, int, float, str)
 _ITERABLE = {list: "list", tuple: "tuple"}
+# What reading bytes of anybody's may raise.
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    struct.error,
+)
 Stub = Callable[[str, dict], object]
 
 
@@ -65,7 +75,7 @@ class Wire:
             header = json.loads(message[4 : 4 + length])
             buffer = memoryview(message)[4 + length :]
             value, rest = self._unpack(header, buffer, 0)
-        except (ValueError, TypeError, KeyError, IndexError, RecursionError, struct.error) as error:
+        except _MALFORMED as error:
             raise BadMessage(f"not a message: {type(error).__name__}") from None
         if len(rest):
             raise BadMessage("not a message: bytes are left over")
