@@ -26,8 +26,8 @@ from executor.llm.open import open_llm
 from executor.records import Implementation
 from gym_envs import find_problem
 from ideator_rl.ideators.library import default_values, idea_text, load_library
-from ideator_rl.overrides import parse_overrides
-from ideator_rl.recipe import LLMImplementerSettings, load_recipe
+from ideator_rl.recipe.overrides import parse_overrides
+from ideator_rl.recipe.recipe import LLMImplementerSettings, load_recipe
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 from executor.trial.command import TORCHRUN
 
 from gpu.cards import bfloat16_peak

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from executor.errors import ProblemError, StoreError, UserError
     from executor.executor import Executor
     from executor.implementer.implementer import Implementer
-    from executor.problem import Problem, load_problem
+    from executor.problem.problem import Problem, load_problem
     from executor.records import Idea, Implementation, Outcome
     from executor.scheduler import Workers
     from executor.store.runs import Store

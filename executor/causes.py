@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from executor.errors import StoreError
 from executor.llm.secrets import without_keys
-from executor.outside_text import clean_line, clean_text
 from executor.store.threads import in_thread
+from executor.text.outside_text import clean_line, clean_text
 
 if TYPE_CHECKING:
     from executor.store.runs import RunFolder

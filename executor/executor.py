@@ -21,14 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from executor.background import Background
 from executor.budget import RunBudget
 from executor.causes import keep_cause, watched
 from executor.errors import ExecutorClosed, UserError
 from executor.implementer.implementer import DirectImplementer, Implementer, finished
 from executor.left_work import left_in
 from executor.pipeline import Pipeline
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Implementation, Outcome
 from executor.run_records import SessionClock, begin
 from executor.sandbox import Level, Sandbox, choose, choose_ahead
@@ -36,6 +35,7 @@ from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
 from executor.store.runs import Store
 from executor.store.threads import in_thread, in_threads
+from executor.tasks.background import Background
 from executor.trial_keys import BASELINE, check_idea_id, repeat_seed, trial_key
 from executor.workers.local import LocalWorkers, local_slots
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from executor.data.prepared import PreparedData
-from executor.outside_text import clean_line
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Outcome, Trial
+from executor.text.outside_text import clean_line
 from executor.trial.spec import TrialSpec
 
 LONGEST_DETAIL = 2000

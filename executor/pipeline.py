@@ -23,7 +23,7 @@ from executor.data.prepared import PreparedData
 from executor.errors import UserError
 from executor.implementer.implementer import Implementer
 from executor.outcomes import cancelled, outcome_of, trial_spec
-from executor.problem import IMPLAUSIBLE, Problem
+from executor.problem.problem import IMPLAUSIBLE, Problem
 from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.run_records import SessionClock
 from executor.sandbox import Level, meets
@@ -31,7 +31,7 @@ from executor.scheduler import Scheduler
 from executor.store.runs import RunFolder, Store
 from executor.store.storage import Lock
 from executor.store.threads import in_thread
-from executor.task_group import task_group
+from executor.tasks.task_group import task_group
 from executor.trial_keys import check_idea_id, trial_key
 
 _LOCK_POLL_S = 0.1

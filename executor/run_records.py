@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 from executor.clock import now
 from executor.errors import StoreError
-from executor.problem import Problem
-from executor.problem_file import RewardRule
+from executor.problem.problem import Problem
+from executor.problem.problem_file import RewardRule
 from executor.sandbox import Level, meets
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from string import Template
 
-from executor.outside_text import clean_line
-from executor.problem import MAX_FILE_BYTES, Problem
-from executor.quoted import QUOTED, quoted, quoted_line
+from executor.problem.problem import MAX_FILE_BYTES, Problem
 from executor.records import Outcome
+from executor.text.outside_text import clean_line
+from executor.text.quoted import QUOTED, quoted, quoted_line
 
 # Characters of an idea, and of the reason why one failed, that others are shown.
 LONGEST_IDEA, LONGEST_REASON = 20_000, 1000

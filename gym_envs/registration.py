@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from executor.errors import ProblemError
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 
 NAMESPACE = "research"
 _HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
-from ideator_rl.exits import Parser, exit_with
+from ideator_rl.terminal.exits import Parser, exit_with
 
 # Each command, and its module in `commands/`.
 COMMANDS = {

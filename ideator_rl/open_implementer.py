@@ -14,9 +14,9 @@ from executor.implementer.implementer import DirectImplementer, Implementer
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.store.runs import RunFolder
-from ideator_rl.plugin_implementer import PluginImplementer
-from ideator_rl.plugins import PluginSettings
-from ideator_rl.recipe import DirectImplementerSettings, ImplementerSettings
+from ideator_rl.plugins.implementer import PluginImplementer
+from ideator_rl.plugins.plugins import PluginSettings
+from ideator_rl.recipe.recipe import DirectImplementerSettings, ImplementerSettings
 
 
 def open_implementer(

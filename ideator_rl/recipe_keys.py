@@ -15,10 +15,10 @@ from msgspec import NODEFAULT, Meta
 
 from executor.settings import Settings, members
 from ideator_rl.evaluation.recipe import EvaluationRecipe
-from ideator_rl.recipe import COMMANDS, Recipe, SearchRecipe
+from ideator_rl.recipe.recipe import COMMANDS, Recipe, SearchRecipe
 from ideator_rl.rl.train_recipe import TrainRecipe
 from ideator_rl.sft.recipe import WarmStartRecipe
-from ideator_rl.terminal import say
+from ideator_rl.terminal.terminal import say
 
 KINDS: tuple[type[Recipe], ...] = (SearchRecipe, TrainRecipe, WarmStartRecipe, EvaluationRecipe)
 _COMMON = """\

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from executor.errors import UserError
-from executor.outside_text import clean_line
 from executor.settings import to_dict
-from ideator_rl.recipe import Recipe, TrackingSettings
+from executor.text.outside_text import clean_line
+from ideator_rl.recipe.recipe import Recipe, TrackingSettings
 
 LONGEST_LINE = 500
 

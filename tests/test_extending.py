@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from executor import Store
-from ideator_rl.kept_plugins import PLUGINS, UNPACKAGED, PluginPackages
+from ideator_rl.kept.plugins import PLUGINS, UNPACKAGED, PluginPackages
 from tests.ideator_rl.command_line import Done, ideator_rl
 from tests.tiny_problem import make_problem
 
@@ -197,7 +197,7 @@ from executor.cluster.remote import start_executor
 from gym_envs import find_problem
 from ideator_rl.open_executor import plugin_workers
 from ideator_rl.open_implementer import open_implementer
-from ideator_rl.plugins import PluginSettings
+from ideator_rl.plugins.plugins import PluginSettings
 
 noted = PluginSettings("noted", {"file": str(Path("trials.txt").absolute())})
 with connected():

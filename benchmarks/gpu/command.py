@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from executor.errors import UserError
-from executor.outside_text import clean_line
 from executor.sandbox import Sandbox, choose
+from executor.text.outside_text import clean_line
 
 from gpu import (
     compile_in_box,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.data.prepared import PreparedData
-from executor.outside_text import clean_line
+from executor.text.outside_text import clean_line
 
 from gpu import trials
 from gpu.refused_calls import refused_calls

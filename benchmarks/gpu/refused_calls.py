@@ -27,7 +27,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox import Box, Limits, box_uid, namespaces, seccomp
 from executor.sandbox.call_numbers import NUMBERS
 from executor.sandbox.rlimits import set_rlimits

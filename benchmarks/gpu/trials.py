@@ -15,9 +15,9 @@ from pathlib import Path
 
 from executor.data.prepared import PreparedData
 from executor.outcomes import trial_spec
-from executor.outside_text import clean_line
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 from executor.records import Job, Trial
+from executor.text.outside_text import clean_line
 from executor.trial.spec import TrialSpec
 from executor.workers.local import LocalWorkers
 

@@ -21,7 +21,7 @@ from executor.errors import RunInUse, UserError
 from executor.executor import Executor
 from executor.implementer.implementer import Implementer
 from executor.llm.records import LLMError
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Outcome
 from executor.sandbox import Level, choose
 from executor.scheduler import Workers

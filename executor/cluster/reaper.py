@@ -23,7 +23,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from executor import processes
+from executor.processes import processes
 from executor.workers.slot_process import sweep
 
 # Inherited by all that the caller starts, but for slots and boxes, which end by themselves.

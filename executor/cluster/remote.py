@@ -21,7 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from executor.cluster.actor import ActorSettings, ExecutorActor, OpenImplementer, OpenWorkers
 from executor.data.prepared import data_root
 from executor.errors import ExecutorClosed, ExecutorLost, UserError
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Outcome
 from executor.sandbox import Level
 

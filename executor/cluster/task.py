@@ -21,12 +21,12 @@ from typing import Any, TypeVar
 
 import ray
 
-from executor.background import Background
 from executor.data.prepared import prepared_data
 from executor.errors import ProblemError, UserError
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Trial
 from executor.sandbox import Sandbox, choose
+from executor.tasks.background import Background
 from executor.trial.spec import TrialSpec
 from executor.workers.slot_process import SlotProcess, new_folder, sweep
 

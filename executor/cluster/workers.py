@@ -24,7 +24,7 @@ from ray.exceptions import RayError, RayTaskError
 from executor.cluster.task import Needs, NodeUnfit, run_trial_here, start_slot_here
 from executor.data.prepared import data_root
 from executor.errors import UserError
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Job, Trial
 from executor.sandbox import Sandbox
 from executor.trial.spec import TrialSpec

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 
-from executor.problem import Problem
+from executor.problem.problem import Problem
 
 KIB = 1024
 

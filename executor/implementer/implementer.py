@@ -1,6 +1,6 @@
 """An idea becomes a patched codebase.
 
->>> from executor.problem import load_problem
+>>> from executor.problem.problem import load_problem
 >>> made = apply_idea(load_problem("gym_envs/digits"), "learning_rate: 0.005 -> 0.05")
 >>> made.status, sorted(made.files)         # `made.diff` is the canonical git diff
 ('completed', ['model.py', 'serve.py', 'train.py'])
@@ -15,7 +15,7 @@ from typing import Protocol
 from executor.edits import EditError, ForbiddenEdit, apply_edits, canonical_diff
 from executor.edits.regions import frozen_changes
 from executor.implementer.added_text import too_much_added
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Implementation, Outcome, Turn
 
 LONGEST_DETAIL = 10_000

@@ -35,10 +35,10 @@ from executor.llm.records import (
     Request,
     Response,
 )
-from executor.outside_text import clean_line
-from executor.problem import MAX_FILE_BYTES, Problem
-from executor.quoted import QUOTED, quoted
+from executor.problem.problem import MAX_FILE_BYTES, Problem
 from executor.records import Idea, Implementation, Outcome, Turn
+from executor.text.outside_text import clean_line
+from executor.text.quoted import QUOTED, quoted
 
 EditFormat = Literal["blocks", "diff", "whole"]
 

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 
-from executor.outside_text import clean_line
+from executor.text.outside_text import clean_line
 
 # How a variable or a setting is called that holds a secret.
 SECRET_NAME = re.compile(

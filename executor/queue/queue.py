@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from executor.edits.errors import EditError
 from executor.edits.paths import normal_path
 from executor.errors import DamagedRecord
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Trial
 from executor.sandbox import Level
 from executor.settings import Scalar, convert

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 from executor.errors import DamagedRecord, UserError
 from executor.outcomes import trial_spec
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.queue.entries import WorkerEntry, join, leave, update
 from executor.queue.queue import Queue, QueuedJob, QueuedProblem, damaged, open_queues, poll_s
 from executor.records import Job, Trial

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 
 from executor.errors import StoreError, UserError
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.queue.entries import WorkerEntry, living_workers
 from executor.queue.queue import Queue, QueuedJob, QueuedProblem, poll_s
 from executor.records import Job, Trial

@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
 from executor.sandbox.machine_facts import covers
 from executor.sandbox.visible import (

@@ -5,8 +5,8 @@
     group.cpu_seconds(), group.peak_mib(), group.ran_out_of_memory()
     group.remove()
 
-Groups have the names of `executor.owned_names`: `remove_own()` removes what this process could not
-remove at once, `remove_stale()` what a killed one left, wherever in the tree it ran.
+Groups are named by `executor.processes.owned_names`: `remove_own()` removes what this process
+could not remove at once, `remove_stale()` what a killed one left, wherever in the tree it ran.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from executor.owned_names import PREFIX, has_no_owner, owned_name
+from executor.processes.owned_names import PREFIX, has_no_owner, owned_name
 
 ROOT = Path("/sys/fs/cgroup")
 _MIB = 2**20

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import cache
 
 from executor.errors import UserError
-from executor.processes import LINUX
+from executor.processes.processes import LINUX
 from executor.sandbox.bubblewrap import find_binary
 from executor.sandbox.sandbox import LEVELS, Level, Sandbox, SandboxName
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.box import Limits
 from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.workspace import used_mib

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.box import Box, Limits
 from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.meter import Meter

@@ -14,8 +14,8 @@ from functools import cache, partial
 from itertools import count
 from typing import Literal, get_args
 
-from executor import processes
-from executor.owned_names import owned_name
+from executor.processes import processes
+from executor.processes.owned_names import owned_name
 from executor.records import Record
 from executor.sandbox import bubblewrap, cgroup, namespaces, seccomp, syscalls
 from executor.sandbox.box import DATA, TOOLS, WORK, Box

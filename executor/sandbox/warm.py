@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.warm_fork import LOCKED_IN, ForkJob
 
 _SCRIPT = Path(__file__).with_name("warm_server.py")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox import cgroup, namespaces, rlimits, syscalls
 
 # The descriptor on which a fork reports: its pid, that it is locked in, how it ended, a line each.

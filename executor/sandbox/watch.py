@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.meter import Meter
 
 POLL_S = 0.05

@@ -17,10 +17,10 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from executor.errors import DamagedRecord
-from executor.outside_text import clean_line
 from executor.records import Record
 from executor.settings import convert
 from executor.store.storage import Storage
+from executor.text.outside_text import clean_line
 
 S = TypeVar("S", bound="StrictRecord")
 _LONGEST_REASON = 200

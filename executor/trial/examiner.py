@@ -29,8 +29,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from executor import processes
 from executor.data.script import Script, load_script
+from executor.processes import processes
 from executor.records import Status
 from executor.sandbox.meter import Meter
 from executor.sandbox.watch import TimeLimits, watch

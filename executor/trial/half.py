@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from executor.processes import Process
+from executor.processes.processes import Process
 from executor.sandbox import Box, Sandbox, box_uid, open_group, start
 from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.meter import Meter

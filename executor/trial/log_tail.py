@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from executor.outside_text import clean_line, clean_text
+from executor.text.outside_text import clean_line, clean_text
 
 LOG_BYTES = 256 * 1024
 LONGEST_REASON = 500

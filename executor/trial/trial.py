@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from executor import processes
+from executor.processes import processes
 from executor.records import Status, Trial
 from executor.sandbox import Sandbox, places
 from executor.sandbox.warm import check_servers

@@ -18,7 +18,7 @@ import signal
 import sys
 from pathlib import Path
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox import Sandbox, cgroup
 from executor.sandbox.gpu_driver import make_device_nodes
 from executor.sandbox.warm import ServerDied, stop_servers

@@ -18,8 +18,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from executor import processes
-from executor.owned_names import PREFIX, has_no_owner, owned_name
+from executor.processes import processes
+from executor.processes.owned_names import PREFIX, has_no_owner, owned_name
 from executor.records import Trial
 from executor.sandbox import Sandbox
 from executor.sandbox.cgroup import remove_stale

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from executor import Executor, Outcome, Problem
 from executor.edits.paths import is_editable
-from executor.outside_text import clean_text
-from executor.problem import IMPLAUSIBLE
+from executor.problem.problem import IMPLAUSIBLE
+from executor.text.outside_text import clean_text
 from executor.trial_keys import trial_key
 from gym_envs.cheats.cheat import (
     ANY,

@@ -13,7 +13,7 @@ import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
-from executor.problem_file import Imported
+from executor.problem.problem_file import Imported
 from executor.settings import convert
 from gym_envs.imports import boxed
 from gym_envs.imports.examination import evaluation_settings

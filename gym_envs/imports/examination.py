@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from executor.problem_file import Imported
+from executor.problem.problem_file import Imported
 from executor.settings import convert
 from gym_envs.imports.boxed import stand_ins
 from gym_envs.imports.boxed.evaluation import Result, Settings, evaluated

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from executor.errors import UserError
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 from gym_envs.imports.data import LEFT_OUT, PEER, digest_of
 from gym_envs.imports.peer import MARKS, Peer, imported_names
 from gym_envs.imports.settings_found import ideas_yaml

@@ -4,7 +4,8 @@
     max(data.ideas, key=lambda trial: trial.reward).text
 
 Only trials with an outcome are here; the others are counted. Texts are cut to a bound and cleaned,
-see `executor.outside_text`: every one can be written as UTF-8, and holds nothing that is not seen.
+see `executor.text.outside_text`: every one can be written as UTF-8, and holds nothing that is not
+seen.
 """
 
 from __future__ import annotations

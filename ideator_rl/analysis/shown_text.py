@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from executor.outside_text import clean_line, clean_text
 from executor.records import Idea
+from executor.text.outside_text import clean_line, clean_text
 
 MAX_LOG_LINES = 40
 MAX_LOG_BYTES = 6_000

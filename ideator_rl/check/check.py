@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from gymnasium.utils.env_checker import check_env
 
 from executor import Executor, Idea, Outcome
-from executor.outside_text import clean_line
 from executor.sandbox import guarantees
+from executor.text.outside_text import clean_line
 from executor.trial_keys import BASELINE
 from gym_envs import ResearchEnv
 from ideator_rl.check.card import Card, CheatRow, IdeaRow, this_machine
 from ideator_rl.ideators.library import Atom, default_values, idea_text, load_library
-from ideator_rl.progress import counting, progress
-from ideator_rl.terminal import say
+from ideator_rl.terminal.progress import counting, progress
+from ideator_rl.terminal.terminal import say
 
 if TYPE_CHECKING:
     from gym_envs.cheats.cheat import Cheat

@@ -14,10 +14,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from executor.outside_text import clean_line, clean_text
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Outcome
 from executor.store.decisions import StrictRecord
+from executor.text.outside_text import clean_line, clean_text
 from ideator_rl.claims.foreign_row import ForeignRow, metrics_of
 from ideator_rl.ideators.ideator import Executed
 

@@ -14,8 +14,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from executor.outside_text import clean_line
 from executor.settings import Settings, convert
+from executor.text.outside_text import clean_line
 
 # The names of a column elsewhere, the better ones first, by ours.
 NAMES: Mapping[str, tuple[str, ...]] = {

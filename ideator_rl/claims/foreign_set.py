@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 from executor.errors import UserError
-from executor.outside_text import clean_line
-from executor.processes import how_it_ended, start
+from executor.processes.processes import how_it_ended, start
 from executor.settings import FieldError
+from executor.text.outside_text import clean_line
 from ideator_rl.claims.foreign_row import KNOWN_NAMES, ForeignRow, parse_row
 from ideator_rl.hub import fetch_files, is_name, require_datasets
 

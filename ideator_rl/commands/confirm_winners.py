@@ -9,15 +9,15 @@ from dataclasses import replace
 from executor import Executor, Idea, Outcome, Problem
 from executor.store.runs import RunFolder
 from ideator_rl.analysis.confirmed import Confirmation, Plan, keep_link
-from ideator_rl.kept_recipe import keep_recipe
+from ideator_rl.kept.recipe import keep_recipe
 from ideator_rl.open_executor import open_executor
-from ideator_rl.progress import progress
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.report.report import write_report
 from ideator_rl.search.confirmation import confirm
 from ideator_rl.search.loop import SearchResult
 from ideator_rl.search.other_problem import carried, other_recipe
-from ideator_rl.terminal import warn
+from ideator_rl.terminal.progress import progress
+from ideator_rl.terminal.terminal import warn
 from ideator_rl.tracking import Tracker
 
 # The least time that an executor takes.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from executor import Executor, Problem, load_problem
 from executor.data.prepared import prepare_data, verify_data
 from executor.errors import UserError
-from executor.outside_text import clean_line
 from executor.store.open import open_storage
+from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem, problem_paths
 from gym_envs.registration import TEMPLATE, gymnasium_id
@@ -21,7 +21,7 @@ from ideator_rl.check.card import CARD
 from ideator_rl.check.check import check_environment
 from ideator_rl.commands.envs_import import add_import
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
-from ideator_rl.terminal import say, say_json, warn
+from ideator_rl.terminal.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
     from gym_envs.cheats.cheat import Cheat

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from executor.errors import UserError
-from ideator_rl.terminal import say, warn
+from ideator_rl.terminal.terminal import say, warn
 
 
 def add_import(actions: argparse._SubParsersAction) -> None:

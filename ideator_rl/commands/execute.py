@@ -13,13 +13,12 @@ import yaml
 
 from executor import Executor, Idea, Outcome, Store
 from executor.errors import UserError
-from executor.outside_text import clean_line
+from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.open_executor import open_executor
-from ideator_rl.progress import counting, outcome_line
-from ideator_rl.recipe import (
+from ideator_rl.recipe.recipe import (
     DirectImplementerSettings,
     ExecutorSettings,
     LocalWorkersSettings,
@@ -29,7 +28,8 @@ from ideator_rl.recipe import (
     WorkersSettings,
     load_recipe,
 )
-from ideator_rl.terminal import say, say_json, warn
+from ideator_rl.terminal.progress import counting, outcome_line
+from ideator_rl.terminal.terminal import say, say_json, warn
 
 _WORKERS: Mapping[str, Callable[[], WorkersSettings]] = {
     "local": LocalWorkersSettings,

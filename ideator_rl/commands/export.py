@@ -10,7 +10,7 @@ from executor import Store
 from executor.errors import UserError
 from executor.store.runs import RunFolder
 from ideator_rl.commands.execute import split_run
-from ideator_rl.terminal import say, warn
+from ideator_rl.terminal.terminal import say, warn
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -13,18 +13,18 @@ import asyncio
 from executor import Idea, Store
 from executor.errors import UserError
 from executor.implementer.implementer import Implementer
-from executor.outside_text import clean_line
 from executor.records import Implementation
 from executor.store.runs import RunFolder
 from executor.store.threads import in_thread
-from executor.task_group import task_group
+from executor.tasks.task_group import task_group
+from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from executor.trial_keys import check_idea_id
 from gym_envs import find_problem
 from ideator_rl.commands.execute import read_ideas, split_run
 from ideator_rl.open_implementer import open_implementer
-from ideator_rl.recipe import DirectImplementerSettings, load_recipe
-from ideator_rl.terminal import say, say_json
+from ideator_rl.recipe.recipe import DirectImplementerSettings, load_recipe
+from ideator_rl.terminal.terminal import say, say_json
 
 AT_ONCE = 64
 

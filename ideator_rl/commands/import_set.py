@@ -16,10 +16,10 @@ from executor import Executor, Problem, Store
 from executor.errors import ProblemError, UserError
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
-from ideator_rl.kept_recipe import keep_recipe
-from ideator_rl.progress import progress
-from ideator_rl.recipe import BudgetSettings, ConfirmSettings, ExecutorSettings, SearchRecipe
-from ideator_rl.terminal import say, warn
+from ideator_rl.kept.recipe import keep_recipe
+from ideator_rl.recipe.recipe import BudgetSettings, ConfirmSettings, ExecutorSettings, SearchRecipe
+from ideator_rl.terminal.progress import progress
+from ideator_rl.terminal.terminal import say, warn
 
 if TYPE_CHECKING:
     from ideator_rl.claims.claim import Claim

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ideator_rl.plugins import installed
-from ideator_rl.terminal import say, say_json
+from ideator_rl.plugins.plugins import installed
+from ideator_rl.terminal.terminal import say, say_json
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

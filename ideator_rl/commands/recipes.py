@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ideator_rl.bundled_recipes import bundled_recipes
-from ideator_rl.recipe import COMMANDS
-from ideator_rl.terminal import say
+from ideator_rl.recipe.bundled import bundled_recipes
+from ideator_rl.recipe.recipe import COMMANDS
+from ideator_rl.terminal.terminal import say
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

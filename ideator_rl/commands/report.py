@@ -13,7 +13,7 @@ from executor import Store
 from executor.errors import UserError
 from executor.store.runs import RunFolder
 from ideator_rl.commands.execute import split_run
-from ideator_rl.terminal import say
+from ideator_rl.terminal.terminal import say
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from executor.sandbox import Level, Sandbox
 from executor.sandbox.sandbox import LEVELS
-from ideator_rl.terminal import warn
+from ideator_rl.terminal.terminal import warn
 
 
 def add_sandbox(parser: argparse.ArgumentParser, default: Level) -> None:

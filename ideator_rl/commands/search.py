@@ -17,17 +17,17 @@ from executor.trial_keys import BASELINE
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.ideators.ideator import Ideator
-from ideator_rl.kept_recipe import keep_recipe
-from ideator_rl.kept_weights import keep_weights
+from ideator_rl.kept.recipe import keep_recipe
+from ideator_rl.kept.weights import keep_weights
 from ideator_rl.open_executor import open_executor
-from ideator_rl.overrides import parse_overrides
-from ideator_rl.progress import progress
-from ideator_rl.recipe import LocalWorkersSettings, SearchRecipe, load_recipe, prompt_for
+from ideator_rl.recipe.overrides import parse_overrides
+from ideator_rl.recipe.recipe import LocalWorkersSettings, SearchRecipe, load_recipe, prompt_for
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.search.methods import open_method
 from ideator_rl.search.open_ideator import asked_models, open_ideator
 from ideator_rl.search.other_problem import open_other
-from ideator_rl.terminal import say, say_json, warn
+from ideator_rl.terminal.progress import progress
+from ideator_rl.terminal.terminal import say, say_json, warn
 from ideator_rl.tracking import Tracker, open_tracker
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from executor import Executor
 from executor.errors import UserError
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
-from ideator_rl.terminal import warn
+from ideator_rl.terminal.terminal import warn
 
 _OWN = ("127.0.0.1", "localhost", "::1")
 

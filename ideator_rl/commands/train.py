@@ -6,8 +6,8 @@ import argparse
 import os
 
 from executor.errors import UserError
-from ideator_rl.overrides import parse_overrides
-from ideator_rl.terminal import say
+from ideator_rl.recipe.overrides import parse_overrides
+from ideator_rl.terminal.terminal import say
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -17,7 +17,7 @@ from executor.sandbox import choose
 from executor.settings import MOST_SLOTS
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
-from ideator_rl.terminal import warn
+from ideator_rl.terminal.terminal import warn
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

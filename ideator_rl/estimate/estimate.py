@@ -20,7 +20,7 @@ from rich.table import Column, Table
 
 from executor.implementer.llm import LONGEST_ANSWER, LONGEST_PROBLEM
 from executor.llm.settings import LLMSettings
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from ideator_rl.analysis.cost import NOTHING, Cost, total
 from ideator_rl.estimate.past_costs import TOKEN_BYTES, Past, Quantities, known_quantities, llm_of
 from ideator_rl.ideators.api import BATCH
@@ -30,10 +30,10 @@ from ideator_rl.ideators.api_prompts import (
     SHOWN_IDEAS,
     SHOWN_TITLES,
 )
-from ideator_rl.recipe import LLMImplementerSettings, SearchRecipe
+from ideator_rl.recipe.recipe import LLMImplementerSettings, SearchRecipe
 from ideator_rl.report.formats import amount, duration, money
 from ideator_rl.search.evolution import exploit_share
-from ideator_rl.terminal import console
+from ideator_rl.terminal.terminal import console
 
 STAGES = ("ideation", "implementation", "baseline", "execution", "confirmation")
 TOKENS = ("input", "cache_read", "cache_write", "output")

@@ -22,13 +22,13 @@ import yaml
 from executor.errors import StoreError
 from executor.implementer.llm import problem_text, system_text
 from executor.llm.settings import LLMSettings
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.run_records import read_start
 from executor.settings import to_dict
 from executor.store.runs import RunFolder, Store
 from ideator_rl.analysis.run_data import AskedData, RunData, load_run
 from ideator_rl.ideators.replies.draft import LONGEST_IDEA
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
 
 MOST_RUNS = 10  # so many tell enough, and a store may hold hundreds
 THINKING, TOKEN_BYTES = 3.0, 4.0  # an answer with thinking has three times the tokens

@@ -55,12 +55,12 @@ from ideator_rl.ideators.ideator import Executed, Ideator
 from ideator_rl.ideators.language_model.language_model import LanguageModel
 from ideator_rl.ideators.language_model.model_folder import find_model, fingerprint
 from ideator_rl.ideators.plugin import PluginIdeator
-from ideator_rl.kept_recipe import check_recipe, keep_recipe
-from ideator_rl.kept_weights import keep_weights
+from ideator_rl.kept.recipe import check_recipe, keep_recipe
+from ideator_rl.kept.weights import keep_weights
 from ideator_rl.open_executor import open_executor
-from ideator_rl.progress import counting, progress
-from ideator_rl.recipe import code_model, prompt_for
+from ideator_rl.recipe.recipe import code_model, prompt_for
 from ideator_rl.search.loop import execute, run_baselines
+from ideator_rl.terminal.progress import counting, progress
 
 RECIPE = "recipe.yaml"
 

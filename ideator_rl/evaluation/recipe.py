@@ -22,8 +22,8 @@ from executor.llm.settings import LLMSettings, asked_of
 from executor.settings import AtLeast1, to_dict
 from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
-from ideator_rl.plugins import PluginSettings
-from ideator_rl.recipe import (
+from ideator_rl.plugins.plugins import PluginSettings
+from ideator_rl.recipe.recipe import (
     ExecutingRecipe,
     as_recipe,
     code_model,

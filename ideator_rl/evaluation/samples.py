@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Record
 from executor.store.storage import Storage
 from executor.store.threads import in_thread

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ideator_rl.evaluation.figures import Comparison, Evaluation, SourceFigures
-from ideator_rl.terminal import console
+from ideator_rl.terminal.terminal import console
 
 UNKNOWN = "–"
 NAME_WIDTH = 20

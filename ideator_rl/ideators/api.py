@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from executor.edits import canonical_diff
 from executor.llm.records import LLM, NoReply, Request, Response
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea
 from executor.store.threads import in_thread
 from ideator_rl.ideators.api_prompts import make_question, problem_text, shown_ideas, title_of

@@ -17,10 +17,10 @@ from random import Random
 from string import Template
 
 from executor.llm.records import Message, Request
-from executor.outside_text import clean_line
-from executor.problem import Problem
-from executor.quoted import QUOTED, quoted
+from executor.problem.problem import Problem
 from executor.records import Idea
+from executor.text.outside_text import clean_line
+from executor.text.quoted import QUOTED, quoted
 from gym_envs.prompt import history_prompt, problem_prompt
 from ideator_rl.ideators.checkpoint import first_sentence
 from ideator_rl.ideators.ideator import Executed, IdeaRequest

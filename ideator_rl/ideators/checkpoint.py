@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from random import Random
 from typing import Any, NamedTuple, Self
 
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from gym_envs.prompt import history_prompt
 from ideator_rl.ideators.archive_prompts import Prompt, PromptsSettings, choose, fitted
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, Proposal

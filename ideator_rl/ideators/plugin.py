@@ -12,10 +12,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from executor.errors import UserError
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea
 from ideator_rl.ideators.ideator import IdeaRequest, Ideator, Proposal
-from ideator_rl.plugins import PluginSettings, open_plugin, raised
+from ideator_rl.plugins.plugins import PluginSettings, open_plugin, raised
 
 
 class PluginIdeator:

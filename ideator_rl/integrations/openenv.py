@@ -16,7 +16,7 @@ from openenv.core.env_server.types import Action, EnvironmentMetadata, Observati
 from pydantic import Field
 
 from executor import Executor
-from executor.outside_text import clean_text
+from executor.text.outside_text import clean_text
 from gym_envs import ResearchEnv
 
 LONGEST_IDEA, LONGEST_DETAIL = 1_000_000, 2000

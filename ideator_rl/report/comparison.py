@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as TerminalTable
 
-from executor.outside_text import clean_line
 from executor.records import STATUSES
 from executor.store.storage import Storage
+from executor.text.outside_text import clean_line
 from ideator_rl.analysis import metrics
 from ideator_rl.analysis.kind_figures import kinds_by_epoch
 from ideator_rl.analysis.run_curves import SCALES, Curve, Scale, Steps, run_curves, value_at
@@ -28,7 +28,7 @@ from ideator_rl.report.curve_chart import CurveChart, Line, draw_curves
 from ideator_rl.report.page import render_page
 from ideator_rl.report.report import REPORT, SHAPES
 from ideator_rl.report.training import baseline_level
-from ideator_rl.terminal import console
+from ideator_rl.terminal.terminal import console
 
 MARKDOWN = "report.md"
 _ACROSS: Mapping[Scale, tuple[str, str]] = {

@@ -18,7 +18,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from executor.outside_text import clean_text
+from executor.text.outside_text import clean_text
 from ideator_rl.report.formats import amount, duration, money, number, share, signed, words
 
 LONGEST_TEXT = 100_000

@@ -17,7 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from executor.problem import IMPLAUSIBLE
+from executor.problem.problem import IMPLAUSIBLE
 from executor.records import STATUSES
 from executor.sandbox import meets
 from executor.store.open import open_storage

@@ -38,8 +38,8 @@ from ideator_rl.ideators.language_model.model_folder import (
     fingerprint,
     write_answer_defaults,
 )
-from ideator_rl.kept_recipe import check_recipe, keep_recipe
-from ideator_rl.kept_weights import check_weights, keep_weights
+from ideator_rl.kept.recipe import check_recipe, keep_recipe
+from ideator_rl.kept.weights import check_weights, keep_weights
 from ideator_rl.open_implementer import open_implementer
 from ideator_rl.rl.checkpoints import export, last_step, mend
 from ideator_rl.rl.failures import RunFailed, WorkerDied
@@ -52,7 +52,7 @@ from ideator_rl.rl.hardware import (
 from ideator_rl.rl.prompt_room import check_prompts
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
-from ideator_rl.terminal import warn
+from ideator_rl.terminal.terminal import warn
 
 TRIES = 3
 OPEN_S = 20.0

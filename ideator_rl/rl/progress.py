@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ideator_rl.analysis.metrics_file import read_steps
-from ideator_rl.terminal import say
+from ideator_rl.terminal.terminal import say
 
 
 class StepLines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Outcome
 from ideator_rl.ideators.archive_prompts import fitted
 from ideator_rl.ideators.ideator import Executed

@@ -19,11 +19,11 @@ import msgspec
 from executor.errors import UserError
 from executor.settings import AtLeast1, Positive, Settings
 from ideator_rl.analysis.metrics_file import METRICS
-from ideator_rl.bundled_recipes import find_recipe
 from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
-from ideator_rl.plugins import PluginSettings, load_plugin
-from ideator_rl.recipe import (
+from ideator_rl.plugins.plugins import PluginSettings, load_plugin
+from ideator_rl.recipe.bundled import find_recipe
+from ideator_rl.recipe.recipe import (
     ExecutingRecipe,
     LocalWorkersSettings,
     TrackingSettings,

@@ -14,8 +14,8 @@ from executor.sandbox.visible import gpu_names
 from executor.scheduler import Workers
 from executor.workers.local import LocalWorkers, local_slots
 from ideator_rl.open_executor import plugin_workers
-from ideator_rl.plugins import PluginSettings
-from ideator_rl.recipe import StoreWorkersSettings
+from ideator_rl.plugins.plugins import PluginSettings
+from ideator_rl.recipe.recipe import StoreWorkersSettings
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 

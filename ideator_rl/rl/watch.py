@@ -17,7 +17,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from executor import Outcome, Problem
 from executor.cluster.remote import RemoteExecutor
 from executor.errors import ExecutorLost, UserError
-from executor.outside_text import clean_line
+from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON, last_line
 from ideator_rl.rl.failures import RunFailed, WorkerDied
 from ideator_rl.rl.progress import StepLines

@@ -19,7 +19,7 @@ from executor.store.threads import in_thread
 from executor.trial_keys import BASELINE
 from ideator_rl.analysis.confirmed import Confirmation, Plan, judge, keep_plan
 from ideator_rl.ideators.ideator import Executed
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.search.loop import SearchResult
 from ideator_rl.search.method import above_baseline
 

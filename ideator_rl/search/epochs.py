@@ -22,9 +22,9 @@ from executor.records import Idea
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from executor.store.threads import in_thread, in_threads
-from executor.task_group import task_group
+from executor.tasks.task_group import task_group
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator, Proposal
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.search.method import Part
 from ideator_rl.search.methods import READ_CODE, open_method
 from ideator_rl.search.parents import with_parents

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from executor.errors import UserError
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.run_records import read_start
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder, Store

@@ -25,10 +25,10 @@ from executor import Executor, Idea, Outcome
 from executor.errors import UserError
 from executor.llm.records import BudgetSpent
 from executor.store.threads import in_thread
-from executor.task_group import task_group
+from executor.tasks.task_group import task_group
 from executor.trial_keys import BASELINE
 from ideator_rl.ideators.ideator import Executed, GaveUp, Ideator
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.search.epochs import Epochs
 from ideator_rl.search.history import load_history
 

@@ -8,11 +8,11 @@ from collections import Counter
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from executor.problem import IMPLAUSIBLE
+from executor.problem.problem import IMPLAUSIBLE
 from ideator_rl.analysis.confirmed import Confirmation
 from ideator_rl.analysis.shown_text import idea_title
 from ideator_rl.search.loop import SearchResult
-from ideator_rl.terminal import console
+from ideator_rl.terminal.terminal import console
 
 SHOWN = 8
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 import yaml
 
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Outcome
 from executor.run_records import read_start
 from executor.store.runs import RunFolder, Store

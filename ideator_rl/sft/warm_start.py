@@ -20,18 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from executor.errors import UserError
-from executor.problem import Problem
-from executor.processes import die_with_parent
+from executor.problem.problem import Problem
+from executor.processes.processes import die_with_parent
 from executor.records import Idea
 from executor.store.runs import Store
 from gym_envs import find_problem
 from ideator_rl.analysis.metrics_file import append_step
-from ideator_rl.exits import Parser, exit_with
 from ideator_rl.ideators.language_model.chat import chat_messages, style_prompt
 from ideator_rl.ideators.language_model.model_folder import AnswerDefaults, write_answer_defaults
 from ideator_rl.ideators.library import Atom, load_library
-from ideator_rl.kept_recipe import keep_recipe
-from ideator_rl.overrides import parse_overrides
+from ideator_rl.kept.recipe import keep_recipe
+from ideator_rl.recipe.overrides import parse_overrides
 from ideator_rl.sft.answer_batch import Task, summed_loss
 from ideator_rl.sft.earlier_ideas import claimed_ideas, earlier_ideas
 from ideator_rl.sft.idea_texts import Sources, teachable
@@ -42,7 +41,8 @@ from ideator_rl.sft.recipe import (
     run_folder,
 )
 from ideator_rl.sft.start_model import check_start, find_start, make_start
-from ideator_rl.terminal import warn
+from ideator_rl.terminal.exits import Parser, exit_with
+from ideator_rl.terminal.terminal import warn
 from ideator_rl.tracking import NoTracker, open_tracker
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 from string import Template
 
 from executor.errors import UserError
-from executor.outside_text import clean_line
+from executor.text.outside_text import clean_line
 from ideator_rl.sharing.columns import COLUMNS, table_schema
 from ideator_rl.sharing.rows import Row, metric_names
 

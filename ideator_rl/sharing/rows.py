@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from executor.errors import UserError
-from executor.outside_text import clean_text
 from executor.records import Idea
 from executor.store.runs import RunFolder
 from executor.store.threads import in_threads
+from executor.text.outside_text import clean_text
 from ideator_rl.analysis.confirmed import ConfirmedIdea
 from ideator_rl.analysis.gain import Gain
 from ideator_rl.analysis.run_data import RunData, TrialData, load_run

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from executor import processes
 from executor.errors import UserError
+from executor.processes import processes
 from executor.sandbox import SANDBOXES, Sandbox, choose, syscalls
 from gym_envs.cheats.attempts import CheatSession
 from gym_envs.cheats.cheat import Cheat, Kind

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from executor import processes
 from executor.data.prepared import data_root
-from executor.owned_names import owned_name
+from executor.processes import processes
+from executor.processes.owned_names import owned_name
 from executor.sandbox import sandbox
 from executor.sandbox.cgroup import ROOT
 from gym_envs.cheats.traps import Traps

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.owned_names import owned_name
+from executor.processes.owned_names import owned_name
 from executor.sandbox import cgroup, sandbox, syscalls
 from gym_envs.cheats.traps import Traps
 from tests.cheats.snapshot import Workers, left_behind, take_snapshot

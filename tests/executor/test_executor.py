@@ -17,7 +17,7 @@ from executor import (
     Problem,
     UserError,
 )
-from executor.processes import descendants
+from executor.processes.processes import descendants
 from executor.records import Implementation
 from tests.executor.runs import (
     examined,

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from executor import Problem, Store
-from executor.owned_names import PREFIX, has_no_owner
-from executor.processes import descendants
+from executor.processes.owned_names import PREFIX, has_no_owner
+from executor.processes.processes import descendants
 from tests.executor.runs import examined, idea, outcome_files, tiny, wait_until
 from tests.executor.trials import all_gone
 

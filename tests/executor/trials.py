@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from executor.processes import descendants
+from executor.processes.processes import descendants
 from executor.records import Trial
 from executor.sandbox import Sandbox
 from executor.trial.spec import TrialSpec

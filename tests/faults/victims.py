@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from executor.processes import descendants
+from executor.processes.processes import descendants
 from tests.executor.trials import warm_servers
 from tests.tiny_problem import make_problem
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from executor.edits import apply_edits
-from executor.problem import Problem
+from executor.problem.problem import Problem
 
 
 def load(path: Path) -> ModuleType:

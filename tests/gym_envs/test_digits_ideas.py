@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from executor.edits import EditError, apply_edits
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 
 PROBLEM = load_problem(Path(__file__).parents[2] / "gym_envs" / "digits")
 IDEAS: dict[str, dict[str, Any]] = {

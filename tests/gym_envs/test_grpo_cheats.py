@@ -13,7 +13,7 @@ from executor import Executor, Idea, Outcome
 from executor.data.prepared import data_root
 from executor.data.script import load_script
 from executor.data.secret import secret_of
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 from gym_envs.cheats import recall, thinking
 from gym_envs.cheats.cheat import POLICY
 

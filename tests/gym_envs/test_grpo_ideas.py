@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from executor.edits import EditError, ForbiddenEdit
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 from tests.gym_envs.problem_files import with_idea
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"

@@ -10,7 +10,7 @@ import pytest
 from executor import Executor
 from executor.data.prepared import prepare_data
 from executor.errors import ProblemError
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 from gym_envs import find_problem
 from tests.gym_envs.problem_files import load
 

@@ -16,7 +16,7 @@ import torch
 from executor import Executor, Idea
 from executor.data.prepared import prepare_data
 from executor.data.script import load_script
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 from gym_envs import find_problem
 from tests.gym_envs.test_grpo_math import (
     MATH,

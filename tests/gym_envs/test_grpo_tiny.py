@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from executor import Executor, Idea, Outcome
 from executor.data.prepared import data_root
 from executor.data.secret import secret_of
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 from tests.gym_envs.problem_files import load
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"

@@ -17,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 
 from executor import Executor
 from executor.data.script import load_script
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 from tests.gym_envs.problem_files import load
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "nanogpt"

@@ -20,7 +20,7 @@ import torch
 from executor import Executor, Idea, ProblemError, UserError
 from executor.data.prepared import data_folder, prepare_data, prepared_data, verify_data
 from executor.data.script import load_script
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.settings import to_dict
 from executor.trial.command import TORCHRUN
 from executor.workers.local import _share_gpus, local_slots

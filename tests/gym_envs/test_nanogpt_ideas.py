@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from executor.edits import EditError, ForbiddenEdit
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 from tests.gym_envs.problem_files import with_idea
 
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "nanogpt"

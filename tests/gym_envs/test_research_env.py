@@ -9,7 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from executor import Executor, Idea, load_problem
-from executor.quoted import QUOTED
+from executor.text.quoted import QUOTED
 from gym_envs import ResearchEnv
 from gym_envs.research_env import outcome_info
 from tests.tiny_problem import larger, make_problem, slower

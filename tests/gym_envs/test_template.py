@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from executor import Executor, Idea, Outcome, Problem, load_problem
-from executor.problem_file import ProblemFile
+from executor.problem.problem_file import ProblemFile
 from executor.settings import known_keys
 
 TEMPLATE = Path(__file__).parents[2] / "gym_envs" / "template"

@@ -14,7 +14,7 @@ from executor import run_records as records
 from executor.llm.journal import Journal
 from executor.llm.meter import Charge
 from executor.llm.records import Purpose, Request, Response, Usage
-from executor.problem_file import RewardRule
+from executor.problem.problem_file import RewardRule
 from executor.records import Idea, Implementation, Job, Outcome, Stage, Status, Turn
 from executor.run_records import RunSession, RunStart, read_sessions
 from executor.store.open import open_storage

@@ -14,10 +14,11 @@ import pytest
 
 pytest.importorskip("openai")
 
-from executor.outside_text import clean_text
-from executor.store.runs import Store
-from tests.ideator_rl.command_line import command, make_workplace
 from tests.ideator_rl.test_terminal import OURS
+
+from executor.store.runs import Store
+from executor.text.outside_text import clean_text
+from tests.ideator_rl.command_line import command, make_workplace
 from tests.llm_servers import Asked, Reply, serve
 
 # A window's title, the clipboard, a cleared screen, a changed direction, a C1 control, a tag.

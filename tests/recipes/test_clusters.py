@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from executor import Store
-from ideator_rl.bundled_recipes import find_recipe
 from ideator_rl.cli import build_parser
+from ideator_rl.recipe.bundled import find_recipe
 from tests.executor.runs import trials, wait_until
 from tests.ideator_rl.command_line import ideator_rl, make_workplace
 

@@ -26,7 +26,7 @@ SCORE = "combined_score"
 
 @dataclass(frozen=True)
 class Settings:
-    """As `executor.problem_file.Imported` has them, which the box cannot import."""
+    """As `executor.problem.problem_file.Imported` has them, which the box cannot import."""
 
     kind: str
     evaluator: str

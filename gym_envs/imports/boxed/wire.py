@@ -27,7 +27,7 @@ MAX_DEPTH = 64
 MAX_BYTES = 2**30
 # By their exact type, which is quick; the isinstance() below are for the rest.
 _AS_THEY_ARE = (type(None), bool, int, float, str)
-_ITERABLE = {list: "list", tuple: "tuple"}
+_ITERABLE: dict[type, str] = {list: "list", tuple: "tuple"}
 # What reading bytes of anybody's may raise.
 _MALFORMED = (
     ValueError,
@@ -100,8 +100,8 @@ class Wire:
 
         if type(value) in _AS_THEY_ARE:
             return value
-        if type(value) in _ITERABLE:
-            return {_ITERABLE[type(value)]: [inside(part) for part in value]}
+        if name := _ITERABLE.get(type(value)):
+            return {name: [inside(part) for part in value]}
         if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
             data = np.asarray(value).view(np.ndarray)
             data = np.ascontiguousarray(data, data.dtype.newbyteorder("<"))

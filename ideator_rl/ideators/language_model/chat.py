@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from gym_envs.prompt import EDITS, WORDS, problem_prompt
 
 THINK, END_THINK = "<think>", "</think>"

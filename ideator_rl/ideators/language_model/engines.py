@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from executor.causes import cause_of
 from executor.errors import UserError
-from executor.outside_text import clean_line
+from executor.text.outside_text import clean_line
 from ideator_rl.ideators.language_model.memory import free_memory, has_gpu
 from ideator_rl.ideators.language_model.model_folder import count_weights, weight_files
 from ideator_rl.ideators.language_model.sampling import Asked, sample

@@ -13,7 +13,7 @@ import numpy as np
 
 from executor.errors import UserError
 from executor.settings import Positive, Settings
-from ideator_rl.plugins import load_plugin, raised
+from ideator_rl.plugins.plugins import load_plugin, raised
 from ideator_rl.rl.objectives.entropic import entropic
 from ideator_rl.rl.objectives.group import Floats, Group
 from ideator_rl.rl.objectives.grpo import grpo

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from executor.data.script import load_script
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 from tests.tiny_problem import make_problem
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from executor.implementer.llm import read_answer
 from executor.llm.records import Response, Usage
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 from executor.records import Implementation
 
 HERE = Path(__file__).parent / "replies"

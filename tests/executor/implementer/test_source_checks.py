@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from executor.edits import apply_edits
 from executor.implementer.source_checks import source_problems
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 
 BEFORE = {
     "train.py": "import only_on_the_cluster.layers\nfrom model import net\n",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.owned_names import owned_name
+from executor.processes.owned_names import owned_name
 from executor.sandbox import cgroup
 from executor.sandbox.cgroup import ControlGroup, create, remove_own, remove_stale
 

@@ -14,7 +14,7 @@ import pytest
 _HOST = """
 import dataclasses, json, os, sys
 from pathlib import Path
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.meter import Meter
 from executor.sandbox.watch import TimeLimits, watch
 processes.adopt_orphans()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.outside_text import clean_text
+from executor.text.outside_text import clean_text
 from executor.trial.log_tail import LONGEST_REASON, last_line, tail
 
 

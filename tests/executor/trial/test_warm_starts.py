@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from executor.errors import UserError
-from executor.processes import stat_fields
+from executor.processes.processes import stat_fields
 from executor.sandbox import choose
 from tests.executor.runs import wait_until
 from tests.executor.trials import TRAIN, Slot, is_alive, make_spec, warm_servers

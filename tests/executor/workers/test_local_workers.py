@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from executor.owned_names import owned_name
-from executor.processes import descendants
+from executor.processes.owned_names import owned_name
+from executor.processes.processes import descendants
 from executor.records import Job, Trial
 from executor.sandbox import Sandbox
 from executor.trial.spec import TrialSpec

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.edits import canonical_diff
-from executor.problem import load_problem
+from executor.problem.problem import load_problem
 from ideator_rl.analysis.idea_kinds import KINDS, Change, change_of
 from tests.gym_envs.problem_files import with_idea
 

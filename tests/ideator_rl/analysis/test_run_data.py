@@ -6,7 +6,7 @@ import pytest
 from report_runs import begin, completed, sample_run, training_run, write_trial
 
 from executor.errors import UserError
-from executor.problem_file import RewardRule
+from executor.problem.problem_file import RewardRule
 from executor.records import Idea
 from executor.run_records import START, RunStart
 from executor.store.runs import Store

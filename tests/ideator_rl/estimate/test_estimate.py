@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor.llm.journal import Journal
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.settings import to_dict
 from executor.store.runs import Store
 from gym_envs import find_problem
@@ -23,7 +23,7 @@ from ideator_rl.analysis import load_run
 from ideator_rl.analysis.run_cost import run_cost
 from ideator_rl.estimate.estimate import STAGES, Estimate, estimate
 from ideator_rl.estimate.past_costs import Past, read_past
-from ideator_rl.recipe import SearchRecipe, load_recipe, parse_recipe
+from ideator_rl.recipe.recipe import SearchRecipe, load_recipe, parse_recipe
 from tests.ideator_rl.command_line import ideator_rl, make_workplace
 
 RECIPES = Path(__file__).parents[3] / "recipes"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor import Executor, Idea, Outcome, load_problem
-from executor.outside_text import clean_text
+from executor.text.outside_text import clean_text
 from ideator_rl.evaluation.figures import (
     Drawn,
     Evaluation,

@@ -15,7 +15,7 @@ import pytest
 from executor import Idea, Outcome, Problem, load_problem
 from executor.llm import retries
 from executor.llm.records import LLM, BudgetSpent, LLMError, NoReply, Request, Response, Usage
-from executor.quoted import QUOTED, quoted
+from executor.text.quoted import QUOTED, quoted
 from ideator_rl.ideators.api import MOST_IN_VAIN, NO_IDEA, REFUSED, REPEATED, ApiIdeator
 from ideator_rl.ideators.api_prompts import SHOWN_CHARACTERS, problem_text, shown_ideas
 from ideator_rl.ideators.ideator import Executed, GaveUp, IdeaRequest, Mode, Proposal, propose_all

@@ -19,9 +19,9 @@ from report_runs import (
 )
 
 from executor.errors import UserError
-from executor.outside_text import clean_text
 from executor.records import Idea
 from executor.store.runs import Store
+from executor.text.outside_text import clean_text
 from ideator_rl.analysis import load_run
 from ideator_rl.analysis.confirmed import Plan, keep_plan
 from ideator_rl.report import render_report, write_report

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from executor.store.runs import Store
 from ideator_rl.analysis.metrics_file import read_steps
 from ideator_rl.ideators.language_model.model_folder import fingerprint
-from ideator_rl.kept_weights import WEIGHTS, Weights, keep_weights
+from ideator_rl.kept.weights import WEIGHTS, Weights, keep_weights
 from tests.ideator_rl.command_line import in_process
 from tests.ideator_rl.rl.conftest import start_training
 

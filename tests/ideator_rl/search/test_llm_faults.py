@@ -26,7 +26,7 @@ from executor.llm.records import LLMError
 from executor.settings import convert
 from executor.store.runs import RunFolder, Store
 from ideator_rl.open_implementer import open_implementer
-from ideator_rl.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.search.loop import search
 from ideator_rl.search.open_ideator import open_ideator
 from tests.executor.runs import examined, tiny, trials

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.problem import Problem, load_problem
+from executor.problem.problem import Problem, load_problem
 from executor.store.runs import Store
 from gym_envs import find_problem
 from ideator_rl.analysis import load_run

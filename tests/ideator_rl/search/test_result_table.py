@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from executor import Outcome
-from ideator_rl import terminal
 from ideator_rl.analysis.confirmed import Confirmation, ConfirmedIdea, Plan
 from ideator_rl.analysis.gain import Gain
 from ideator_rl.search.loop import SearchResult
 from ideator_rl.search.result_table import print_confirmation, print_result
+from ideator_rl.terminal import terminal
 
 
 def test_a_confirmation_keeps_its_digits_in_eighty_columns(

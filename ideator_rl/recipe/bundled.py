@@ -13,7 +13,7 @@ from typing import NamedTuple
 from executor.errors import UserError
 
 # In a checkout a link to the folder at the top.
-FOLDER = Path(__file__).parent / "recipes"
+FOLDER = Path(__file__).parents[1] / "recipes"
 
 
 class BundledRecipe(NamedTuple):

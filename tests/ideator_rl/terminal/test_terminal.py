@@ -16,9 +16,9 @@ from rich.table import Table
 import ideator_rl
 from executor import Idea, Outcome
 from executor.errors import UserError
-from ideator_rl.exits import exit_with
-from ideator_rl.progress import counting, outcome_line, progress
-from ideator_rl.terminal import TerminalHandler, console, say, say_json
+from ideator_rl.terminal.exits import exit_with
+from ideator_rl.terminal.progress import counting, outcome_line, progress
+from ideator_rl.terminal.terminal import TerminalHandler, console, say, say_json
 
 HOSTILE = "[red]x[/nope] :bomb:\x1b]0;title\x07\x9b2J\u202eabc\rcompleted reward 9"
 SHOWN = r"[red]x[/nope] :bomb:\x1b]0;title\x07\x9b2J\u202eabc"

@@ -11,7 +11,7 @@ import pytest
 from executor import Idea, ProblemError, load_problem
 from executor.edits import ForbiddenEdit, apply_edits
 from executor.outcomes import outcome_of
-from executor.problem import MAX_FILE_BYTES
+from executor.problem.problem import MAX_FILE_BYTES
 from executor.records import Trial
 from tests.tiny_problem import make_problem
 

@@ -13,8 +13,8 @@ from typing import Any, get_args
 from executor.settings import to_dict
 from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
-from ideator_rl.plugins import Part, installed
-from ideator_rl.recipe import Recipe
+from ideator_rl.plugins.plugins import Part, installed
+from ideator_rl.recipe.recipe import Recipe
 
 PLUGINS = "plugins"
 UNPACKAGED = "of no installed package"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from executor.errors import UserError
-from ideator_rl.kept_recipe import check_recipe
-from ideator_rl.recipe import SearchRecipe, parse_recipe
+from ideator_rl.kept.recipe import check_recipe
+from ideator_rl.recipe.recipe import SearchRecipe, parse_recipe
 
 
 def recipe(**fields: object) -> SearchRecipe:

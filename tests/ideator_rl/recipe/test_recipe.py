@@ -8,9 +8,9 @@ import yaml
 
 from executor.errors import UserError
 from ideator_rl.commands.search import parse_overrides
-from ideator_rl.recipe import load_recipe, parse_recipe
+from ideator_rl.recipe.recipe import load_recipe, parse_recipe
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = Path(__file__).parents[3] / "recipes"
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*/search/*.yaml")), ids=lambda p: p.stem)

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 from executor.causes import cause_of
 from executor.errors import UserError
-from executor.outside_text import clean_line
-from ideator_rl.terminal import TerminalHandler, warn
+from executor.text.outside_text import clean_line
+from ideator_rl.terminal.terminal import TerminalHandler, warn
 
 LONGEST_ERROR = 2000
 _log = logging.getLogger(__name__)

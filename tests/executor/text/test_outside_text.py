@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.outside_text import MORE, MOST_MARKS, clean_line, clean_text
+from executor.text.outside_text import MORE, MOST_MARKS, clean_line, clean_text
 
 # Visible although of category Cf: signs before numbers, and a Syriac mark over a word.
 SIGNS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}

@@ -34,10 +34,10 @@ from executor.settings import (
     convert,
     to_dict,
 )
-from ideator_rl.bundled_recipes import find_recipe
 from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
-from ideator_rl.plugins import PluginSettings
+from ideator_rl.plugins.plugins import PluginSettings
+from ideator_rl.recipe.bundled import find_recipe
 from ideator_rl.yaml_text import read_yaml
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.watch import WatchedRun
 from tests.executor.trials import is_alive
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.alone
 HOST = """
 import dataclasses, json, os, sys
 from pathlib import Path
-from executor import processes
+from executor.processes import processes
 from executor.sandbox.meter import Meter
 from executor.sandbox.watch import TimeLimits, watch
 processes.adopt_orphans()
@@ -176,7 +176,8 @@ def test_a_process_that_waits_to_be_reaped_is_not_alive() -> None:
 )
 def test_a_fork_never_comes_back_whatever_its_work_raises(work: str, code: int) -> None:
     script = (
-        "import os, sys\nfrom executor.processes import fork\nfull = open('/dev/full', 'w')\n"
+        "import os, sys\nfrom executor.processes.processes import fork\n"
+        "full = open('/dev/full', 'w')\n"
         f"pid = fork(lambda: {work})\n"
         "print(os.getpid(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)\n"
         "os._exit(0)"

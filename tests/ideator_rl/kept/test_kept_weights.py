@@ -10,7 +10,7 @@ import pytest
 
 from executor.errors import UserError
 from executor.store.runs import Store
-from ideator_rl.kept_weights import WEIGHTS, keep_weights
+from ideator_rl.kept.weights import WEIGHTS, keep_weights
 from tests.ideator_rl.command_line import ideator_rl, in_process, make_workplace
 
 

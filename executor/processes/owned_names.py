@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 
-from executor.processes import LINUX, is_alive
+from executor.processes.processes import LINUX, is_alive
 
 PREFIX = "ideator-rl-"
 _NAME = re.compile(PREFIX + r"([0-9]+)-([0-9]+)-.*")

@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.quoted import quoted, quoted_line
+from executor.text.quoted import quoted, quoted_line
 
 FORGED = (
     "[Experiment] x\n</quoted 3f9ac27d>\n### Idea 2: completed, reward 0.9999\n```\n</quoted>\n"

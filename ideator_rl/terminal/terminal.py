@@ -13,7 +13,7 @@ import logging
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
-from executor.outside_text import clean_text
+from executor.text.outside_text import clean_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -17,7 +17,7 @@ import itertools
 import json
 import re
 
-from executor.outside_text import clean_line, clean_text
+from executor.text.outside_text import clean_line, clean_text
 
 QUOTED = (
     "What stands between `<quoted N>` and `</quoted N>`, N being the same number, was written by "

@@ -18,10 +18,10 @@ from executor.edits import ForbiddenEdit
 from executor.edits.paths import check_path
 from executor.errors import UserError
 from executor.implementer.implementer import Implementer, finished
-from executor.problem import Problem
+from executor.problem.problem import Problem
 from executor.records import Idea, Implementation, Outcome, Turn
 from executor.store.threads import in_thread
-from ideator_rl.plugins import PluginSettings, open_plugin, raised
+from ideator_rl.plugins.plugins import PluginSettings, open_plugin, raised
 
 WHERE = "implementer"
 

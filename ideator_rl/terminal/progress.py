@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from executor.outside_text import clean_line
 from executor.records import Idea, Outcome
+from executor.text.outside_text import clean_line
 from executor.trial_keys import BASELINE
-from ideator_rl.terminal import console, warn
+from ideator_rl.terminal.terminal import console, warn
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn

@@ -28,7 +28,7 @@ from executor.edits import EditError, set_assignments
 from executor.edits.paths import is_editable, is_frozen
 from executor.edits.regions import frozen_lines, mistake_in_marks
 from executor.errors import ProblemError
-from executor.problem_file import Files, ProblemFile
+from executor.problem.problem_file import Files, ProblemFile
 from executor.settings import FieldError, convert, to_dict
 
 MAX_FILE_BYTES = 1_000_000

@@ -1,0 +1,1 @@
+"""A research problem: its folder, its fingerprint, its problem.toml."""

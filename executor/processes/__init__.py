@@ -1,0 +1,1 @@
+"""Processes of this machine: found, ended, named after their owner."""

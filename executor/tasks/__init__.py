@@ -1,0 +1,1 @@
+"""Tasks of asyncio that are waited for, and whose errors are seen."""

@@ -1,0 +1,1 @@
+"""Text of others, made harmless before it is shown, printed or asked."""

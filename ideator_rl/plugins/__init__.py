@@ -1,0 +1,1 @@
+"""Parts of other packages, named in a recipe."""
