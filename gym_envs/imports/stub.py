@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from dataclasses import fields, is_dataclass
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from gym_envs.imports.boxed.wire import Wire
@@ -163,14 +163,27 @@ def _wire() -> Wire:
 
 
 def _described(value: object) -> dict:
-    """What the program is told of an object of the evaluator's: its fields, but no method."""
-    names = [field.name for field in fields(value)] if is_dataclass(value) else []
-    names += [name for name in getattr(value, "__dict__", {}) if name not in names]
-    told = {name: getattr(value, name) for name in names if not name.startswith("_")}
+    """What the program is told of an object of the evaluator's: its fields, but no method.
+
+    A function crosses only where the evaluator gives it itself, and not as a field: who can reach a
+    module through fields could call anything.
+    """
     is_function = isinstance(value, _FUNCTIONS)
-    if is_function or isinstance(value, type):
-        told = {}
+    names: set[str] = set()
+    if not is_function and not isinstance(value, type | ModuleType):
+        names |= {field.name for field in fields(value)} if is_dataclass(value) else set()
+        names |= set(getattr(value, "__dict__", ()))
+    public = {name: getattr(value, name) for name in sorted(names) if not name.startswith("_")}
+    told = {name: field for name, field in public.items() if _is_data(field)}
     return {"type": type(value).__name__, "callable": is_function, "fields": told}
+
+
+def _is_data(value: object) -> bool:
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_data, value))
+    if isinstance(value, dict):
+        return all(map(_is_data, value.values()))
+    return not callable(value) and not isinstance(value, ModuleType)
 
 
 def _exception(value: object) -> Exception:

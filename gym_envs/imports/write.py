@@ -15,6 +15,7 @@ from gym_envs.imports.settings_found import ideas_yaml
 
 MAX_BYTES = 500_000_000
 START = "start.py"
+WALL = 4  # times the evaluator's own limit of time
 _PREPARE = '''"""Gives the evaluator's folder to whoever may see it."""
 
 from pathlib import Path
@@ -76,11 +77,11 @@ frozen = {frozen}
 memory_gb = 2.0
 
 [budget]
-kind = "wall"
+kind = "cpu"
 seconds = {seconds}
 startup_seconds = 60.0
 examine_seconds = {examine_seconds}
-
+{candidate_seconds}
 [data]
 prepare = "prepare.py"
 
@@ -212,8 +213,10 @@ def _toml(peer: Peer, name: str, examined: bool, metric: str, plausible: float |
         program=peer.program,
         frozen=_value([START, *sorted(peer.helpers)]),
         regions=f"regions = {_value(list(MARKS))}\n" if peer.has_regions else "",
-        seconds=60.0 if examined else peer.timeout_s,
-        examine_seconds=peer.timeout_s if examined else 60.0,
+        # Processor time, so that other load shortens nothing; the wall only bounds it.
+        seconds=10.0 if examined else peer.timeout_s,
+        examine_seconds=WALL * peer.timeout_s if examined else 60.0,
+        candidate_seconds=f"candidate_seconds = {peer.timeout_s}\n" if examined else "",
         metric=metric,
         plausible="" if plausible is None else f"plausible = {plausible!r}\n",
         kind=peer.kind,

@@ -116,7 +116,8 @@ def test_what_an_evaluator_owns_cannot_be_reached_from_the_program(tmp_path: Pat
     program = """
 def solve(case):
     tried = []
-    for name in ("__class__.__init__.__globals__", "secret", "_answer", "method"):
+    names = ("secret", "_answer", "method", "tool", "tools", "os", "part.tool", "part.shown")
+    for name in ("__class__.__init__.__globals__", *names):
         thing = case
         try:
             for part in name.split("."):
@@ -124,12 +125,18 @@ def solve(case):
         except AttributeError:
             continue
         tried.append(str(thing))
-    return [text for text in tried if "hidden" in text]
+    return tried
 """
     evaluator = f"""{LOAD}
+import os
+class Part:
+    def __init__(self):
+        self.tool, self.shown = os.system, "seen"
 class Case:
     def __init__(self):
         self.shown, self._answer = 1, "hidden"
+        self.tool, self.tools, self.os = print, [print], os
+        self.part = Part()
     def method(self):
         return "hidden"
     @property
@@ -137,7 +144,8 @@ class Case:
         return "hidden"
 hidden = "hidden"
 def evaluate(path):
-    return {{"combined_score": 1.0 + len(load(path).solve(Case()))}}
+    found = load(path).solve(Case())
+    return {{"combined_score": 1.0 if found[1:] == ["seen"] else 9.0}}
 """
     outcome = baseline(make_peer(tmp_path / "peer", evaluator, program), tmp_path)
     assert outcome.completed and outcome.reward == 1.0, outcome.detail
