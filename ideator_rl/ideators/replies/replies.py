@@ -7,6 +7,10 @@
 Labels may stand in brackets, as Markdown headings, in bold or before a colon, and ideas may be
 numbered; or the reply is a plain numbered list, or JSON; thinking and other words may stand around.
 An idea that lacks a part, or whose parts are placeholders, is none.
+
+The form is asked for in words. A JSON schema (`response_format`) would not do: servers of open
+models that know it drop the thinking or break the JSON (vLLM issues 47027 and 48228), others ignore
+it.
 """
 
 from __future__ import annotations
