@@ -4,7 +4,7 @@
     draw(chart)                 # Markup: what is inside an <svg viewBox="0 0 360 176">
 
 A series is drawn as a line, or, in a stacked chart, as bars on top of those before it. What it
-looks like is decided by the classes of its elements (`HUES`, `line`, `bars`, `grid`, …).
+looks like is decided by the classes of its elements (`Hue`, `line`, `bars`, `grid`, …).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -20,7 +21,7 @@ from ideator_rl.report.formats import number
 
 WIDTH, HEIGHT = 360, 176
 LEFT, RIGHT, TOP, BOTTOM = 46, WIDTH - 6, 14, HEIGHT - 24
-HUES = ("ink", "blue", "orange", "green", "pink", "grey")
+Hue = Literal["ink", "blue", "orange", "green", "pink", "grey"]
 # What a script moves to a step.
 CURSOR = Markup(
     '<g class="cursor" visibility="hidden"><line y1="{}" y2="{}"/>'
@@ -36,11 +37,11 @@ Values = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Series:
-    """A value a step, None where it is not known; `hue` is one of HUES."""
+    """A value a step, None where it is not known."""
 
     name: str
     values: Values
-    hue: str = "blue"
+    hue: Hue = "blue"
     dashed: bool = False
 
 

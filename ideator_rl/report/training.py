@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ideator_rl.analysis.metrics import Spread
-from ideator_rl.report.chart import Chart, Level, Series, Values, step_positions
+from ideator_rl.report.chart import Chart, Hue, Level, Series, Values, step_positions
 from ideator_rl.report.formats import duration, number, share
 
 Steps = Mapping[int, Mapping[str, float]]
@@ -73,7 +73,7 @@ def training(steps: Steps, baseline: Spread | None) -> Training | None:
 def charts(steps: Steps, baseline: Spread | None) -> tuple[Chart, ...]:
     """The curves of one run, without those for which it has no value."""
 
-    def line(name: str, key: str, hue: str = "blue", scale: float = 1.0) -> Series:
+    def line(name: str, key: str, hue: Hue = "blue", scale: float = 1.0) -> Series:
         return Series(name, column(steps, key, scale), hue)
 
     x = tuple(steps)
