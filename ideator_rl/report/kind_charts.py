@@ -11,11 +11,11 @@ from ideator_rl.analysis.idea_kinds import KINDS, Kind
 from ideator_rl.analysis.kind_figures import KindFigures, kinds_by_epoch
 from ideator_rl.analysis.metrics import Spread
 from ideator_rl.analysis.run_data import TrialData
-from ideator_rl.report.chart import Chart, Series, Values
+from ideator_rl.report.chart import Chart, Hue, Series, Values
 from ideator_rl.report.formats import share
 from ideator_rl.report.training import MAX_STEPS, baseline_level, drawable
 
-HUES: Mapping[Kind, str] = {
+HUES: Mapping[Kind, Hue] = {
     "setting": "blue",
     "algorithm": "orange",
     "unchanged": "grey",
