@@ -208,7 +208,8 @@ def recipes(draw: st.DrawFn, budgets: bool) -> SearchRecipe:
         ideator={"kind": "api", "llm": llm()},
         implementer=draw(st.sampled_from([writer, {"kind": "direct"}])),
         search={
-            "method": draw(st.sampled_from(["evolution", "best_of_n", "sequential"])),
+            "method": draw(st.sampled_from(["evolution", "best_of_n", "sequential", "islands"])),
+            "base": draw(st.sampled_from(["baseline", "parent"])),
             "epoch_size": draw(st.integers(1, 90)),
             "pipeline": draw(st.sampled_from(["epochs", "continuous"])),
         },
