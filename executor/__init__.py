@@ -36,7 +36,7 @@ __all__ = [
 
 _HOMES = {
     "executor.errors": ("ProblemError", "StoreError", "UserError"),
-    "executor.problem": ("Problem", "load_problem"),
+    "executor.problem.problem": ("Problem", "load_problem"),
     "executor.implementer.implementer": ("Implementer",),
     "executor.records": ("Idea", "Implementation", "Outcome"),
     "executor.scheduler": ("Workers",),
