@@ -30,7 +30,7 @@ from executor.workers.slot_process import TRIES
 from tests.executor.runs import idea, most_at_once, tiny, trials
 from tests.executor.trials import TRAIN, is_alive, make_spec, marked
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
+pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.slow]
 JOB = Job("a", "hash")
 # Here training has to be able to leave signs on the host.
 OPEN = Sandbox("process", "none")
@@ -75,7 +75,6 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-@pytest.mark.slow
 def test_outcomes_are_those_of_local_workers(tmp_path: Path) -> None:
     tiny(tmp_path / "tiny")
     problem = load_problem(tmp_path / "tiny", {"budget.seconds": 1.5})
@@ -190,7 +189,6 @@ def test_a_trial_that_waits_in_ray_can_be_cancelled(problem: Problem, tmp_path: 
     play(RayWorkers(all_cores, OPEN, slots=2), scene)
 
 
-@pytest.mark.slow
 def test_a_trial_whose_ray_worker_is_killed_runs_again(problem: Problem, tmp_path: Path) -> None:
     entry = ["python", "train.py", str(tmp_path / "slot")]
 
@@ -236,7 +234,6 @@ def prepare(train, held_out, source=None):
     return load_problem(folder, overrides)
 
 
-@pytest.mark.slow
 def test_data_that_are_gone_end_the_run_with_one_line(tmp_path: Path) -> None:
     problem = with_data(tmp_path / "tiny")
     workers = RayWorkers(problem, OPEN, slots=1)
@@ -251,7 +248,6 @@ def test_data_that_are_gone_end_the_run_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "away").rename(held_out)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("nodes")
 def test_a_node_without_the_data_prepares_them(tmp_path: Path) -> None:
     problem = with_data(tmp_path / "tiny", **MANY)
@@ -264,7 +260,6 @@ def test_a_node_without_the_data_prepares_them(tmp_path: Path) -> None:
     assert (folder / "held_out" / "y").read_text() == "2"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("nodes")
 @pytest.mark.parametrize(
     ("harm", "said"),
@@ -287,7 +282,6 @@ def test_where_no_node_has_the_right_data_the_run_ends_with_one_line(
     assert str(caught.value).splitlines() == [str(caught.value)]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("nodes")
 def test_trials_at_the_same_time_have_gpus_of_their_own(problem: Problem, tmp_path: Path) -> None:
     with_gpu = load_problem(problem.folder, {"resources.gpus": 1})
@@ -314,7 +308,6 @@ while len(os.listdir(sys.argv[1])) < 4: time.sleep(0.01)
     assert sorted(logs) == ["0", "0", "1", "1"]
 
 
-@pytest.mark.slow
 def test_a_trial_whose_node_is_lost_runs_again_on_another(
     problem: Problem, tmp_path: Path, ray_cluster: Any, nodes: list[Any]
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_slots_are_those_of_the_living_workers(problem: Problem, tmp_path: P
         assert workers_of(tmp_path / "store", problem, None).slots == 2
 
 
+@pytest.mark.slow
 def test_what_a_killed_worker_ran_runs_elsewhere(problem: Problem, tmp_path: Path) -> None:
     store, env = tmp_path / "store", problem.folder
     with (
@@ -119,6 +120,7 @@ def test_clocks_that_differ_by_a_minute_change_nothing(
     assert examined(problem) == [7, 8]
 
 
+@pytest.mark.slow
 def test_a_trial_that_no_worker_survives_is_not_begun_for_ever(
     problem: Problem, tmp_path: Path
 ) -> None:

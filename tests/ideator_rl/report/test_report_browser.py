@@ -137,6 +137,7 @@ def test_winners_are_marked_by_what_fresh_seeds_say(show, run):
     assert "0.9046, does not survive" in lost.locator(".facts").inner_text()
 
 
+@pytest.mark.slow
 def test_whiskers_end_where_the_intervals_do(show, run):
     page, found = show(run), load_run(run).confirmation.ideas
     rows = page.locator("#confirmed tbody tr")
@@ -151,6 +152,7 @@ def test_whiskers_end_where_the_intervals_do(show, run):
     assert page.locator(f"[id='idea-{found[0].idea_id}'] .detail").is_visible()
 
 
+@pytest.mark.slow
 def test_failures_do_not_squash_the_scale(show, run):
     page = show(run)
     best, worst = (page.locator(s).first.bounding_box()["y"] for s in (".best", ".point.s-crashed"))
@@ -161,6 +163,7 @@ def test_failures_do_not_squash_the_scale(show, run):
     assert "0.2" in page.locator("#plot text").all_text_contents()
 
 
+@pytest.mark.slow
 def test_the_table_sorts_both_ways_with_failures_last(show, run):
     page = show(run)
     down = [text for text in column(page, 3) if text != "–"]
@@ -173,6 +176,7 @@ def test_the_table_sorts_both_ways_with_failures_last(show, run):
     assert page.locator("th[aria-sort]").inner_text().startswith("epoch")
 
 
+@pytest.mark.slow
 def test_the_axis_switches_to_time_and_back(show, run):
     page = show(run)
     spots = page.locator(".point").evaluate_all("ps => ps.map(p => p.getAttribute('transform'))")
@@ -184,6 +188,7 @@ def test_the_axis_switches_to_time_and_back(show, run):
     assert again == spots
 
 
+@pytest.mark.slow
 def test_statuses_and_words_filter_points_and_rows(show, run):
     page = show(run)
     crashed = page.locator(".point.s-crashed").count()
@@ -204,6 +209,7 @@ def test_parents_are_links_and_a_link_from_outside_opens_its_idea(show, run):
     assert page.locator(f"[id='idea-{child.parents[0]}'] .detail").is_visible()
 
 
+@pytest.mark.slow
 def test_the_plot_can_be_walked_with_the_keyboard(show, run):
     page, ideas = show(run), load_run(run).ideas
     page.focus("#plot")
@@ -241,6 +247,7 @@ def test_every_figure_of_training_has_its_curve(show, trained):
     assert charts.nth(0).locator(".chart .baseline").count() == 1
 
 
+@pytest.mark.slow
 def test_the_step_under_the_pointer_is_told_in_every_chart(show, trained):
     page, steps = show(trained), load_run(trained).steps
     charts = page.locator("#training figure")
@@ -269,6 +276,7 @@ def test_the_step_under_the_pointer_is_told_in_every_chart(show, trained):
     assert told() == expected(12)
 
 
+@pytest.mark.slow
 def test_each_codebase_is_listed_once_until_all_are_asked_for(show, trained):
     page, ideas = show(trained), load_run(trained).ideas
     distinct = {idea.content_hash or idea.text for idea in ideas}
@@ -323,6 +331,7 @@ def test_two_thousand_ideas_open_quickly(show, tmp_path):
     assert interactive < 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 400])
 def test_an_idea_tells_what_was_paid_for_it(show, tmp_path, width):
     page = show(paid_run(tmp_path), width=width, fragment="#idea-000-001")

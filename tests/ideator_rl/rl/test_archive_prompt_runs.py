@@ -35,7 +35,7 @@ def shown(place: Path, step: int) -> dict[int, ShownIdeas]:
     return run_of(place).kept_numbered(f"prompts/{step:04d}", ShownIdeas)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_a_resumed_step_shows_its_groups_the_same_ideas(short_place: Path) -> None:
     teach(short_place / "model", IDEAS)
     first = start(short_place, *WORDS)

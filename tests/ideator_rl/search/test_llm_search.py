@@ -168,6 +168,7 @@ def test_a_budget_may_be_raised_and_a_model_may_not_be_changed(tmp_path: Path) -
     assert done.code == 0 and json.loads(done.out)["executed"] == 12
 
 
+@pytest.mark.slow
 def test_ideas_in_words_are_executed_from_a_file(tmp_path: Path) -> None:
     with serve("openai", research) as server:
         make_workplace(tmp_path, sections("openai", server))

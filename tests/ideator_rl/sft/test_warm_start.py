@@ -80,6 +80,7 @@ def losses(folder: Path) -> list[float]:
     return [figures["loss"] for figures in read_steps(folder / "metrics.jsonl").values()]
 
 
+@pytest.mark.slow
 def test_a_model_from_nothing_learns_to_write_ideas_that_apply(recipe: Path) -> None:
     import torch
 

@@ -44,6 +44,7 @@ def test_requests_that_name_no_seed_draw_different_answers(loop, server):
     assert len(set(answers(loop, server, *[{}] * 8))) == 8
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_answer_whoever_else_asks(loop, server):
     first, _, again = answers(loop, server, {"seed": 1}, {}, {"seed": 1})
     assert first == again == answers(loop, server, {"seed": 1})[0]
