@@ -38,7 +38,9 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        print(f"{parser.prog} {version('ideator-rl')}")
+        from ideator_rl.terminal.terminal import say
+
+        say(f"{parser.prog} {version('ideator-rl')}")
         parser.exit()
 
 

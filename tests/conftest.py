@@ -60,8 +60,8 @@ def s3_server() -> Iterator[object]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_ACCESS_KEY_ID", "key")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.setenv("AWS_ACCESS_KEY_ID", "access-of-the-tests")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "password-of-the-tests")
         yield threaded
     threaded.stop()
 

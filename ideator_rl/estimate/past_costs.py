@@ -28,6 +28,7 @@ from executor.settings import to_dict
 from executor.store.runs import RunFolder, Store
 from ideator_rl.analysis.run_data import AskedData, RunData, load_run
 from ideator_rl.ideators.replies.draft import LONGEST_IDEA
+from ideator_rl.plugins.plugins import PluginSettings
 from ideator_rl.recipe.recipe import SearchRecipe
 
 MOST_RUNS = 10  # so many tell enough, and a store may hold hundreds
@@ -89,7 +90,14 @@ def known_quantities(
         of_kind = [f for f in told if (f.name in found) is is_found]
         if said := [f.metadata["words"].format(getattr(known, f.name)) for f in of_kind]:
             lines.append(f"{head}: {', '.join(said)}")
-    return known, tuple(lines)
+    return known, (*lines, *_not_priced(recipe))
+
+
+def _not_priced(recipe: SearchRecipe) -> Iterator[str]:
+    """What the parts of other packages cost is not known."""
+    for role in ("ideator", "implementer"):
+        if isinstance(part := getattr(recipe, role), PluginSettings):
+            yield f"not priced: what the {role} {part.name}, a plug-in, asks of others"
 
 
 def llm_of(section: object) -> LLMSettings | None:

@@ -52,7 +52,9 @@ def make_scrub(store: str, recipe: object = None) -> Scrub:
         recipe: the run's recipe as dictionaries and lists.
     """
     keys = [*environment_keys(), *parts_of(_recipe_secrets(recipe))]
-    replaced = [(key, KEY) for key in keys] + [(secret, SECRET) for secret in _data_secrets()]
+    marks = dict.fromkeys(keys, KEY) | dict.fromkeys(_data_secrets(), SECRET)
+    # One may be a part of another.
+    replaced = sorted(marks.items(), key=lambda item: -len(item[0]))
     folders = _folders(store)
     names = _names()
 

@@ -14,11 +14,10 @@ import pytest
 
 pytest.importorskip("openai")
 
-from tests.ideator_rl.test_terminal import OURS
-
 from executor.store.runs import Store
 from executor.text.outside_text import clean_text
 from tests.ideator_rl.command_line import command, make_workplace
+from tests.ideator_rl.terminal.test_terminal import OURS
 from tests.llm_servers import Asked, Reply, serve
 
 # A window's title, the clipboard, a cleared screen, a changed direction, a C1 control, a tag.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from executor import Executor, Idea, Outcome, load_problem
-from gym_envs.cheats.attempts import Session, try_cheats
+from gym_envs.cheats.attempts import CheatSession, try_cheats
 from gym_envs.cheats.imported import CHEATS
 from gym_envs.imports.peer import read_peer
 from gym_envs.imports.write import write_problem
@@ -175,13 +175,13 @@ def test_a_program_that_raises_is_rejected_unless_that_is_allowed(tmp_path: Path
     assert allowed.completed and allowed.metrics["exceptions"] == 2
 
 
-def attacked(folder: Path, tmp_path: Path, *, examined: bool, names: set[str]) -> Session:
+def attacked(folder: Path, tmp_path: Path, *, examined: bool, names: set[str]) -> CheatSession:
     tried = [cheat for cheat in CHEATS if cheat.name in names]
     with executor_of(folder, tmp_path, examined=examined) as executor:
         return try_cheats(executor, tried, {})
 
 
-def gained(session: Session) -> set[str]:
+def gained(session: CheatSession) -> set[str]:
     return {cheat.name for cheat in session.results if session.complaints(cheat)}
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from executor.errors import UserError
-from ideator_rl import plugins
+from ideator_rl.plugins import plugins
 from ideator_rl.rl.objectives.entropic import DIVERGENCE, steepness
 from ideator_rl.rl.objectives.group import EPSILON, Floats, Group
 from ideator_rl.rl.objectives.settings import (
