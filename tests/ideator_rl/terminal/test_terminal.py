@@ -114,9 +114,10 @@ def test_warnings_of_libraries_are_cleaned() -> None:
 
 
 def test_nothing_else_prints() -> None:
-    """There is no other way to the terminal in the package."""
+    """There is no other way to the terminal in the package. The output of the process that reads a
+    stranger's file is a pipe."""
     package = Path(ideator_rl.__file__).parent
     for path in package.rglob("*.py"):
-        if path.name != "terminal.py":
+        if path.name not in ("terminal.py", "foreign_file.py"):
             code = re.sub(r'"""(?s:.*?)"""', "", path.read_text())
             assert not re.search(r"(?<![\w.])print\(|\bConsole\(|std(?:out|err)\.write", code), path

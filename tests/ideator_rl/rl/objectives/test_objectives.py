@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from executor.errors import UserError
-from ideator_rl.plugins import plugins
+from ideator_rl.plugins.plugins import CONTRACTS
 from ideator_rl.rl.objectives.entropic import DIVERGENCE, steepness
 from ideator_rl.rl.objectives.group import EPSILON, Floats, Group
 from ideator_rl.rl.objectives.settings import (
@@ -207,8 +207,8 @@ def test_ranks_do_not_see_how_far_failures_lie_below() -> None:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, value: str) -> PluginObjective:
-    entry = EntryPoint("mine", value, plugins.CONTRACTS["objective"].group)
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry])
+    entry = EntryPoint("mine", value, CONTRACTS["objective"].group)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry])
     return PluginObjective("mine", {"weight": 2.0})
 
 
