@@ -16,7 +16,7 @@ import pytest
 from executor.data.script import load_script
 from executor.errors import UserError
 from executor.sandbox import choose
-from tests.executor.trials import marked
+from tests.executor.trials import all_gone
 
 from gpu import command, report
 from gpu.cards import bfloat16_peak
@@ -240,6 +240,6 @@ def test_a_run_that_hangs_ends_with_all_that_it_started(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(OutOfTime, match="was still running at the end of its time"):
         output_of([sys.executable, "-c", code], tmp_path, {"IN": str(tmp_path)}, begun + 1.0)
-    assert (tmp_path / "started").exists() and marked(tmp_path) == []
+    assert (tmp_path / "started").exists() and all_gone(tmp_path)
     with pytest.raises(RuntimeError, match="no such card"):
         output_of([sys.executable, "-c", "exit('no such card')"], tmp_path, {}, begun + 60)
