@@ -89,7 +89,9 @@ class Imported(Settings, frozen=True):
 
     `program` is a file of the codebase, `evaluator` one of the folder `peer/`. With `examined` the
     evaluator runs in the examiner and reaches the program over a pipe; else both run in one box.
-    `exceptions` says whether a trial counts although the program raised while it was evaluated.
+    `exceptions` says whether a trial counts although the program raised while it was evaluated, and
+    `numbers` whether numbers beside a returned answer belong to it: a score that follows one that
+    does not is none.
     `cascade` holds the thresholds between stages, and is empty where there are none; `options` are
     further arguments of the evaluator; `features` are metrics that no mean counts.
     """
@@ -99,6 +101,7 @@ class Imported(Settings, frozen=True):
     evaluator: RelativePath
     examined: bool
     exceptions: Literal["rejected", "allowed"] = "rejected"
+    numbers: Literal["claims", "answers"] = "claims"
     cascade: tuple[float, ...] = ()
     options: dict[str, Scalar] = {}
     features: tuple[str, ...] = ()

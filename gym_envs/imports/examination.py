@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import tempfile
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from executor.problem.problem_file import Imported
 from executor.settings import convert
 from gym_envs.imports.boxed import stand_ins
 from gym_envs.imports.boxed.evaluation import Result, Settings, evaluated
+from gym_envs.imports.boxed.wire import BadMessage
+from gym_envs.imports.claims import Ask, Diverged, Transcript, believes
 from gym_envs.imports.relay import Relay
 
 if TYPE_CHECKING:
@@ -32,8 +37,9 @@ def examination(evaluate: str) -> Callable[[Candidate, Path], dict[str, float]]:
         A function that raises ValueError to reject a candidate, as any examination does.
     """
     toml = Path(evaluate).with_name("problem.toml")
-    imported = convert(tomllib.loads(toml.read_text())["imported"], Imported)
-    return (lambda c, h: _examined(imported, c, h)) if imported.examined else _read
+    told = tomllib.loads(toml.read_text())
+    imported, metric = convert(told["imported"], Imported), told["reward"]["metric"]
+    return (lambda c, h: _examined(imported, metric, c, h)) if imported.examined else _read
 
 
 def evaluation_settings(imported: Imported) -> Settings:
@@ -59,18 +65,29 @@ def _read(candidate: Candidate, held_out: Path) -> dict[str, float]:
     return metrics
 
 
-def _examined(imported: Imported, candidate: Candidate, held_out: Path) -> dict[str, float]:
+def _examined(
+    imported: Imported, metric: str, candidate: Candidate, held_out: Path
+) -> dict[str, float]:
     """Runs the evaluator here, in the examiner; the program answers from its box.
 
     What the program says goes to the log of the examination, which no ideator reads: it has seen
     the evaluator's inputs.
     """
     stand_ins.install()
-    with tempfile.TemporaryDirectory(prefix="ideator-rl-evaluation-") as work:
-        os.chdir(work)
-        with Relay(candidate, Path(imported.program).name) as relay:
-            result = _evaluated(imported, relay, held_out, Path(work, "results"))
-        os.chdir("/")
+    transcript = Transcript(candidate)
+    chance = random.getstate(), np.random.get_state()
+    result, relay = _evaluation(imported, transcript.ask, held_out)
+
+    def again(ask: Ask) -> float | None:
+        """The score with other answers, and the same chance."""
+        random.setstate(chance[0])
+        np.random.set_state(chance[1])
+        try:
+            repeated, _ = _evaluation(imported, ask, held_out)
+        except (ValueError, Diverged, BadMessage):
+            return None
+        return None if repeated.error else repeated.metrics.get(metric)
+
     for name, text in result.artifacts.items():
         print(f"{name}: {text}", flush=True)
     if relay.exceptions and imported.exceptions == "rejected":
@@ -79,7 +96,21 @@ def _examined(imported: Imported, candidate: Candidate, held_out: Path) -> dict[
     if result.error:
         print(result.error, flush=True)
         raise ValueError("the evaluator refused the program; see exam_log.txt")
+    if imported.numbers == "claims" and believes(transcript, again):
+        raise ValueError(
+            "the evaluator believes a number that the program returned beside its answer: have it "
+            'computed anew, or set imported.numbers = "answers" where it is a part of the answer'
+        )
     return {**result.metrics, "exceptions": float(relay.exceptions)}
+
+
+def _evaluation(imported: Imported, ask: Ask, held_out: Path) -> tuple[Result, Relay]:
+    with tempfile.TemporaryDirectory(prefix="ideator-rl-evaluation-") as work:
+        os.chdir(work)
+        with Relay(ask, Path(imported.program).name) as relay:
+            result = _evaluated(imported, relay, held_out, Path(work, "results"))
+        os.chdir("/")
+    return result, relay
 
 
 def _evaluated(imported: Imported, relay: Relay, held_out: Path, work: Path) -> Result:

@@ -1,11 +1,10 @@
 """Between the stubs of an evaluator and the candidate: carries messages, and counts exceptions.
 
-    with Relay(candidate, "program.py") as relay:
+    with Relay(transcript.ask, "program.py") as relay:
         evaluate(relay.program_path)
     relay.exceptions, relay.failure
 
-A call is carried by `Candidate.ask` alone: the message as an array of bytes, then the length of the
-answer, then its bytes. Nothing of an answer is looked at here but its first letter.
+Nothing of an answer is looked at here but its first letter.
 """
 
 from __future__ import annotations
@@ -14,19 +13,15 @@ import socket
 import struct
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRWPair
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import numpy as np
-
-from gym_envs.imports.boxed.wire import MAX_BYTES, BadMessage
+from gym_envs.imports.boxed.wire import BadMessage
 from gym_envs.imports.stub import stub_text
-
-if TYPE_CHECKING:
-    from executor.trial.examiner import Candidate
 
 
 class Relay:
@@ -39,8 +34,8 @@ class Relay:
         failure: the first thing that went wrong with the candidate itself, or None.
     """
 
-    def __init__(self, candidate: Candidate, name: str) -> None:
-        self._candidate = candidate
+    def __init__(self, ask: Callable[[bytes], bytes], name: str) -> None:
+        self._ask = ask
         self._folder = tempfile.TemporaryDirectory(prefix="ideator-rl-program-")
         self._lock = threading.Lock()
         path = Path(self._folder.name) / "socket"
@@ -86,7 +81,7 @@ class Relay:
         if self.failure:
             raise self.failure
         while True:
-            reply = self._asked(message)
+            reply = self._ask(message)
             letter = reply[:1]
             if letter not in (b"R", b"E", b"M", b"A"):
                 raise BadMessage("the candidate broke the protocol of its stub")
@@ -99,12 +94,6 @@ class Relay:
                 return
             if not (message := _read(stream)):
                 raise BadMessage("the evaluator gave up a call that the program had not ended")
-
-    def _asked(self, message: bytes) -> bytes:
-        ask = self._candidate.ask
-        question = np.frombuffer(message, np.uint8)
-        (size,) = ask(question, shape=(1,), dtype="int64", low=1, high=MAX_BYTES)
-        return ask(np.zeros(0, np.uint8), shape=(int(size),), dtype="uint8").tobytes()
 
 
 def _read(stream: BufferedRWPair) -> bytes:

@@ -93,7 +93,10 @@ class Module:
 
 def load(socket_path: str) -> Module:
     """Has the program's box load the program, and returns its module."""
-    _place["socket"] = socket_path
+    if _place.get("socket") != socket_path:
+        # Another evaluation, which knows no object of the last one.
+        _wires.clear()
+        _place["socket"] = socket_path
     loaded = _connection().ask(b"L", None)
     return Module(loaded["module"], loaded["names"])
 
@@ -102,7 +105,7 @@ class _Connection:
     """A connection to the relay, of one thread of one process."""
 
     def __init__(self, path: str) -> None:
-        self.owner = os.getpid()
+        self.owner, self.path = os.getpid(), path
         self.calls = 0
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(path)
@@ -149,7 +152,8 @@ class _Connection:
 
 def _connection() -> _Connection:
     connection = getattr(_connections, "open", None)
-    if connection is None or connection.owner != os.getpid():
+    here = (os.getpid(), _place["socket"])
+    if connection is None or (connection.owner, connection.path) != here:
         connection = _connections.open = _Connection(_place["socket"])
     return connection
 

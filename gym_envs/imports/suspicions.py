@@ -31,7 +31,7 @@ def suspicions(peer: Peer) -> list[str]:
     ]
     told += [
         f"{peer.program} line {line} returns its own `{name}`: an evaluator that believes it "
-        "rewards any claim; `envs check` tries it"
+        "rewards any claim (with --examined such a trial is rejected)"
         for line, name in claimed_scores(peer.text)
     ]
     return told

@@ -95,6 +95,7 @@ program = "{program}"
 evaluator = "{evaluator}"
 examined = {examined}
 exceptions = "rejected"  # or "allowed"; only an examined problem can tell
+numbers = "claims"  # beside a returned answer; or "answers", where they are a part of it; as above
 cascade = {cascade}
 features = {features}
 {options}"""
@@ -215,7 +216,8 @@ def _toml(peer: Peer, name: str, examined: bool, metric: str, plausible: float |
         regions=f"regions = {_value(list(MARKS))}\n" if peer.has_regions else "",
         # Processor time, so that other load shortens nothing; the wall only bounds it.
         seconds=10.0 if examined else peer.timeout_s,
-        examine_seconds=WALL * peer.timeout_s if examined else 60.0,
+        # Twice: what the program claims is tried out in as much time again.
+        examine_seconds=2 * WALL * peer.timeout_s if examined else 60.0,
         candidate_seconds=f"candidate_seconds = {peer.timeout_s}\n" if examined else "",
         metric=metric,
         plausible="" if plausible is None else f"plausible = {plausible!r}\n",

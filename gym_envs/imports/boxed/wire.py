@@ -29,7 +29,7 @@ MAX_BYTES = 2**30
 _AS_THEY_ARE = (type(None), bool, int, float, str)
 _ITERABLE: dict[type, str] = {list: "list", tuple: "tuple"}
 # What reading bytes of anybody's may raise.
-_MALFORMED = (
+MALFORMED = (
     ValueError,
     TypeError,
     LookupError,
@@ -75,7 +75,7 @@ class Wire:
             header = json.loads(message[4 : 4 + length])
             buffer = memoryview(message)[4 + length :]
             value, rest = self._unpack(header, buffer, 0)
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise BadMessage(f"not a message: {type(error).__name__}") from None
         if len(rest):
             raise BadMessage("not a message: bytes are left over")

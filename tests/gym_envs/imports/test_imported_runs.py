@@ -13,7 +13,15 @@ from gym_envs.cheats.attempts import CheatSession, try_cheats
 from gym_envs.cheats.imported import CHEATS
 from gym_envs.imports.peer import read_peer
 from gym_envs.imports.write import write_problem
-from tests.gym_envs.imports.peer_folders import BELIEVES, EXAMPLES, LOAD, SKIPS, STARTS, make_peer
+from tests.gym_envs.imports.peer_folders import (
+    BELIEVES,
+    EXAMPLES,
+    LOAD,
+    PROGRAM,
+    SKIPS,
+    STARTS,
+    make_peer,
+)
 
 
 @contextmanager
@@ -195,10 +203,43 @@ def test_only_an_examined_score_cannot_be_written_by_the_program(tmp_path: Path)
     assert gained(attacked(folder, tmp_path, examined=True, names=OF_THE_PROCESS)) == set()
 
 
-def test_an_evaluator_that_believes_a_score_is_found_out(tmp_path: Path) -> None:
+def test_a_score_that_the_program_claims_is_none(tmp_path: Path) -> None:
     folder = make_peer(tmp_path / "peer", BELIEVES)
-    found = attacked(folder, tmp_path, examined=True, names={"claims-much", "claims-nothing"})
-    assert gained(found) == {"claims-much"}
+    outcome = baseline(folder, tmp_path)
+    assert outcome.status == "rejected" and "believes a number" in outcome.detail
+    # Whoever says that the number is a part of the answer has it believed, and the check finds that.
+    toml = tmp_path / "imported-true/problem.toml"
+    toml.write_text(toml.read_text().replace('numbers = "claims"', 'numbers = "answers"'))
+    tried = [cheat for cheat in CHEATS if cheat.name.startswith("claims-")]
+    with Executor(load_problem(toml), store=tmp_path / "store", slots=1) as executor:
+        assert executor.submit_baseline(0).result().completed
+        assert gained(try_cheats(executor, tried, {})) == {"claims-much"}
+
+
+def test_a_claim_of_nothing_earns_nothing(tmp_path: Path) -> None:
+    # As a public evaluator of schedules: `return 0, [[0]]` was worth a million.
+    evaluator = f"""{LOAD}
+def evaluate(path):
+    schedule, makespan = load(path).solve(3)
+    return {{"combined_score": 1e6 / (1 + makespan)}}
+"""
+    program = PROGRAM.replace("size * n", "0")
+    outcome = baseline(make_peer(tmp_path / "peer", evaluator, program), tmp_path)
+    assert outcome.status == "rejected" and "believes a number" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    "check", ["abs(total - sum(order)) < 1e-6", "total <= sum(order)", "True"], ids=str
+)
+def test_a_claim_that_is_checked_or_ignored_is_none(tmp_path: Path, check: str) -> None:
+    evaluator = f"""{LOAD}
+def evaluate(path):
+    order, total = load(path).solve(3)
+    return {{"combined_score": float(sum(order)) if {check} else 0.0}}
+"""
+    program = PROGRAM.replace("size * n", "sum(range(size, size + n))")
+    outcome = baseline(make_peer(tmp_path / "peer", evaluator, program), tmp_path)
+    assert outcome.completed, outcome.detail
 
 
 def test_a_candidate_that_breaks_the_protocol_is_rejected(tmp_path: Path) -> None:
