@@ -206,7 +206,8 @@ def test_only_an_examined_score_cannot_be_written_by_the_program(tmp_path: Path)
 def test_a_score_that_the_program_claims_is_none(tmp_path: Path) -> None:
     folder = make_peer(tmp_path / "peer", BELIEVES)
     outcome = baseline(folder, tmp_path)
-    assert outcome.status == "rejected" and "believes a number" in outcome.detail
+    assert outcome.status == "rejected", outcome.detail
+    assert "believes a number" in outcome.detail
     # Whoever says that the number is a part of the answer has it believed, and the check finds that.
     toml = tmp_path / "imported-true/problem.toml"
     toml.write_text(toml.read_text().replace('numbers = "claims"', 'numbers = "answers"'))
