@@ -208,7 +208,7 @@ def test_a_score_that_the_program_claims_is_none(tmp_path: Path) -> None:
     outcome = baseline(folder, tmp_path)
     assert outcome.status == "rejected", outcome.detail
     assert "believes a number" in outcome.detail
-    # Whoever says that the number is a part of the answer has it believed, and the check finds that.
+    # Where it is said to be a part of the answer it is believed, and the check finds that.
     toml = tmp_path / "imported-true/problem.toml"
     toml.write_text(toml.read_text().replace('numbers = "claims"', 'numbers = "answers"'))
     tried = [cheat for cheat in CHEATS if cheat.name.startswith("claims-")]
