@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,17 +20,26 @@ VERL_ON_CPU = {
     "VERL_ENGINE_DEVICE": "cuda",
 }
 
+# verl imports it where trl is installed.
+_OF_TRL = "AutoModelForCausalLMWithValueHead"
+
 # Bytes a parameter. Processor: weights, gradients, Adam's two moments and the rollout's copy, in 32
 # bits each. GPU: the weights of vLLM and of training in 16 bits; the rest can be offloaded.
 _BYTES = {"cpu": 20, "gpu": 4, "gpu-lora": 4}
 
 
 def check_hardware(recipe: TrainRecipe) -> None:
-    """Raises UserError where verl is missing, or the profile wants a GPU and there is none."""
+    """Raises UserError where verl is missing or cannot start, or where the profile wants a GPU and
+    there is none."""
     if find_spec("verl") is None:
         raise UserError(
             "training needs verl: pip install 'ideator-rl[rl-cpu]' on a machine without a GPU, "
             "'ideator-rl[rl]' on one with GPUs"
+        )
+    if find_spec("trl") is not None and not hasattr(import_module("trl"), _OF_TRL):
+        raise UserError(
+            "verl does not start beside this release of trl, from which it imports what is not "
+            "there; pip uninstall trl, or train in another environment"
         )
     if recipe.profile != "cpu" and _gpus() == 0:
         raise UserError(
