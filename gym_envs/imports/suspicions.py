@@ -5,6 +5,8 @@
 [3]
 >>> claimed_scores("def solve():\\n    return order, makespan\\n")
 [(2, 'makespan')]
+>>> claimed_scores("def solve():\\n    return radii, float(radii.sum())\\n")
+[(2, 'sum')]
 """
 
 from __future__ import annotations
@@ -76,8 +78,13 @@ def _leaves(handler: ast.ExceptHandler) -> bool:
 
 
 def _names(value: ast.expr | None) -> Iterator[str]:
-    """The names in a tuple or mapping that is returned."""
+    """The names in a tuple or mapping that is returned, those of called functions included."""
     if isinstance(value, ast.Tuple):
-        yield from (part.id for part in value.elts if isinstance(part, ast.Name))
+        for part in value.elts:
+            if isinstance(part, ast.Name):
+                yield part.id
+            elif isinstance(part, ast.Call):
+                calls = [node.func for node in ast.walk(part) if isinstance(node, ast.Call)]
+                yield from (ast.unparse(function).rpartition(".")[2] for function in calls)
     elif isinstance(value, ast.Dict):
         yield from (str(k.value) for k in value.keys if isinstance(k, ast.Constant))
