@@ -259,8 +259,8 @@ def _readme(peer: Peer, folder: str, examined: bool) -> str:
 EXAMINED = (
     "The evaluator runs in the examiner, outside of the program's box: patching it changes "
     "nothing. A trial in which the program raises an exception is rejected, and so is a score that "
-    "follows a number which the program returns beside its answer. What else the evaluator believes "
-    "is the evaluator's to check."
+    "follows a number which the program returns beside its answer. What else the evaluator "
+    "believes is the evaluator's to check."
 )
 TOGETHER = (
     "Code of an idea runs in the process that computes the score, so it can write its own score: "
