@@ -40,7 +40,7 @@ def at(tmp_path: Path) -> Setting:
     return setting
 
 
-@pytest.mark.release
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_dry_run_measures_every_section_through_the_true_code(tmp_path: Path) -> None:
     words = ["benchmarks/gpu.py", "--device", "cpu", "--tiny", "--out", str(tmp_path)]

@@ -241,7 +241,7 @@ def more(left: Path, count: int) -> None:
 # ----- whole trials
 
 
-@pytest.mark.release
+@pytest.mark.slow
 def test_a_small_model_is_trained_and_each_evaluation_is_its_own(tmp_path: Path) -> None:
     """The last step breaks the model, which the last evaluation shows and the best does not. It
     starts from the model of grpo-tiny, which a machine makes once."""

@@ -48,7 +48,7 @@ def left_in_queue(store: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("where", ["folder", pytest.param("s3", marks=pytest.mark.release)])
+@pytest.mark.parametrize("where", ["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def test_two_workers_run_each_trial_once_with_the_outcomes_of_local_slots(
     problem: Problem, tmp_path: Path, where: str, request: pytest.FixtureRequest
 ) -> None:

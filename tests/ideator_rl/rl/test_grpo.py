@@ -135,7 +135,7 @@ def test_what_is_behind_the_line_is_in_the_log_of_the_run(recipe, tmp_path):
     assert "Traceback" in told and line in told and "in _merge" in told
 
 
-@pytest.mark.release
+@pytest.mark.slow
 def test_a_stage_that_hangs_ends_by_a_timeout_that_names_it(recipe):
     # The first stage, loading the model, takes longer than this.
     code, output = _train(recipe, "--stage_timeout_s", "0.5")

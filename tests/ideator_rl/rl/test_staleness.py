@@ -35,7 +35,7 @@ def figures(place: Path) -> dict[int, dict[str, float]]:
     return read_steps(place / "store/runs/small/metrics.jsonl")
 
 
-@pytest.mark.release
+@pytest.mark.slow
 def test_a_step_learns_from_ideas_of_the_model_before_and_waits_less(short_place: Path) -> None:
     teach(short_place / "model", IDEAS)
     run = start(short_place, *STALE)
