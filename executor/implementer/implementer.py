@@ -119,7 +119,7 @@ def finished(
     Every patched codebase passes here, also those of language models. However many ideas a tree
     comes from, it may not add more to the baseline than one idea may.
     """
-    marks = problem.file.files.regions
+    marks = problem.file.files.marks
     wrong = frozen_changes(problem.codebase, files, marks) if marks else ""
     if wrong := wrong or too_much_added(problem, files):
         return Implementation("rejected", detail=wrong)

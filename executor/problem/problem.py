@@ -214,6 +214,8 @@ def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None
         raise ProblemError(f"{path}: not valid TOML: {error}") from None
     except FieldError as error:
         raise ProblemError(f"{path}: {error}") from None
+    if len(file.files.regions) == 1:
+        raise ProblemError(f"{path}: files.regions: expected two marks, or none")
     for key in ("entry", "candidate"):
         if (words := getattr(file.run, key)) in (("python",), ("torchrun",)):
             raise ProblemError(f"{path}: run.{key}: {words[0]} needs the name of a script")
@@ -229,8 +231,8 @@ def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None
         codebase = set_assignments(codebase, file.hyperparameters, editable=file.files.editable)
     except EditError as error:
         raise ProblemError(f"{path}: hyperparameters: {error}") from None
-    if file.files.regions:
-        _check_regions(path, codebase, file.files.regions)
+    if marks := file.files.marks:
+        _check_regions(path, codebase, marks)
     return Problem(path, file, codebase, evaluate)
 
 

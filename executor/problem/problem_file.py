@@ -38,7 +38,12 @@ class Files(Settings, frozen=True):
     editable: Words
     frozen: tuple[str, ...] = ()
     added_kib: AtLeast0 = 16
-    regions: tuple[Mark, Mark] | None = None
+    regions: Annotated[tuple[Mark, ...], Meta(max_length=2)] = ()
+
+    @property
+    def marks(self) -> tuple[str, str] | None:
+        """The marks of regions, where there are any."""
+        return (self.regions[0], self.regions[1]) if self.regions else None
 
     @property
     def editable_in_words(self) -> str:

@@ -123,7 +123,7 @@ def _script(problem: Problem) -> str:
 
 def _with_code(problem: Problem, code: str) -> dict[str, str]:
     """The codebase with code at the end of its script, or of what may change in its program."""
-    imported, marks = problem.file.imported, problem.file.files.regions
+    imported, marks = problem.file.imported, problem.file.files.marks
     script = imported.program if imported else _script(problem)
     above, mark, below = problem.codebase[script], "", ""
     if marks and marks[1] in above:

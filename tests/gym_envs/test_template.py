@@ -57,9 +57,9 @@ def test_its_names_are_filled_in(problem: Problem) -> None:
 def test_every_key_of_a_problem_is_there_and_explained(problem: Problem) -> None:
     lines = (TEMPLATE / "problem.toml").read_text().splitlines()
 
-    sections = {key.partition(".")[0] for key in known_keys(ProblemFile) if "." in key}
-    # What `envs import` writes is no key for people.
+    # What `envs import` writes is explained in docs/importing.md.
     known = [key for key in known_keys(ProblemFile) if not key.startswith("imported")]
+    sections = {key.partition(".")[0] for key in known if "." in key}
     keys = {key.rpartition(".")[2] for key in known} - sections
     for key in keys - {"hyperparameters", "task"}:
         shown = (f"{key} = ", f"# {key} = ")

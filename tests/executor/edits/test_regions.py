@@ -60,6 +60,8 @@ def test_an_idea_that_changes_a_frozen_line_is_rejected(tmp_path: Path) -> None:
     toml.write_text(toml.read_text().replace("[budget]", marks))
     with pytest.raises(ProblemError, match=r"files\.regions: no file has a line with EVOLVE"):
         load_problem(folder)
+    with pytest.raises(ProblemError, match=r"files\.regions: expected two marks, or none"):
+        load_problem(folder, {"files.regions": ["EVOLVE-BLOCK-START"]})
     (folder / "codebase/settings.py").write_text(SETTINGS)
     problem = load_problem(folder)
     assert apply_idea(problem, "value: 10 -> 12").status == "completed"
