@@ -23,33 +23,32 @@ LEFT_OUT = ("__pycache__", ".git", "results", "openevolve_output", "*.pyc")
 _BOXED = Path(boxed.__file__).parent
 
 
-def fill(problem: Path, digest: str, train: Path, held_out: Path) -> None:
+def fill(problem: Path, key: str, train: Path, held_out: Path) -> None:
     """Fills the folders of data.
 
     Args:
         problem: the folder of the imported problem.
-        digest: of its folder `peer/`, from when it was imported.
+        key: what `key_of` said of it when it was imported.
         train: what the training's box sees.
         held_out: what only the examiner sees.
 
     Raises:
-        ValueError: the folder `peer/` has changed.
+        ValueError: the evaluator's folder or its settings have changed.
     """
-    _unchanged(problem, digest)
-    imported = convert(tomllib.loads((problem / "problem.toml").read_text())["imported"], Imported)
+    _unchanged(problem, key)
+    imported = _imported(problem)
     shutil.copytree(_BOXED, train / "boxed", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(problem / PEER, (held_out if imported.examined else train) / PEER)
-    settings = {"program": imported.program, **asdict(evaluation_settings(imported))}
-    (train / "settings.json").write_text(json.dumps(settings))
+    (train / "settings.json").write_text(json.dumps(_settings(imported)))
 
 
-def check(problem: Path, digest: str, train: Path) -> None:
+def check(problem: Path, key: str, train: Path) -> None:
     """Looks whether the data are of this folder, and of this version of the package.
 
     Raises:
         ValueError: says what to do.
     """
-    _unchanged(problem, digest)
+    _unchanged(problem, key)
     for path in _BOXED.glob("*.py"):
         copy = train / "boxed" / path.name
         if not copy.is_file() or copy.read_bytes() != path.read_bytes():
@@ -58,16 +57,30 @@ def check(problem: Path, digest: str, train: Path) -> None:
             )
 
 
-def digest_of(folder: Path) -> str:
-    """A hash of every file in a folder and of its name."""
+def key_of(problem: Path) -> str:
+    """A hash of everything that the data are made from: `prepare.py` holds it, so that two problems
+    of one name have data of their own."""
+    folder, imported = problem / PEER, _imported(problem)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     parts = [(p.relative_to(folder).as_posix(), _sha256(p)) for p in files]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    text = json.dumps([parts, _settings(imported), imported.examined])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _unchanged(problem: Path, digest: str) -> None:
-    if digest_of(problem / PEER) != digest:
-        raise ValueError(f"{problem / PEER} has changed since it was imported; import it again")
+def _imported(problem: Path) -> Imported:
+    return convert(tomllib.loads((problem / "problem.toml").read_text())["imported"], Imported)
+
+
+def _settings(imported: Imported) -> dict[str, object]:
+    return {"program": imported.program, **asdict(evaluation_settings(imported))}
+
+
+def _unchanged(problem: Path, key: str) -> None:
+    if key_of(problem) != key:
+        raise ValueError(
+            f"{problem}: peer/ or the section imported has changed since it was imported; import "
+            "it again"
+        )
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from executor.errors import UserError
 from executor.problem.problem import load_problem
-from gym_envs.imports.data import LEFT_OUT, PEER, digest_of
+from gym_envs.imports.data import LEFT_OUT, PEER, key_of
 from gym_envs.imports.peer import MARKS, Peer, imported_names
 from gym_envs.imports.settings_found import ideas_yaml
 
@@ -24,15 +24,15 @@ from gym_envs.imports.data import check as unchanged
 from gym_envs.imports.data import fill
 
 HERE = Path(__file__).parent
-DIGEST = "{digest}"  # of peer/
+KEY = "{key}"  # of peer/ and of how it is run
 
 
 def prepare(train: Path, held_out: Path, source: str | None = None) -> None:
-    fill(HERE, DIGEST, train, held_out)
+    fill(HERE, KEY, train, held_out)
 
 
 def check(train: Path, held_out: Path) -> None:
-    unchanged(HERE, DIGEST, train)
+    unchanged(HERE, KEY, train)
 '''
 _EVALUATE = '''"""Has the evaluator of peer/ say what the program is worth."""
 
@@ -133,7 +133,8 @@ def write_problem(
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         shutil.copytree(peer.folder, fresh / PEER, ignore=shutil.ignore_patterns(*LEFT_OUT))
-        _write(fresh, _files(peer, name, fresh, out.name, examined, metric, plausible))
+        _write(fresh, _files(peer, name, out.name, examined, metric, plausible))
+        _write(fresh, {"prepare.py": _PREPARE.format(key=key_of(fresh))})
         load_problem(fresh)
         fresh.rename(out)
     except OSError as error:
@@ -174,7 +175,6 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 def _files(
     peer: Peer,
     name: str,
-    fresh: Path,
     folder: str,
     examined: bool,
     metric: str,
@@ -183,7 +183,6 @@ def _files(
     script = "leave.py" if examined else "together.py"
     files = {
         "problem.toml": _toml(peer, name, examined, metric, plausible),
-        "prepare.py": _PREPARE.format(digest=digest_of(fresh / PEER)),
         "evaluate.py": _EVALUATE,
         "README.md": _readme(peer, folder, examined),
         "config_evolution.yaml": _SEARCH.format(name=name, folder=folder),

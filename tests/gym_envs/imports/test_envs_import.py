@@ -86,7 +86,10 @@ def test_what_is_no_problem_is_one_line(tmp_path: Path) -> None:
 
 def test_a_folder_that_was_changed_is_imported_again(tmp_path: Path) -> None:
     make_peer(tmp_path / "peer", SKIPS)
+    in_process(tmp_path, "envs", "import", "peer", "--out", "other/mine", "--examined")
     in_process(tmp_path, "envs", "import", "peer", "--out", "mine")
+    for folder in ("mine", "other/mine"):  # of one name: the data of one are not the other's
+        assert ideator_rl(tmp_path, "envs", "baseline", folder, "--seeds", "1").code == 0
     (tmp_path / "mine/peer/evaluator.py").write_text(SKIPS + "\n")
     done = ideator_rl(tmp_path, "envs", "baseline", "mine", "--seeds", "1")
     assert done.code == 2 and "has changed since it was imported; import it again" in done.err
