@@ -68,7 +68,7 @@ def search_once(config: Path) -> None:
     from executor import Store
     from gym_envs import find_problem
     from ideator_rl.open_executor import open_executor
-    from ideator_rl.recipe.recipe import load_recipe
+    from ideator_rl.recipe.read import load_recipe
     from ideator_rl.search.loop import search
     from ideator_rl.search.open_ideator import open_ideator
 

@@ -27,7 +27,8 @@ from executor.records import Implementation
 from gym_envs import find_problem
 from ideator_rl.ideators.library import default_values, idea_text, load_library
 from ideator_rl.recipe.overrides import parse_overrides
-from ideator_rl.recipe.recipe import LLMImplementerSettings, load_recipe
+from ideator_rl.recipe.read import load_recipe
+from ideator_rl.recipe.sections import LLMImplementerSettings
 
 
 def main() -> None:

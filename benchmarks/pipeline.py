@@ -112,7 +112,7 @@ def search_once(folder: Path) -> None:
     from executor import Executor, Store
     from gym_envs import find_problem
     from ideator_rl.open_implementer import open_implementer
-    from ideator_rl.recipe.recipe import load_recipe
+    from ideator_rl.recipe.read import load_recipe
     from ideator_rl.search.loop import search
     from ideator_rl.search.open_ideator import open_ideator
 
@@ -143,7 +143,7 @@ def implement_crowd(folder: Path) -> None:
     from executor import Idea, Store
     from gym_envs import find_problem
     from ideator_rl.open_implementer import open_implementer
-    from ideator_rl.recipe.recipe import load_recipe
+    from ideator_rl.recipe.read import load_recipe
 
     recipe = load_recipe(
         folder / "config_pipeline.yaml", {"implementer.llm.concurrency": str(CROWD_CONCURRENCY)}

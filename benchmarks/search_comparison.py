@@ -20,7 +20,7 @@ from pathlib import Path
 from executor import Executor
 from gym_envs import find_problem
 from ideator_rl.ideators.library import LibraryIdeator, load_library
-from ideator_rl.recipe.recipe import parse_recipe
+from ideator_rl.recipe.read import parse_recipe
 from ideator_rl.search.loop import search
 from ideator_rl.search.methods import METHODS
 

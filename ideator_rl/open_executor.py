@@ -19,7 +19,8 @@ from executor.sandbox import Level, Sandbox, choose
 from executor.scheduler import Workers
 from ideator_rl.open_implementer import open_implementer
 from ideator_rl.plugins.plugins import PluginSettings, open_plugin
-from ideator_rl.recipe.recipe import ExecutingRecipe, RayWorkersSettings, StoreWorkersSettings
+from ideator_rl.recipe.recipe import ExecutingRecipe
+from ideator_rl.recipe.sections import RayWorkersSettings, StoreWorkersSettings
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from executor.llm.open import open_llm
 from executor.store.runs import RunFolder
 from ideator_rl.plugins.implementer import PluginImplementer
 from ideator_rl.plugins.plugins import PluginSettings
-from ideator_rl.recipe.recipe import DirectImplementerSettings, ImplementerSettings
+from ideator_rl.recipe.sections import DirectImplementerSettings, ImplementerSettings
 
 
 def open_implementer(

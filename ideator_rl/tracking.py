@@ -13,7 +13,8 @@ from typing import Protocol
 from executor.errors import UserError
 from executor.settings import to_dict
 from executor.text.outside_text import clean_line
-from ideator_rl.recipe.recipe import Recipe, TrackingSettings
+from ideator_rl.recipe.recipe import Recipe
+from ideator_rl.recipe.sections import TrackingSettings
 
 LONGEST_LINE = 500
 

@@ -12,7 +12,7 @@ from ideator_rl.commands.sandbox_option import say_sandbox
 from ideator_rl.evaluation.recipe import read_evaluation
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.recipe.overrides import parse_overrides
-from ideator_rl.recipe.recipe import code_model
+from ideator_rl.recipe.sections import code_model
 from ideator_rl.terminal.terminal import say, say_json, warn
 
 if TYPE_CHECKING:

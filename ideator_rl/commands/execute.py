@@ -18,15 +18,15 @@ from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.open_executor import open_executor
-from ideator_rl.recipe.recipe import (
+from ideator_rl.recipe.read import load_recipe
+from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.recipe.sections import (
     DirectImplementerSettings,
     ExecutorSettings,
     LocalWorkersSettings,
     RayWorkersSettings,
-    SearchRecipe,
     StoreWorkersSettings,
     WorkersSettings,
-    load_recipe,
 )
 from ideator_rl.terminal.progress import counting, outcome_line
 from ideator_rl.terminal.terminal import say, say_json, warn

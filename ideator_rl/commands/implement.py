@@ -23,7 +23,8 @@ from executor.trial_keys import check_idea_id
 from gym_envs import find_problem
 from ideator_rl.commands.execute import read_ideas, split_run
 from ideator_rl.open_implementer import open_implementer
-from ideator_rl.recipe.recipe import DirectImplementerSettings, load_recipe
+from ideator_rl.recipe.read import load_recipe
+from ideator_rl.recipe.sections import DirectImplementerSettings
 from ideator_rl.terminal.terminal import say, say_json
 
 AT_ONCE = 64

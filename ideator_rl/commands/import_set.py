@@ -17,7 +17,8 @@ from executor.errors import ProblemError, UserError
 from gym_envs import find_problem
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.kept.recipe import keep_recipe
-from ideator_rl.recipe.recipe import BudgetSettings, ConfirmSettings, ExecutorSettings, SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.recipe.sections import BudgetSettings, ConfirmSettings, ExecutorSettings
 from ideator_rl.terminal.progress import progress
 from ideator_rl.terminal.terminal import say, warn
 

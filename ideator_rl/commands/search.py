@@ -21,7 +21,9 @@ from ideator_rl.kept.recipe import keep_recipe
 from ideator_rl.kept.weights import keep_weights
 from ideator_rl.open_executor import open_executor
 from ideator_rl.recipe.overrides import parse_overrides
-from ideator_rl.recipe.recipe import LocalWorkersSettings, SearchRecipe, load_recipe, prompt_for
+from ideator_rl.recipe.read import load_recipe
+from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.recipe.sections import LocalWorkersSettings, prompt_for
 from ideator_rl.search.loop import SearchResult, search
 from ideator_rl.search.methods import open_method
 from ideator_rl.search.open_ideator import asked_models, open_ideator

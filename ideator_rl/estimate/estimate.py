@@ -30,7 +30,8 @@ from ideator_rl.ideators.api_prompts import (
     SHOWN_IDEAS,
     SHOWN_TITLES,
 )
-from ideator_rl.recipe.recipe import LLMImplementerSettings, SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.recipe.sections import LLMImplementerSettings
 from ideator_rl.report.formats import amount, duration, money
 from ideator_rl.search.evolution import exploit_share
 from ideator_rl.terminal.terminal import console

@@ -58,7 +58,7 @@ from ideator_rl.ideators.plugin import PluginIdeator
 from ideator_rl.kept.recipe import check_recipe, keep_recipe
 from ideator_rl.kept.weights import keep_weights
 from ideator_rl.open_executor import open_executor
-from ideator_rl.recipe.recipe import code_model, prompt_for
+from ideator_rl.recipe.sections import code_model, prompt_for
 from ideator_rl.search.loop import execute, run_baselines
 from ideator_rl.terminal.progress import counting, progress
 

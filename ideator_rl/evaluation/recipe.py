@@ -23,13 +23,9 @@ from executor.settings import AtLeast1, to_dict
 from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.plugins.plugins import PluginSettings
-from ideator_rl.recipe.recipe import (
-    ExecutingRecipe,
-    as_recipe,
-    code_model,
-    read_recipe,
-    set_key,
-)
+from ideator_rl.recipe.read import as_recipe, read_recipe, set_key
+from ideator_rl.recipe.recipe import ExecutingRecipe
+from ideator_rl.recipe.sections import code_model
 
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 BASELINE_ROW, LIBRARY_ROW = "baseline", "library"

@@ -10,7 +10,8 @@ import yaml
 from executor.errors import UserError
 from executor.store.runs import RunFolder
 from ideator_rl.kept.plugins import keep_plugins
-from ideator_rl.recipe.recipe import Recipe, as_recipe
+from ideator_rl.recipe.read import as_recipe
+from ideator_rl.recipe.recipe import Recipe
 
 
 def keep_recipe(run: RunFolder, recipe: Recipe) -> None:

@@ -23,13 +23,9 @@ from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.plugins.plugins import PluginSettings, load_plugin
 from ideator_rl.recipe.bundled import find_recipe
-from ideator_rl.recipe.recipe import (
-    ExecutingRecipe,
-    LocalWorkersSettings,
-    TrackingSettings,
-    prompt_for,
-    read_recipe,
-)
+from ideator_rl.recipe.read import read_recipe
+from ideator_rl.recipe.recipe import ExecutingRecipe
+from ideator_rl.recipe.sections import LocalWorkersSettings, TrackingSettings, prompt_for
 from ideator_rl.rl.objectives.settings import GrpoObjective, Objective, check_objective
 from ideator_rl.rl.objectives.signal import SignalSettings
 

@@ -15,7 +15,7 @@ from executor.scheduler import Workers
 from executor.workers.local import LocalWorkers, local_slots
 from ideator_rl.open_executor import plugin_workers
 from ideator_rl.plugins.plugins import PluginSettings
-from ideator_rl.recipe.recipe import StoreWorkersSettings
+from ideator_rl.recipe.sections import StoreWorkersSettings
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 

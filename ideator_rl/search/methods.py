@@ -4,7 +4,7 @@
 ['best_of_n', 'evolution', 'islands', 'sequential']
 
 One of ours is a module that keeps to the contract in `method.py`, a line here, and a name in
-`SearchSettings` of recipes (`ideator_rl/recipe/recipe.py`); one of another package is a plug-in.
+`SearchSettings` of recipes (`ideator_rl/recipe/sections.py`); one of another package is a plug-in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import get_args
 from executor.errors import UserError
 from ideator_rl.ideators.ideator import Executed, Mode
 from ideator_rl.plugins.plugins import load_plugin, raised
-from ideator_rl.recipe.recipe import SearchSettings
+from ideator_rl.recipe.sections import SearchSettings
 from ideator_rl.search.best_of_n import best_of_n
 from ideator_rl.search.evolution import evolution
 from ideator_rl.search.islands import islands

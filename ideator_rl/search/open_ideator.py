@@ -18,7 +18,7 @@ from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.ideators.language_model.model_folder import fingerprint
 from ideator_rl.ideators.plugin import PluginIdeator
 from ideator_rl.plugins.plugins import PluginSettings
-from ideator_rl.recipe.recipe import (
+from ideator_rl.recipe.sections import (
     ApiIdeatorSettings,
     CheckpointIdeatorSettings,
     IdeatorSettings,

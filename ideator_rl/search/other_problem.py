@@ -21,7 +21,8 @@ from executor.edits.paths import is_editable
 from executor.errors import UserError
 from executor.workers.local import local_slots
 from gym_envs import find_problem
-from ideator_rl.recipe.recipe import ConfirmSettings, LocalWorkersSettings, SearchRecipe
+from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.recipe.sections import ConfirmSettings, LocalWorkersSettings
 
 
 def open_other(recipe: SearchRecipe, problem: Problem) -> Problem | None:

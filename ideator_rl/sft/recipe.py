@@ -17,7 +17,9 @@ from msgspec import Meta
 
 from executor.errors import UserError
 from executor.settings import AtLeast0, AtLeast1, Positive, Settings
-from ideator_rl.recipe.recipe import Recipe, TrackingSettings, read_recipe
+from ideator_rl.recipe.read import read_recipe
+from ideator_rl.recipe.recipe import Recipe
+from ideator_rl.recipe.sections import TrackingSettings
 from ideator_rl.sft.idea_texts import DataSettings, Share
 from ideator_rl.sft.tiny_model import TinySizes
 

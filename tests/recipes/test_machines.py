@@ -9,12 +9,9 @@ import pytest
 
 from gym_envs import find_problem
 from ideator_rl.evaluation.recipe import EvaluationRecipe
-from ideator_rl.recipe.recipe import (
-    ExecutingRecipe,
-    LocalWorkersSettings,
-    SearchRecipe,
-    read_recipe,
-)
+from ideator_rl.recipe.read import read_recipe
+from ideator_rl.recipe.recipe import ExecutingRecipe, SearchRecipe
+from ideator_rl.recipe.sections import LocalWorkersSettings
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"

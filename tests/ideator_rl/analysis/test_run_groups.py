@@ -14,7 +14,7 @@ from executor.store.runs import RunFolder, Store
 from ideator_rl.analysis import load_run
 from ideator_rl.analysis.confirmed import keep_link
 from ideator_rl.analysis.run_groups import compare, described
-from ideator_rl.recipe.recipe import parse_recipe
+from ideator_rl.recipe.read import parse_recipe
 
 
 def seeded(store: Path, seed: int, name: str = "", **sections: object) -> RunFolder:

@@ -23,7 +23,8 @@ from ideator_rl.analysis import load_run
 from ideator_rl.analysis.run_cost import run_cost
 from ideator_rl.estimate.estimate import STAGES, Estimate, estimate
 from ideator_rl.estimate.past_costs import Past, read_past
-from ideator_rl.recipe.recipe import SearchRecipe, load_recipe, parse_recipe
+from ideator_rl.recipe.read import load_recipe, parse_recipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from tests.ideator_rl.command_line import ideator_rl, make_workplace
 
 RECIPES = Path(__file__).parents[3] / "recipes"

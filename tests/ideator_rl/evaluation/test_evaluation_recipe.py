@@ -15,7 +15,7 @@ from ideator_rl.evaluation.recipe import (
     read_evaluation,
     row_labels,
 )
-from ideator_rl.recipe.recipe import as_recipe
+from ideator_rl.recipe.read import as_recipe
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 ASKED = {"env": "digits", "models": ["a", "b"]}

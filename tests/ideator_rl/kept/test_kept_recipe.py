@@ -6,7 +6,8 @@ import pytest
 
 from executor.errors import UserError
 from ideator_rl.kept.recipe import check_recipe
-from ideator_rl.recipe.recipe import SearchRecipe, parse_recipe
+from ideator_rl.recipe.read import parse_recipe
+from ideator_rl.recipe.recipe import SearchRecipe
 
 
 def recipe(**fields: object) -> SearchRecipe:

@@ -18,7 +18,7 @@ from ideator_rl.ideators.plugin import PluginIdeator
 from ideator_rl.open_executor import plugin_workers
 from ideator_rl.plugins.implementer import PluginImplementer
 from ideator_rl.plugins.plugins import PluginSettings
-from ideator_rl.recipe.recipe import SearchSettings
+from ideator_rl.recipe.sections import SearchSettings
 from ideator_rl.rl.train_recipe import read_train_recipe
 from ideator_rl.search.methods import open_method
 from tests.ideator_rl.command_line import Done, in_process, make_workplace

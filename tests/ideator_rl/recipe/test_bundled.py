@@ -8,7 +8,7 @@ import pytest
 
 from executor.errors import UserError
 from ideator_rl.recipe.bundled import bundled_recipes, find_recipe
-from ideator_rl.recipe.recipe import COMMANDS, load_recipe
+from ideator_rl.recipe.read import COMMANDS, load_recipe
 from ideator_rl.rl.train_recipe import read_train_recipe
 from tests.ideator_rl.command_line import in_process
 

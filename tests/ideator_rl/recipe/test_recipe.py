@@ -8,7 +8,7 @@ import yaml
 
 from executor.errors import UserError
 from ideator_rl.commands.search import parse_overrides
-from ideator_rl.recipe.recipe import load_recipe, parse_recipe
+from ideator_rl.recipe.read import load_recipe, parse_recipe
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 

@@ -16,7 +16,8 @@ from executor import Executor, Idea, Outcome, load_problem
 from ideator_rl.analysis import load_run
 from ideator_rl.analysis.confirmed import Confirmation, Plan
 from ideator_rl.ideators.ideator import Executed
-from ideator_rl.recipe.recipe import SearchRecipe, parse_recipe
+from ideator_rl.recipe.read import parse_recipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.search.confirmation import confirm, fresh_seeds, make_plan, winners
 from ideator_rl.search.loop import SearchResult
 from tests.tiny_problem import larger, make_problem

@@ -11,7 +11,7 @@ from executor import Idea, Outcome
 from executor.edits import canonical_diff
 from executor.errors import UserError
 from ideator_rl.ideators.ideator import Executed
-from ideator_rl.recipe.recipe import SearchSettings
+from ideator_rl.recipe.sections import SearchSettings
 from ideator_rl.search.code_cell import Cell, code_cell
 from ideator_rl.search.islands import elites, islands, populations
 from ideator_rl.search.methods import open_method

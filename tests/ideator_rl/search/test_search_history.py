@@ -14,7 +14,7 @@ from ideator_rl.claims.claim import Claim
 from ideator_rl.claims.kept_claims import Imported, keep_claims
 from ideator_rl.ideators.ideator import IdeaRequest, Proposal, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
-from ideator_rl.recipe.recipe import parse_recipe
+from ideator_rl.recipe.read import parse_recipe
 from ideator_rl.search.confirmation import make_plan
 from ideator_rl.search.history import load_history
 from ideator_rl.search.loop import SearchResult, search

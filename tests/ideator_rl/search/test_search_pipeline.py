@@ -12,7 +12,8 @@ from executor import Executor, Idea, Outcome, load_problem
 from executor.errors import UserError
 from executor.llm.records import BudgetSpent, LLMError
 from ideator_rl.ideators.ideator import GaveUp, IdeaRequest, Ideator, Proposal
-from ideator_rl.recipe.recipe import SearchRecipe, parse_recipe
+from ideator_rl.recipe.read import parse_recipe
+from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.search.loop import SearchResult, search
 from tests.tiny_problem import larger, make_problem, slower
 
