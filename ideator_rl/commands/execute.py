@@ -16,6 +16,7 @@ from executor.errors import UserError
 from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem
+from ideator_rl.commands.run_path import split_run
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.open_executor import open_executor
 from ideator_rl.recipe.read import load_recipe
@@ -186,13 +187,3 @@ def read_ideas(name: str) -> list[Idea]:
     if len({idea.id for idea in ideas}) < len(ideas):
         raise UserError(f"{name}: two ideas have the same id")
     return ideas
-
-
-def split_run(path: str) -> tuple[str, str]:
-    """STORE/runs/RUN as (STORE, RUN). Raises UserError."""
-    store, found, name = path.rstrip("/").rpartition("/runs/")
-    if path.startswith("runs/"):
-        store, found, name = ".", "/runs/", path.rstrip("/").removeprefix("runs/")
-    if not found or not name or "/" in name:
-        raise UserError(f"{path}: not a run; name it STORE/runs/RUN, as in store/runs/mine")
-    return store, name

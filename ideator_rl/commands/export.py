@@ -6,10 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from executor import Store
-from executor.errors import UserError
-from executor.store.runs import RunFolder
-from ideator_rl.commands.execute import split_run
+from ideator_rl.commands.run_path import find_run
 from ideator_rl.terminal.terminal import say, warn
 
 
@@ -39,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     require_datasets("export")
     if args.push:
         check_name(args.push)
-    rows = [row for path in dict.fromkeys(args.runs) for row in read_rows(_find(path))]
+    rows = [row for path in dict.fromkeys(args.runs) for row in read_rows(find_run(path))]
     told = f"{len(rows)} executed ideas of {len(set(args.runs))} runs"
     if args.out:
         write_data_set(rows, args.out)
@@ -52,13 +49,3 @@ def run(args: argparse.Namespace) -> int:
         say(push_data_set(folder, args.push))
     warn(f"{told}; a new data set is private: look at it before you make it public")
     return 0
-
-
-def _find(path: str) -> RunFolder:
-    """Raises UserError where there is no such run."""
-    url, name = split_run(path)
-    store = Store(url)
-    if name not in store.runs():
-        known = ", ".join(store.runs()) or "none"
-        raise UserError(f"{path}: no such run; the runs of {url} are: {known}")
-    return store.run(name)

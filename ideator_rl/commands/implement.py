@@ -21,7 +21,8 @@ from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from executor.trial_keys import check_idea_id
 from gym_envs import find_problem
-from ideator_rl.commands.execute import read_ideas, split_run
+from ideator_rl.commands.execute import read_ideas
+from ideator_rl.commands.run_path import split_run
 from ideator_rl.open_implementer import open_implementer
 from ideator_rl.recipe.read import load_recipe
 from ideator_rl.recipe.sections import DirectImplementerSettings

@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from executor import Store
 from executor.errors import UserError
 from executor.store.runs import RunFolder
-from ideator_rl.commands.execute import split_run
+from ideator_rl.commands.run_path import find_run
 from ideator_rl.terminal.terminal import say
 
 
@@ -36,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     # A run that is named twice is one run.
-    folders = list({folder.url: folder for folder in map(_folder, args.runs)}.values())
+    folders = list({folder.url: folder for folder in map(find_run, args.runs)}.values())
     if len(folders) > 1:
         return _compare(folders, args.out or "comparison")
     if args.out is not None:
@@ -61,12 +60,3 @@ def _compare(folders: Sequence[RunFolder], out: str) -> int:
     print_comparison(found)
     say(f"\nreport: {page}")
     return 0
-
-
-def _folder(name: str) -> RunFolder:
-    url, run = split_run(name)
-    store = Store(url)
-    if run not in store.runs():
-        known = ", ".join(store.runs()) or "none"
-        raise UserError(f"{name}: no such run; the runs of {url} are: {known}")
-    return store.run(run)

@@ -14,26 +14,12 @@ from ideator_rl.analysis import load_run
 from ideator_rl.analysis.run_data import RunData
 from ideator_rl.search.other_problem import carried, difference
 from tests.ideator_rl.command_line import Done, in_process, make_workplace
+from tests.tiny_problem import TOML
 
 # The same codebase with another bonus, and the reward from another metric.
-SPEEDRUN = """
-name = "tiny-small"
-id = "TinySmall-v0"
-title = "Name a small number"
-task = "Write a smaller number."
-[run]
-entry = ["sh", "run.sh"]
-[files]
-editable = ["run.sh", "settings.py"]
-[budget]
-kind = "wall"
-seconds = 20
-[reward]
-metric = "value"
-rule = "inverse"
-[hyperparameters]
-bonus = 5
-"""
+SPEEDRUN = TOML.format(name="tiny-small", id="TinySmall-v0").replace(
+    "plausible = 1e9", 'rule = "inverse"\n[hyperparameters]\nbonus = 5'
+)
 ENVS = Path(__file__).parents[3] / "gym_envs"
 
 
