@@ -244,7 +244,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
     from ideator_rl.rl.trainer import TaskRunner
     from ideator_rl.rl.trial_workers import open_workers
     from ideator_rl.rl.turns import start_turns
-    from ideator_rl.rl.watch import watch
+    from ideator_rl.rl.watch import check_baselines, too_long, watch
 
     settings = recipe.executor
     executor = start_executor(
@@ -264,8 +264,9 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
         turns = None
         if recipe.by_turns:
             # The model is loaded when they have ended: it would have their GPUs.
-            executor.mark("baseline")
-            wait(baselines)
+            if wait(baselines, recipe.stage_timeout_s).not_done:
+                raise too_long(recipe, "baseline")
+            check_baselines(problem, baselines)
             turns = start_turns(recipe.run)
         executor.mark("start")
         _write_agent_loop(recipe, paths, executor.name)

@@ -79,7 +79,6 @@ class IdeatorTrainer(PPOTrainer):
 
     def _open_prompts(self) -> StepPrompts:
         learning, most = self._learning, self.config.data.max_prompt_length
-        run = Store(learning.store).run(learning.run)
 
         def fits(text: str) -> bool:
             asked = self.tokenizer.apply_chat_template(
@@ -88,7 +87,7 @@ class IdeatorTrainer(PPOTrainer):
             return len(asked) <= most
 
         without_marks = mark_breaker(self.tokenizer)
-        return StepPrompts(learning.prompts, run, learning.seeds[0], fits, without_marks)
+        return StepPrompts(learning.prompts, self._run, learning.seeds[0], fits, without_marks)
 
     def _next_train_batch(self, num_prompts: int | None = None) -> Any:
         batch = super()._next_train_batch(num_prompts)

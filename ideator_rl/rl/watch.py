@@ -39,17 +39,14 @@ def watch(
     try:
         while not ray.wait([done], timeout=_WATCH_S)[0]:
             lines.show()
-            _check_baselines(executor.problem, baselines)
+            check_baselines(executor.problem, baselines)
             if why := executor.failure():
                 raise RunFailed(
                     f"{why}; once that is mended, the same command goes on from the last checkpoint"
                 )
             stage, since = executor.stage()
             if time.time() - since > recipe.stage_timeout_s:
-                raise RunFailed(
-                    f"the stage `{stage}` did not end within {recipe.stage_timeout_s:g} s "
-                    "(stage_timeout_s); the same command goes on from the last checkpoint"
-                )
+                raise too_long(recipe, stage)
         ray.get(done)
     except (RayActorError, ExecutorLost) as error:
         raise WorkerDied(f"a process of the run died: {_last_line(error)}") from None
@@ -66,7 +63,16 @@ def watch(
         lines.show()
 
 
-def _check_baselines(problem: Problem, baselines: Sequence[Future[Outcome]]) -> None:
+def too_long(recipe: TrainRecipe, stage: str) -> RunFailed:
+    """The error of a stage that does not end."""
+    return RunFailed(
+        f"the stage `{stage}` did not end within {recipe.stage_timeout_s:g} s "
+        "(stage_timeout_s); the same command goes on from the last checkpoint"
+    )
+
+
+def check_baselines(problem: Problem, baselines: Sequence[Future[Outcome]]) -> None:
+    """Raises RunFailed where one has ended without a reward."""
     for future in baselines:
         if future.done() and not (outcome := future.result()).completed:
             why = clean_line(outcome.detail, LONGEST_REASON)

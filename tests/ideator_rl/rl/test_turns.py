@@ -67,3 +67,14 @@ def test_a_run_trains_with_trials_in_slots_of_this_machine(short_place: Path) ->
     assert [step["ideas/count"] for step in steps.values()] == [8, 8]
     assert max(step["completed"] for step in steps.values()) > 0
     assert set(trials(short_place).values()) == {1}
+
+
+@pytest.mark.release
+@pytest.mark.timeout(900)
+def test_a_baseline_that_fails_ends_the_run_before_the_model_is_loaded(short_place: Path) -> None:
+    by_turns = ("--executor.workers.kind", "local")
+    run = start(short_place, *by_turns, "--problem.budget.seconds", "0.001")
+    output, _ = run.communicate(timeout=TIMEOUT_S)
+    assert run.returncode == 2 and "Traceback" not in output
+    assert "the baseline of digits did not complete (timeout" in output
+    assert "step " not in output

@@ -9,7 +9,7 @@ pytest.importorskip("ray")
 from executor import Outcome
 from gym_envs import find_problem
 from ideator_rl.rl.failures import RunFailed
-from ideator_rl.rl.watch import _check_baselines
+from ideator_rl.rl.watch import check_baselines
 
 
 def _ended(status: str) -> Future[Outcome]:
@@ -20,6 +20,6 @@ def _ended(status: str) -> Future[Outcome]:
 
 def test_a_baseline_that_fails_ends_the_run_and_one_that_runs_does_not():
     problem = find_problem("digits")
-    _check_baselines(problem, [_ended("completed"), Future()])
+    check_baselines(problem, [_ended("completed"), Future()])
     with pytest.raises(RunFailed, match=r"baseline of digits did not complete \(timeout: used 2"):
-        _check_baselines(problem, [_ended("completed"), _ended("timeout")])
+        check_baselines(problem, [_ended("completed"), _ended("timeout")])
