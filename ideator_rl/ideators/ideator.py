@@ -16,17 +16,18 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from executor.errors import UserError
 from executor.records import Idea, Outcome
+from ideator_rl.analysis.idea_kinds import Change
 
 Mode = Literal["sample", "exploit", "explore"]
 
 
 class Executed(NamedTuple):
-    """An idea and its outcome; `diff` is its change of the baseline, for search methods that read
-    code, see `search/methods.py`."""
+    """An idea and its outcome; `change` is how its code differs from the baseline, for search
+    methods that ask for it, see `search/methods.py`."""
 
     idea: Idea
     outcome: Outcome
-    diff: str = ""
+    change: Change | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The ideas of a search, epoch by epoch, as soon as each batch exists.
 
-    epochs = await in_thread(Epochs, recipe, executor.run, executor.begun)
+    epochs = await in_thread(Epochs, recipe, executor.run, problem.codebase, executor.begun)
     async for ideas in epochs.ideas(ideator, executed, baseline):    # the next epoch, in batches
         ...
 
@@ -23,6 +23,7 @@ from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from executor.store.threads import in_thread, in_threads
 from executor.tasks.task_group import task_group
+from ideator_rl.analysis.idea_kinds import Change, change_of
 from ideator_rl.ideators.ideator import Executed, IdeaRequest, Ideator, Proposal
 from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.search.method import Part
@@ -42,23 +43,25 @@ class Shown(StrictRecord):
 
 
 class Epochs:
-    """Asks for one epoch after the other, `number` being the next one. `begun` has the trials that
-    the store has; the run's events are read at once. `earlier` are other runs' ideas, which belong
-    to the history of every epoch."""
+    """Asks for one epoch after the other, `number` being the next one. `baseline` is the unpatched
+    codebase, `begun` has the trials that the store has; the run's events are read at once.
+    `earlier` are other runs' ideas, which belong to the history of every epoch."""
 
     def __init__(
         self,
         recipe: SearchRecipe,
         run: RunFolder,
+        baseline: Mapping[str, str],
         begun: Collection[str],
         earlier: Sequence[Executed] = (),
     ) -> None:
         self._recipe, self._run, self._begun = recipe, run, begun
+        self._baseline = baseline
         self._earlier = list(earlier)
         self._method = open_method(recipe.search)
         self._recorded = run.kept_numbered(FOLDER, Shown)
         self._seen: list[Idea] = []
-        self._diffs: dict[str, str] = {}
+        self._changes: dict[str, Change | None] = {}
         self.number = 0
 
     @property
@@ -83,7 +86,7 @@ class Epochs:
         shown = shown or Shown(tuple(sorted(executed)), not math.isnan(baseline))
         own = [executed[key] for key in shown.ideas if key in executed]
         if self._recipe.search.method in READ_CODE:
-            own = await in_thread(self._with_diffs, own)
+            own = await in_thread(self._with_changes, own)
         history = [*self._earlier, *own]
         baseline = baseline if shown.baseline else math.nan
         size = min(self._recipe.search.epoch_size, self.ideas_left)
@@ -135,12 +138,15 @@ class Epochs:
             )
         return files
 
-    def _with_diffs(self, history: Sequence[Executed]) -> list[Executed]:
-        missing = [entry for entry in history if entry.idea.id not in self._diffs]
-        read = in_threads(lambda e: self._run.diff(e.idea.id, repaired=e.outcome.repaired), missing)
-        for entry, diff in zip(missing, read, strict=True):
-            self._diffs[entry.idea.id] = diff
-        return [entry._replace(diff=self._diffs[entry.idea.id]) for entry in history]
+    def _with_changes(self, history: Sequence[Executed]) -> list[Executed]:
+        missing = [entry for entry in history if entry.idea.id not in self._changes]
+        for entry, change in zip(missing, in_threads(self._change, missing), strict=True):
+            self._changes[entry.idea.id] = change
+        return [entry._replace(change=self._changes[entry.idea.id]) for entry in history]
+
+    def _change(self, entry: Executed) -> Change | None:
+        files = self._run.codebase(entry.idea.id, repaired=entry.outcome.repaired)
+        return change_of(self._baseline, files) if files else None
 
     async def _record(self, number: int, shown: Shown) -> None:
         self._recorded[number] = shown

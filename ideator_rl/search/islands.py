@@ -1,10 +1,10 @@
 """MAP-Elites on islands, as AlphaEvolve (arXiv 2506.13131) and OpenEvolve describe their archives.
 
-Ideas live on islands in a ring. Each island keeps the best idea of every cell (`code_cell.py`: how
-large the change of the code is, and of which kind), its elites: a small change that helps is not
-crowded out by a large one that helps more. An idea's parent is one of its island's elites above the
-baseline, drawn by rank, and the others are shown beside it. A share explores, shown everything that
-its island has. Every few epochs the best idea of each island is also on the next one.
+Ideas live on islands in a ring. Each island keeps the best idea of every cell, its elites. A cell
+is how large the change of the code is, and of which kind (`analysis/idea_kinds.py`): a small change
+that helps is not crowded out by a large one that helps more. An idea's parent is one of the elites
+above the baseline, drawn by rank, and the others are shown beside it. A share explores, shown all
+that its island has. Every few epochs the best idea of each island is also on the next one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import NamedTuple
 
+from ideator_rl.analysis.idea_kinds import Change, Kind
 from ideator_rl.ideators.by_rank import by_rank
 from ideator_rl.ideators.ideator import Executed
-from ideator_rl.search.code_cell import Cell, code_cell
 from ideator_rl.search.method import Part, above_baseline
+
+# In changed lines of the baseline, where bins of sizes begin: up to 3, to 15, to 63, and more.
+SIZES = (4, 16, 64)
+
+
+class Cell(NamedTuple):
+    """A cell of an archive; ideas whose code is not here have one of their own."""
+
+    size: int
+    kind: Kind | None
+
+
+def cell_of(change: Change | None) -> Cell:
+    """The cell of a change of the code."""
+    if change is None:
+        return Cell(0, None)
+    lines = max(change.added, change.removed)
+    return Cell(sum(lines >= bound for bound in SIZES), change.kind)
 
 
 def islands(
@@ -69,7 +88,7 @@ def elites(living: Iterable[Executed]) -> dict[Cell, Executed]:
     best: dict[Cell, Executed] = {}
     for entry in living:
         if entry.outcome.completed:
-            cell = code_cell(entry.diff)
+            cell = cell_of(entry.change)
             if cell not in best or best[cell].outcome.reward < entry.outcome.reward:
                 best[cell] = entry
     return best

@@ -91,7 +91,8 @@ async def search(
         seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
         baselines = tasks.create_task(run_baselines(executor, seeds, on_outcome))
         baselines.add_done_callback(lambda _: progress.set())
-        epochs = await in_thread(Epochs, recipe, executor.run, executor.begun, earlier)
+        known = executor.problem.codebase, executor.begun, earlier
+        epochs = await in_thread(Epochs, recipe, executor.run, *known)
         ahead = recipe.search.ahead or AHEAD * executor.slots
 
         def may_ask() -> bool:

@@ -8,57 +8,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor import Idea, Outcome
-from executor.edits import canonical_diff
 from executor.errors import UserError
+from ideator_rl.analysis.idea_kinds import change_of
 from ideator_rl.ideators.ideator import Executed
 from ideator_rl.recipe.sections import SearchSettings
-from ideator_rl.search.code_cell import Cell, code_cell
-from ideator_rl.search.islands import elites, islands, populations
+from ideator_rl.search.islands import Cell, cell_of, elites, islands, populations
 from ideator_rl.search.methods import open_method
 
 
 def entry(name: str, reward: float | None, epoch: int, island: int, lines: int = 1) -> Executed:
     """An idea of so many changed lines; None is a crash."""
     before = "".join(f"a{n} = 1\n" for n in range(lines))
-    diff = canonical_diff({"a.py": before}, {"a.py": before.replace("1\n", "2\n")})
+    change = change_of({"a.py": before}, {"a.py": before.replace("1\n", "2\n")})
     status = "crashed" if reward is None else "completed"
     idea = Idea(name, name, epoch, group=str(island))
-    return Executed(idea, Outcome(name, status, reward or 0.0), diff)
+    return Executed(idea, Outcome(name, status, reward or 0.0), change)
 
 
 def names(living: list[list[Executed]]) -> list[list[str]]:
     return [[e.idea.id for e in own] for own in living]
 
 
-BEFORE = {"train.py": "import os\n\n\ndef train(rate=0.1):\n    step('sgd', rate)\n    return 1\n"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "cell"),
-    [
-        ({"train.py": ("0.1", "5e-3")}, Cell(0, "values")),
-        ({"train.py": ("'sgd'", '"adam"')}, Cell(0, "values")),
-        ({"train.py": ("step(", "step2(")}, Cell(0, "lines")),
-        ({"train.py": ("return 1", "return 1 + rate")}, Cell(0, "lines")),
-        ({"train.py": ("import os\n", "import os\nimport math\n")}, Cell(0, "parts")),
-        ({"train.py": ("train(rate=0.1)", "train(rate, *more)")}, Cell(0, "lines")),
-        ({"train.py": ("    return 1\n", "    return 1\n" + "# more\n" * 30)}, Cell(1, "lines")),
-        ({"new.py": ("", "x = 1\n")}, Cell(0, "parts")),
-    ],
-)
-def test_a_cell_tells_how_large_a_change_is_and_of_which_kind(
-    changes: dict[str, tuple[str, str]], cell: Cell
-) -> None:
-    after = BEFORE | {
-        p: BEFORE.get(p, "").replace(*texts) or texts[1] for p, texts in changes.items()
-    }
-    assert code_cell(canonical_diff(BEFORE, after)) == cell
-
-
-@given(st.text())
-def test_any_text_has_a_cell(text: str) -> None:
-    assert 0 <= code_cell(text).size <= 3
-    assert code_cell(canonical_diff({}, {"a.py": text})).kind in ("values", "parts", "lines")
+@pytest.mark.parametrize(("lines", "size"), [(1, 0), (3, 0), (4, 1), (15, 1), (16, 2), (64, 3)])
+def test_a_cell_tells_how_large_a_change_is_and_of_which_kind(lines: int, size: int) -> None:
+    assert cell_of(entry("a", 1, 0, 0, lines).change) == Cell(size, "setting")
+    added = change_of({"a.py": ""}, {"a.py": "print()\n" * lines})
+    assert cell_of(added) == Cell(size, "algorithm")
+    assert cell_of(None) == Cell(0, None)
 
 
 def test_an_elite_is_the_best_of_its_cell_and_a_large_change_crowds_out_no_small_one() -> None:
