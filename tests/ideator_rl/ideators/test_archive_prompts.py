@@ -68,6 +68,11 @@ def test_what_matters_least_is_left_out_where_there_is_no_room() -> None:
     assert "idea \\c" in fitted("", chosen, lambda _: True, lambda t: t.replace("c", "\\c")).text
 
 
+def name(number: int) -> str:
+    """The order of names is that of numbers."""
+    return f"{number:02d}"
+
+
 rewards = st.floats(-5, 5) | st.none()
 archives = st.lists(
     st.tuples(rewards, st.lists(st.integers(0, 19), max_size=3), st.integers(0, 9)), max_size=20
@@ -78,14 +83,14 @@ archives = st.lists(
     archives,
     st.sampled_from(["fixed", "random", "best", "puct"]),
     st.integers(1, 6),
-    st.dictionaries(st.integers(0, 19).map(str), st.integers(1, 5)),
+    st.dictionaries(st.integers(0, 19).map(name), st.integers(1, 5)),
     st.integers(0, 5),
 )
 def test_a_choice_follows_from_its_arguments_and_shows_no_code_twice(
     past: list, kind: str, shown: int, visits: dict[str, int], seed: int
 ) -> None:
     archive = [
-        entry(str(n), reward, tuple(map(str, parents)), code=f"code {code}")
+        entry(name(n), reward, tuple(map(name, parents)), code=f"code {code}")
         for n, (reward, parents, code) in enumerate(past)
     ]
     settings = PromptsSettings(kind, shown)  # type: ignore[arg-type]
@@ -95,7 +100,6 @@ def test_a_choice_follows_from_its_arguments_and_shows_no_code_twice(
     assert len(set(codes)) == len(codes) <= (0 if kind == "fixed" else shown)
     assert kind == "random" or all(e.outcome.completed for e in chosen)
     if kind == "best" and chosen:
-        left = [e.outcome.reward for e in archive if e.outcome.content_hash not in codes]
         firsts = {e.outcome.content_hash: e for e in reversed(archive)}
         left = [
             e.outcome.reward for e in firsts.values() if e.outcome.completed and e not in chosen
