@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -335,6 +336,15 @@ def small_problem(overrides: dict[str, object] | None = None) -> Problem:
     return find_problem("nanogpt", SMALL | (overrides or {}))
 
 
+def counting_steps(problem: Problem, steps: int) -> Problem:
+    """The problem whose training ends after so many steps, however fast the machine is."""
+    old, train = "started = clock()", problem.codebase["train.py"]
+    assert train.count(old) == 1
+    share = 0.97 * problem.file.budget.seconds / steps
+    new = f"import itertools\nclock = itertools.count(0, {share}).__next__\n{old}"
+    return replace(problem, codebase={**problem.codebase, "train.py": train.replace(old, new)})
+
+
 def test_the_full_problem_is_gpt2_124m_on_eight_gpus() -> None:
     problem = find_problem("nanogpt")
     (model_py,) = [text for name, text in problem.codebase.items() if name == "model.py"]
@@ -369,7 +379,7 @@ def test_gpus_that_are_not_there_are_missed_before_anything_runs(
 def test_small_models_are_trained_and_examined_whole_and_looking_ahead_gains_nothing(
     prepared: Path, tmp_path: Path
 ) -> None:
-    problem = small_problem()
+    problem = counting_steps(small_problem({"budget.seconds": 60.0}), 40)
     leak = next(cheat for cheat in CHEATS if cheat.name == "leaks-the-next-token")
     nan = Idea("nan", "[Experiment] Break it.\n[Code Changes]\nlearning_rate: 0.01 -> 1e30")
     with Executor(problem, store=tmp_path / "store", slots=2) as executor:
