@@ -203,7 +203,8 @@ def end_tree(process: Process | None = None) -> None:
         except ChildProcessError:
             return
         if pid == 0:
-            if _spared and not descendants():
+            # Twice: what lost its parent during one look is now where that look began.
+            if _spared and not descendants() and not descendants():
                 return
             time.sleep(0.001)
 
