@@ -34,20 +34,17 @@ _SLOT = (sys.executable, "-P", "-m", "tests.cheats.defences")
 
 
 # The others are left to `make test-cheats`.
-_QUICK = (
-    "network namespace",
-    "seccomp",
-    "masks of held-out sources",
-    "clean environment",
-    "candidate of plain files",
-    "separate log of the exam",
-)
+_QUICK = ("seccomp", "candidate of plain files", "separate log of the exam")
+_SLOW = ("network namespace", "masks of held-out sources", "clean environment")
 
 
 def _cases() -> Iterator[object]:
     for defence in DEFENCES:
-        quick = defence.name in _QUICK and defence.lock == "bubblewrap"
-        yield pytest.param(defence, id=str(defence), marks=() if quick else (pytest.mark.release,))
+        mark: tuple[pytest.MarkDecorator, ...] = (pytest.mark.release,)
+        if defence.lock == "bubblewrap":
+            quick, slow = defence.name in _QUICK, defence.name in _SLOW
+            mark = () if quick else (pytest.mark.slow,) if slow else mark
+        yield pytest.param(defence, id=str(defence), marks=mark)
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def test_another_seed_changes_little(executor: Executor, baseline: Outcome) -> N
     assert 0 < abs(other.reward - baseline.reward) < 0.02
 
 
+@pytest.mark.slow
 def test_good_ideas_add_up(executor: Executor, problem: Problem, baseline: Outcome) -> None:
     single = outcome_of(executor, library_changes(problem, "momentum"))
     names = ("momentum", "hidden-size", "affine-augmentation", "cosine-schedule")

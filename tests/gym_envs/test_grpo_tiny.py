@@ -412,6 +412,7 @@ def test_weights_that_are_no_numbers_crash(executor: Executor) -> None:
     assert "not all finite" in outcome.detail
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_training(quick_executor: Executor) -> None:
     changes = "train.py\n<<<<<<< SEARCH\n        lr=config.learning_rate,\n=======\n"
     outcome = outcome_of(quick_executor, "huge", f"{changes}        lr=1e35,\n>>>>>>> REPLACE\n")

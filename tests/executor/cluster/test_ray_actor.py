@@ -69,6 +69,7 @@ def test_an_environment_steps_on_it(remote: RemoteExecutor) -> None:
     assert envs.step([larger(n) for n in (32, 33, 34)])[1].tolist() == [32, 33, 34]
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_the_executor(
     remote: RemoteExecutor, problem: Problem, store: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_errors_are_those_of_the_executor(
         start_executor(problem, store=store, run="first", seed=1, sandbox="best-effort")
 
 
+@pytest.mark.slow
 def test_a_closed_executor_is_lost_and_its_run_can_be_resumed(
     problem: Problem, store: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_a_closed_executor_is_lost_and_its_run_can_be_resumed(
     remote.close()
 
 
+@pytest.mark.slow
 def test_it_says_what_runs_and_how_busy_it_is(remote: RemoteExecutor) -> None:
     assert remote.stage()[0] == ""
     remote.mark("execute")

@@ -65,6 +65,7 @@ def test_twice_the_text_is_at_most_twice_the_work(kind: str) -> None:
     st.sampled_from(["", "\n", "\r\n"]),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_a_text_over_and_over_is_work_in_proportion(
     pieces: list[str], ending: str, in_a_file: bool
 ) -> None:

@@ -48,7 +48,8 @@ def left_in_queue(store: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("where", ["folder", pytest.param("s3", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("where", ["folder", "s3"])
+@pytest.mark.slow
 def test_two_workers_run_each_trial_once_with_the_outcomes_of_local_slots(
     problem: Problem, tmp_path: Path, where: str, request: pytest.FixtureRequest
 ) -> None:
@@ -99,7 +100,8 @@ def test_what_a_killed_worker_ran_runs_elsewhere(problem: Problem, tmp_path: Pat
     assert examined(problem) == [7]
 
 
-@pytest.mark.parametrize("clock_s", [-60, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("clock_s", [-60, 60])
+@pytest.mark.slow
 def test_clocks_that_differ_by_a_minute_change_nothing(
     problem: Problem, tmp_path: Path, clock_s: float
 ) -> None:

@@ -84,6 +84,7 @@ def test_what_is_no_problem_is_one_line(tmp_path: Path) -> None:
     assert "not UTF-8 text" in in_process(tmp_path, "envs", "import", "binary", "--out", "x").err
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_changed_is_imported_again(tmp_path: Path) -> None:
     make_peer(tmp_path / "peer", SKIPS)
     in_process(tmp_path, "envs", "import", "peer", "--out", "other/mine", "--examined")

@@ -39,7 +39,14 @@ def baseline(folder: Path, tmp_path: Path, *, examined: bool = True) -> Outcome:
         return executor.submit_baseline(0).result()
 
 
-@pytest.mark.parametrize("name", ["circle_packing", "transaction_scheduling", "model_placement"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "circle_packing",
+        pytest.param("transaction_scheduling", marks=pytest.mark.slow),
+        pytest.param("model_placement", marks=pytest.mark.slow),
+    ],
+)
 def test_an_example_earns_the_same_in_either_way(name: str, tmp_path: Path) -> None:
     """They are of OpenEvolve's, ShinkaEvolve's and SkyDiscover's kind."""
     one = baseline(EXAMPLES / name, tmp_path)
@@ -48,6 +55,7 @@ def test_an_example_earns_the_same_in_either_way(name: str, tmp_path: Path) -> N
     assert one.reward == other.reward > 0 and one.metrics["exceptions"] == 0
 
 
+@pytest.mark.slow
 def test_an_evaluator_that_starts_a_process_meets_the_stub(tmp_path: Path) -> None:
     outcome = baseline(make_peer(tmp_path / "peer", STARTS), tmp_path)
     assert outcome.completed and outcome.reward == 4 + 5 + 6, outcome.detail

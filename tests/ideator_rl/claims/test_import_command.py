@@ -141,12 +141,14 @@ def test_control_characters_are_written_out(workplace: Path) -> None:
     assert (claim.epoch, claim.ideator_model) == (0, "x y")
 
 
+@pytest.mark.slow
 def test_a_million_rows_are_too_many(workplace: Path) -> None:
     table = pa.table({"idea": pa.array(["x"]).take(pa.array([0] * 1_000_000))})
     parquet.write_table(table, workplace / "many.parquet")
     assert "more than 100,000 rows" in take(workplace, "many.parquet")
 
 
+@pytest.mark.slow
 def test_a_text_that_unpacks_to_any_length_is_not_unpacked(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

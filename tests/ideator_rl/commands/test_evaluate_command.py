@@ -63,6 +63,7 @@ def mistake(workplace: Path, *words: str) -> str:
     return done.err.rstrip().split("\n")[-1]
 
 
+@pytest.mark.slow
 def test_two_models_are_evaluated_and_the_same_command_again_repeats_it(workplace: Path) -> None:
     words = ("--model", "runs/two/model", "-n", "6", "-k", "1,2,6", "--max-tokens", "16")
     words += ("--out", "results", "--executor.baseline_seeds", "2")
