@@ -51,10 +51,7 @@ def worst_case(request: Request, settings: LLMSettings) -> Usage:
     """The most that an attempt can use: a token stands for one byte of text at least."""
     texts = (request.system, request.shared, *(message.text for message in request.messages))
     size = sum(len(text.encode(errors="surrogatepass")) + _FORMAT_TOKENS for text in texts)
-    prices = settings.prices
-    # All of the input at the dearest of its three prices.
-    dearest = max(("input", "cache_read", "cache_write"), key=lambda name: getattr(prices, name))
-    return Usage(**{dearest: size, "output": settings.max_tokens})
+    return Usage(**{settings.prices.dearest_input: size, "output": settings.max_tokens})
 
 
 def believable(count: int) -> int:
@@ -68,10 +65,4 @@ def believable(count: int) -> int:
 def charge_of(usage: Usage, prices: Prices) -> Charge:
     """What an attempt with this usage costs; one without any is no call."""
     tokens = sum(astuple(usage))
-    money = (
-        usage.input * prices.input
-        + usage.output * prices.output
-        + usage.cache_read * prices.cache_read
-        + usage.cache_write * prices.cache_write
-    ) / 1_000_000
-    return Charge(calls=1 if tokens else 0, tokens=tokens, money=money)
+    return Charge(calls=1 if tokens else 0, tokens=tokens, money=prices.dollars(usage))

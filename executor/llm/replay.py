@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 from executor.llm.journal import Journal
 from executor.llm.records import LLMError, NoReply, Request, Response
 from executor.llm.settings import LLMSettings
-from executor.store.open import open_storage
+from executor.store.open import is_there, open_storage
 from executor.store.threads import in_thread
 
 
@@ -26,9 +25,7 @@ class Recording:
 
     def __init__(self, settings: LLMSettings) -> None:
         url = f"{settings.recording}/llm"
-        # Opening a folder makes it.
-        absent = "://" not in url and not Path(url).expanduser().is_dir()
-        parts = [] if absent else open_storage(url).list("")
+        parts = open_storage(url).list("") if is_there(url) else []
         if not parts:
             raise LLMError(f"llm.recording: {settings.recording} has no journal of requests")
         self._settings = settings

@@ -35,6 +35,16 @@ class Prices(Settings, frozen=True):
     cache_read: Amount = 0.0
     cache_write: Amount = 0.0
 
+    def dollars(self, tokens: object) -> float:
+        """What tokens cost that are counted under the names of their prices."""
+        kinds = self.__struct_fields__
+        return sum(getattr(tokens, kind) * getattr(self, kind) for kind in kinds) / 1_000_000
+
+    @property
+    def dearest_input(self) -> str:
+        """The kind of input that costs most: what input comes to at worst."""
+        return max(("input", "cache_read", "cache_write"), key=lambda kind: getattr(self, kind))
+
 
 class LLMBudget(Settings, frozen=True):
     """What the model of one role, ideator or implementer, may use in a run, resumed sessions

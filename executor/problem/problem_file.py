@@ -79,6 +79,11 @@ class TrialBudget(Settings, frozen=True):
         """Wall seconds after which training ends even if little was charged, for example asleep."""
         return self.seconds if self.kind == "wall" else 10 * self.seconds + 10
 
+    @property
+    def longest_s(self) -> float:
+        """Wall seconds of a whole trial at most, from its start to the end of its examination."""
+        return self.wall_limit + self.startup_seconds + self.examine_seconds
+
 
 class Data(Settings, frozen=True):
     """How data are made; `of` names the problem whose they are, where it is another one with the

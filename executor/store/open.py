@@ -31,3 +31,8 @@ def open_storage(url: str | Path) -> Storage:
             "choose another with --store"
         ) from None
     return folder
+
+
+def is_there(url: str | Path) -> bool:
+    """Whether a store can be there already, so that it can be read: opening a folder makes it."""
+    return "://" in str(url) or Path(url).expanduser().is_dir()

@@ -10,40 +10,32 @@ its time; a budget of the recipe bounds both. Requests that fail and are sent ag
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
-from executor.implementer.llm import LONGEST_ANSWER, LONGEST_PROBLEM
+from executor.implementer.llm import LONGEST_ANSWER
 from executor.llm.settings import LLMSettings
 from executor.problem.problem import Problem
 from ideator_rl.analysis.cost import NOTHING, Cost, total
 from ideator_rl.estimate.past_costs import TOKEN_BYTES, Past, Quantities, known_quantities, llm_of
+from ideator_rl.ideators import api_prompts
 from ideator_rl.ideators.api import BATCH
-from ideator_rl.ideators.api_prompts import (
-    LONGEST_CHANGE,
-    SHOWN_CHARACTERS,
-    SHOWN_IDEAS,
-    SHOWN_TITLES,
-)
 from ideator_rl.recipe.recipe import SearchRecipe
 from ideator_rl.recipe.sections import LLMImplementerSettings
-from ideator_rl.report.formats import amount, duration, money
+from ideator_rl.report.formats import amount, duration, money, several
 from ideator_rl.search.evolution import exploit_share
 from ideator_rl.terminal.terminal import console
 
 STAGES = ("ideation", "implementation", "baseline", "execution", "confirmation")
-TOKENS = ("input", "cache_read", "cache_write", "output")
+TOKENS = ("input", "cache_write", "cache_read", "output")
 # What providers cache at least, in tokens, and for how many seconds.
 CACHED_AT_LEAST, CACHE_S = 1024, 300.0
 # Bytes of a question without what it shows, and of a title or an outcome that it shows.
 QUESTION_BYTES, LINE_BYTES = 1000, 80
-# Of how a parent's codebase differs from the baseline's, as a diff.
-CHANGE_BYTES = 3000
 
 
 class Bounds(NamedTuple):
@@ -93,28 +85,22 @@ def estimate(
 ) -> Estimate:
     """Starts, reads and writes nothing. `slots` are trials at a time; `other` is the problem that
     winners are confirmed as, where that is another one."""
-    known, assumptions = known_quantities(recipe, problem, past)
-    if other is not None:
-        seconds = f"{other.file.budget.seconds:,g} s a trial as {other.name}"
-        gpus = other.file.resources.gpus
-        assumptions += (f"assumed: {seconds}" + (f", on {_several(gpus, 'GPU')}" if gpus else ""),)
-    ideas, time, limits = recipe.budget.ideas, recipe.budget.seconds or inf, list(_limits(recipe))
-    planned = partial(_planned, recipe, problem, other, slots)
-    whole, most = planned(known, ideas), planned(known.at_most(), ideas)
+    known, at_most, assumptions = known_quantities(recipe, problem, past, other)
+    ideas, limits = recipe.budget.ideas, list(_limits(recipe))
+    whole, worst = _planned(recipe, slots, known, ideas), _planned(recipe, slots, at_most, ideas)
     reached, would_end = ideas, []
-    for name, stage, kind, limit in limits:
-        if (need := getattr(whole[stage], kind)) > limit:
-            fits = int(ideas * limit / need)
+    for name, stage, kind, most in limits:
+        if (need := getattr(whole[stage], kind)) > most:
+            fits = int(ideas * most / need)
             reached = min(reached, fits)
             ends = f"would end the run after about {fits} of {ideas} ideas"
             would_end.append(f"{name} {ends}; all of them need about {amount(need)}")
-    expected = planned(known, reached)
-    stages = {}
-    for stage in STAGES:
-        within = {kind: limit for _, where, kind, limit in limits if where == stage}
-        stages[stage] = _bounds(expected[stage], most[stage], slot_s=slots * time, **within)
-    sums = [total(column) for column in zip(*stages.values(), strict=True)]
-    summed = _bounds(sums[0], sums[1], slots * time)
+    stages, slot_s = {}, {"slot_s": slots * (recipe.budget.seconds or inf)}
+    for stage, expected in _planned(recipe, slots, known, reached).items():
+        own = {kind: most for _, where, kind, most in limits if where == stage}
+        stages[stage] = _bounds(expected, worst[stage], limits=slot_s | own)
+    wall = stages.pop("wall")
+    summed = _bounds(*map(total, zip(*stages.values(), strict=True)), limits=slot_s)
     return Estimate(
         run=recipe.run,
         ideas=ideas,
@@ -126,8 +112,8 @@ def estimate(
         limits=tuple(would_end),
         stages=stages,
         total=summed,
-        wall_s=min(time, expected["wall"].slot_s),
-        wall_s_at_most=min(time, max(expected["wall"].slot_s, most["wall"].slot_s)),
+        wall_s=wall.expected.slot_s,
+        wall_s_at_most=wall.at_most.slot_s,
     )
 
 
@@ -142,37 +128,25 @@ def _limits(recipe: SearchRecipe) -> Iterator[tuple[str, str, str, float]]:
                 yield f"{role}.llm.budget.{kind} of {most:g}{unit}", stage, kind, most
 
 
-def _bounds(expected: Cost, most: Cost, slot_s: float, tokens=inf, **within: float) -> Bounds:
-    """Both columns within the budgets, and the second never below the first."""
-    within |= dict.fromkeys(TOKENS, tokens) | {"slot_s": slot_s}
-    first, worst = (
-        {name: min(value, within.get(name, inf)) for name, value in vars(cost).items()}
-        for cost in (expected, most)
+def _bounds(expected: Cost, worst: Cost, *, limits: dict[str, float]) -> Bounds:
+    """Both columns within the limits, and the second never below the first."""
+    limits = dict.fromkeys(TOKENS, limits.get("tokens", inf)) | limits
+    first, second = (
+        {name: min(value, limits.get(name, inf)) for name, value in vars(cost).items()}
+        for cost in (expected, worst)
     )
-    return Bounds(Cost(**first), Cost(**{name: max(first[name], worst[name]) for name in first}))
+    return Bounds(Cost(**first), Cost(**{name: max(first[name], second[name]) for name in first}))
 
 
-def _planned(
-    recipe: SearchRecipe,
-    problem: Problem,
-    other: Problem | None,
-    slots: int,
-    known: Quantities,
-    ideas: int,
-) -> dict[str, Cost]:
+def _planned(recipe: SearchRecipe, slots: int, known: Quantities, ideas: int) -> dict[str, Cost]:
     """What each stage takes with no budget in the way, and `wall`, the seconds of all trials."""
-    longest = _longest_s(problem)
-    # At worst, each codebase is one that crashed as late as may be and was repaired.
-    late = getattr(recipe.implementer, "repair_within_s", 0.0) if known.worst else 0.0
-    trial = min(known.trial_s, longest)
-    execution = known.executed * ideas * (trial + min(late, longest))
-    baseline = recipe.executor.baseline_seeds * trial
+    # A codebase that is repaired is taken to crash as late as it may.
+    late = min(getattr(recipe.implementer, "repair_within_s", 0.0), known.trial_s)
+    execution = known.executed * ideas * (known.trial_s + known.repaired * late)
+    baseline = recipe.executor.baseline_seeds * known.trial_s
     # A search that ends before its last idea confirms nothing yet.
     winners = min(recipe.confirm.top, ideas) if ideas == recipe.budget.ideas else 0
-    fresh = trial
-    if other is not None:
-        fresh = _longest_s(other) if known.worst else other.file.budget.seconds
-    again = recipe.confirm.seeds * (winners + 1) * fresh if winners else 0.0
+    again = recipe.confirm.seeds * (winners + 1) * known.confirm_s if winners else 0.0
     at_a_time = slots if recipe.search.pipeline == "continuous" else min(slots, recipe.search.size)
     # How often providers' caches are empty: at first, and after an epoch that outlasts them.
     lapses = known.trial_s > CACHE_S or recipe.changes_parents
@@ -187,38 +161,29 @@ def _planned(
     }
 
 
-def _longest_s(problem: Problem) -> float:
-    """Wall seconds of a trial at most."""
-    budget = problem.file.budget
-    return budget.wall_limit + budget.startup_seconds + budget.examine_seconds
-
-
 def _ideation(recipe: SearchRecipe, known: Quantities, ideas: int, cold: int) -> Cost:
     """The questions for so many ideas, each with what was tried before."""
     llm, search = llm_of(recipe.ideator), recipe.search
     if llm is None:
         return NOTHING
-    calls = own = answers = 0.0
+    own = NOTHING
     for number, done in enumerate(range(0, ideas, search.size)):
         count = min(search.size, ideas - done)
         above = max(1, round(known.above * done)) if done else 0
-        exploited = round(count * exploit_share(number))
-        if search.method == "islands" and number:
-            exploited = round(count * (1 - search.explore))
+        on_islands = search.method == "islands" and number
+        exploited = round(count * (1 - search.explore if on_islands else exploit_share(number)))
         parts = {"best_of_n": [(count, 0)], "sequential": [(count, min(above, 1))]}
         evolution = [(exploited, above), (count - exploited, done)]
         for wanted, history in parts.get(search.method, evolution):
-            asked, shown = ceil(wanted / BATCH), min(history, SHOWN_IDEAS)
-            change = 0
+            asked, shown = ceil(wanted / BATCH), min(history, api_prompts.SHOWN_IDEAS)
+            told = min(shown * (known.idea_bytes + LINE_BYTES), api_prompts.SHOWN_CHARACTERS)
             if recipe.changes_parents and wanted == exploited and history:
-                # A question shows one parent's code, which one idea changes at worst.
-                asked = wanted if known.worst else min(wanted, history)
-                change = LONGEST_CHANGE if known.worst else CHANGE_BYTES
-            told = change + min(shown * (known.idea_bytes + LINE_BYTES), SHOWN_CHARACTERS)
-            told += min(done - shown, SHOWN_TITLES) * LINE_BYTES
-            calls, own = calls + asked, own + asked * (told + QUESTION_BYTES)
-            answers += min(wanted * known.idea_tokens, asked * llm.max_tokens) if wanted else 0.0
-    return _asked(llm, known, calls, own, answers, cold)
+                # A question shows the code of one parent.
+                asked, told = min(wanted, history), told + known.change_bytes
+            told += min(done - shown, api_prompts.SHOWN_TITLES) * LINE_BYTES
+            answers = min(wanted * known.idea_tokens, asked * llm.max_tokens) if wanted else 0.0
+            own += Cost(asked, asked * (told + QUESTION_BYTES) / TOKEN_BYTES, output=answers)
+    return _asked(llm, known, own, cold)
 
 
 def _implementation(recipe: SearchRecipe, known: Quantities, ideas: int, cold: int) -> Cost:
@@ -230,40 +195,34 @@ def _implementation(recipe: SearchRecipe, known: Quantities, ideas: int, cold: i
     firsts, rounds = made.samples * ideas, min(known.revised, made.revisions)
     repairs = ideas * known.repaired if made.repair_within_s else 0.0
     answer = min(known.edit_tokens, llm.max_tokens)
-    turn = min(answer * TOKEN_BYTES, LONGEST_ANSWER)
-    turn += LONGEST_PROBLEM if known.worst else QUESTION_BYTES
+    turn = min(answer * TOKEN_BYTES, LONGEST_ANSWER) + known.mistake_bytes
     calls = (firsts + repairs) * (1 + rounds)
     # The last of r revisions is shown r answers, and a repair one more than a first answer.
     turns = (firsts + repairs) * rounds * (1 + ceil(rounds)) / 2 + repairs * (1 + rounds)
-    own = calls * (known.idea_bytes + QUESTION_BYTES) + turns * turn
+    told = calls * (known.idea_bytes + QUESTION_BYTES) + turns * turn
     # Answers that begin together do not find each other's prompt in the cache.
     fresh = min(firsts, llm.concurrency * cold)
-    return _asked(llm, known, calls, own, calls * answer, fresh)
+    return _asked(llm, known, Cost(calls, told / TOKEN_BYTES, output=calls * answer), fresh)
 
 
-def _asked(
-    llm: LLMSettings, known: Quantities, calls: float, own: float, answers: float, fresh: float
-) -> Cost:
-    """Requests with bytes of their own and tokens in the answers. The problem, which all of them
-    share, is written to the provider's cache by `fresh` of them, and read there by the others."""
-    shared, prices = known.problem_tokens, llm.prices
-    tokens = dict.fromkeys(TOKENS, 0.0) | {"input": own / TOKEN_BYTES, "output": answers}
+def _asked(llm: LLMSettings, known: Quantities, own: Cost, fresh: float) -> Cost:
+    """Requests with tokens of their own, and with the problem, which all of them share: `fresh` of
+    them write it to the provider's cache, where the others read it."""
+    shared, cached = known.problem_tokens, llm.api == "anthropic" or llm.prices.cache_read
+    more = {"input": own.calls * shared}
     if known.worst:
-        # As in the run's own budget.
-        tokens[max(TOKENS[:3], key=lambda name: getattr(prices, name))] += calls * shared
-    elif shared < CACHED_AT_LEAST or not (llm.api == "anthropic" or prices.cache_read):
-        tokens["input"] += calls * shared
-    else:
-        tokens |= {"cache_write": fresh * shared, "cache_read": (calls - fresh) * shared}
-    dollars = sum(count * getattr(prices, name) for name, count in tokens.items()) / 1e6
-    return Cost(calls, **tokens, money=dollars)
+        more = {llm.prices.dearest_input: own.calls * shared}
+    elif cached and shared >= CACHED_AT_LEAST:
+        more = {"cache_write": fresh * shared, "cache_read": (own.calls - fresh) * shared}
+    whole = own + Cost(**more)
+    return replace(whole, money=llm.prices.dollars(whole))
 
 
 def print_estimate(found: Estimate) -> None:
     """Prints all of it, where the figures come from, and which budgets would end the run early."""
     reached = f"about {found.reached} of " if found.reached < found.ideas else ""
     columns = [Column(name, justify="right", no_wrap=True) for name in ("expected", "at most")]
-    head = Column(f"{reached}{_several(found.ideas, 'idea')}", no_wrap=True)
+    head = Column(f"{reached}{several(found.ideas, 'idea')}", no_wrap=True)
     table = Table(head, "", *columns, box=SIMPLE_HEAD, pad_edge=False)
     figures = {
         "calls": (lambda cost: cost.calls, amount),
@@ -281,11 +240,7 @@ def print_estimate(found: Estimate) -> None:
                 table.add_row(stage, name, *(form(value(column)) for column in bounds))
                 stage = ""
     wall = map(duration, (found.wall_s, found.wall_s_at_most))
-    table.add_row(f"trials, on {_several(found.slots, 'slot')}", "wall time", *wall)
+    table.add_row(f"trials, on {several(found.slots, 'slot')}", "wall time", *wall)
     console().print(table)
     for line in (*found.assumptions, *found.limits, f"nothing was started of {found.run}"):
         console().print(line, soft_wrap=True)
-
-
-def _several(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count > 1 else ''}"

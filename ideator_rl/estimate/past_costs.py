@@ -1,6 +1,6 @@
 """What a search is priced with: means of earlier runs of the store, or else assumptions.
 
-    known, told = known_quantities(recipe, problem, read_past(recipe, problem))
+    known, at_most, told = known_quantities(recipe, problem, read_past(recipe, problem))
     known.trial_s, told                          # 21.5, ("as in 2 earlier runs of the store: …",)
 
 Runs count when they are about the same problem, with the same fields overridden; their requests to
@@ -13,91 +13,92 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import inf
-from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from executor.errors import StoreError
-from executor.implementer.llm import problem_text, system_text
+from executor.implementer.llm import LONGEST_PROBLEM, problem_text, system_text
 from executor.llm.settings import LLMSettings
 from executor.problem.problem import Problem
 from executor.run_records import read_start
 from executor.settings import to_dict
+from executor.store.open import is_there
 from executor.store.runs import RunFolder, Store
 from ideator_rl.analysis.run_data import AskedData, RunData, load_run
+from ideator_rl.ideators.api_prompts import LONGEST_CHANGE
 from ideator_rl.ideators.replies.draft import LONGEST_IDEA
 from ideator_rl.plugins.plugins import PluginSettings
 from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.report.formats import several
 
 MOST_RUNS = 10  # so many tell enough, and a store may hold hundreds
 THINKING, TOKEN_BYTES = 3.0, 4.0  # an answer with thinking has three times the tokens
 
 
-def _quantity(assumed: float, most: float | None, words: str) -> Any:
-    """What is assumed, the most that can come, None where that is the same, and how it is told."""
-    return field(default=assumed, metadata={"most": most, "words": words})
+def _quantity(assumed: float, words: str, **most: float) -> Any:
+    """What is assumed, how it is told, and the `most` that can come where that is more."""
+    return field(default=assumed, metadata={"words": words, **most})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantities:
-    """Means, or the most that can come where it is the `worst`; the recipe and the problem bound
-    what has no bound here. Those after the second matter where a model is paid."""
+    """Means, or the most that can come where it is the `worst`; the recipe bounds what has no bound
+    here. Those after the second matter where a model is paid."""
 
-    trial_s: float = _quantity(0, inf, "{:,.4g} s a trial")
-    executed: float = _quantity(0.9, 1, "{:.0%} of the ideas take a trial")
-    idea_bytes: float = _quantity(1500, LONGEST_IDEA, "{:.0f} bytes an idea")
-    idea_tokens: float = _quantity(400, inf, "{:.0f} output tokens an idea")
-    edit_tokens: float = _quantity(2000, inf, "{:.0f} output tokens an edit")
-    revised: float = _quantity(0.2, inf, "{:.0%} of the edits are revised")
-    repaired: float = _quantity(0.1, 1, "{:.0%} of the codebases crash early")
-    above: float = _quantity(0.3, None, "{:.0%} of the ideas beat the baseline")
-    problem_tokens: float = _quantity(0, None, "{:,.0f} tokens of problem")
+    trial_s: float = _quantity(0, "{:,.4g} s a trial")
+    executed: float = _quantity(0.9, "{:.0%} of the ideas take a trial", most=1)
+    idea_bytes: float = _quantity(1500, "{:.0f} bytes an idea", most=LONGEST_IDEA)
+    idea_tokens: float = _quantity(400, "{:.0f} output tokens an idea", most=inf)
+    edit_tokens: float = _quantity(2000, "{:.0f} output tokens an edit", most=inf)
+    revised: float = _quantity(0.2, "{:.0%} of the edits are revised", most=inf)
+    repaired: float = _quantity(0.1, "{:.0%} of the codebases crash early", most=1)
+    above: float = _quantity(0.3, "{:.0%} of the ideas beat the baseline", most=1)
+    change_bytes: float = _quantity(3000, "{:.0f} bytes of a parent's change", most=LONGEST_CHANGE)
+    mistake_bytes: float = _quantity(1000, "{:.0f} bytes on a mistake", most=LONGEST_PROBLEM)
+    problem_tokens: float = _quantity(0, "{:,.0f} tokens of problem")
+    confirm_s: float = 0
     worst: bool = False
 
-    def at_most(self) -> Quantities:
-        """The worst that can come."""
-        most = {f.name: f.metadata.get("most") for f in fields(self)}
-        return replace(self, worst=True, **{n: m for n, m in most.items() if m is not None})
 
-
-@dataclass(frozen=True)
-class Past:
+class Past(NamedTuple):
     """Names of runs, and the means of those quantities that they tell."""
 
     runs: tuple[str, ...] = ()
-    figures: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = {}
 
 
 def known_quantities(
-    recipe: SearchRecipe, problem: Problem, past: Past
-) -> tuple[Quantities, tuple[str, ...]]:
-    """What a search is likely to meet, and lines that say what comes from where."""
+    recipe: SearchRecipe, problem: Problem, past: Past, other: Problem | None = None
+) -> tuple[Quantities, Quantities, tuple[str, ...]]:
+    """What a search is likely to meet, the worst that it can, and lines that say what comes from
+    where. `other` is the problem that winners are confirmed as, where that is another one."""
     found, asks, writes = past.figures, llm_of(recipe.ideator), llm_of(recipe.implementer)
     thinking = [THINKING if m and (m.thinking_tokens or m.effort) else 1.0 for m in (asks, writes)]
-    values = {
-        "trial_s": problem.file.budget.seconds,
+    budget, confirmed = problem.file.budget, (other or problem).file
+    assumed = {
+        "trial_s": budget.seconds,
         "idea_tokens": Quantities.idea_tokens * thinking[0],
         "edit_tokens": Quantities.edit_tokens * thinking[1],
         "problem_tokens": len(system_text("blocks") + problem_text(problem)) / TOKEN_BYTES,
-    } | dict(found)
-    known = Quantities(**values)  # type: ignore[arg-type]
-    told = fields(known)[: -1 if asks or writes else 2]
-    runs = f"{len(past.runs)} earlier run{'s' if len(past.runs) > 1 else ''}"
-    lines = []
-    for head, is_found in ((f"as in {runs} of the store", True), ("assumed", False)):
-        of_kind = [f for f in told if (f.name in found) is is_found]
-        if said := [f.metadata["words"].format(getattr(known, f.name)) for f in of_kind]:
-            lines.append(f"{head}: {', '.join(said)}")
-    return known, (*lines, *_not_priced(recipe))
-
-
-def _not_priced(recipe: SearchRecipe) -> Iterator[str]:
-    """What the parts of other packages cost is not known."""
+    }
+    known = Quantities(**{**assumed, **found})  # type: ignore[arg-type]
+    known = replace(known, confirm_s=confirmed.budget.seconds if other else known.trial_s)
+    most = {f.name: f.metadata["most"] for f in fields(known) if "most" in f.metadata}
+    most |= {"trial_s": budget.longest_s, "confirm_s": confirmed.budget.longest_s}
+    told: dict[bool, list[str]] = {True: [], False: []}
+    for f in fields(known)[: -2 if asks or writes else 2]:
+        told[f.name in found].append(f.metadata["words"].format(getattr(known, f.name)))
+    heads = {True: f"as in {several(len(past.runs), 'earlier run')} of the store", False: "assumed"}
+    lines = [f"{heads[is_found]}: {', '.join(words)}" for is_found, words in told.items() if words]
     for role in ("ideator", "implementer"):
         if isinstance(part := getattr(recipe, role), PluginSettings):
-            yield f"not priced: what the {role} {part.name}, a plug-in, asks of others"
+            lines.append(f"not priced: what the {role} {part.name}, a plug-in, asks of others")
+    if other:
+        gpus = f", on {several(n, 'GPU')}" if (n := confirmed.resources.gpus) else ""
+        lines.append(f"assumed: {known.confirm_s:,g} s a trial as {other.name}{gpus}")
+    return known, replace(known, worst=True, **most), tuple(lines)
 
 
 def llm_of(section: object) -> LLMSettings | None:
@@ -108,8 +109,7 @@ def llm_of(section: object) -> LLMSettings | None:
 
 def read_past(recipe: SearchRecipe, problem: Problem) -> Past:
     """Writes nothing. A store that is not there, not to be reached or damaged has no past."""
-    # Opening a folder makes it.
-    if "://" not in recipe.store and not Path(recipe.store).expanduser().is_dir():
+    if not is_there(recipe.store):
         return Past()
     samples: dict[str, list[float]] = defaultdict(list)
     try:

@@ -25,6 +25,7 @@ from ideator_rl.analysis.run_groups import Comparison, Group
 from ideator_rl.report import curve_chart
 from ideator_rl.report.comparison_tables import confirmed, tables
 from ideator_rl.report.curve_chart import CurveChart, Line, draw_curves
+from ideator_rl.report.formats import several
 from ideator_rl.report.page import render_page
 from ideator_rl.report.report import REPORT, SHAPES
 from ideator_rl.report.training import baseline_level
@@ -72,9 +73,7 @@ def render_comparison(found: Comparison) -> str:
 def heading(found: Comparison) -> str:
     """How many runs, and on what."""
     runs = found.runs
-    return f"{len(runs)} run{'s' if len(runs) != 1 else ''}" + (
-        f" on {runs[0].problem}" if runs else ""
-    )
+    return several(len(runs), "run") + (f" on {runs[0].problem}" if runs else "")
 
 
 def lead(found: Comparison) -> str:

@@ -1,7 +1,7 @@
 """Figures as a reader says them.
 
 number(0.91234), signed(-0.5), share(0.25), duration(75)    # 0.9123 −0.5000 25 % 1 min 15 s
-amount(12_345), money(1234.5)                               # 12.3 k 1,234.50
+amount(12_345), money(1234.5), several(2, "run")            # 12.3 k 1,234.50 2 runs
 """
 
 from __future__ import annotations
@@ -49,3 +49,8 @@ def amount(value: float) -> str:
 def money(value: float) -> str:
     """US dollars, to the hundredth, or to two digits where it is less than that."""
     return f"{value:,.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def several(count: int, noun: str) -> str:
+    """How many there are of what has a regular plural."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
