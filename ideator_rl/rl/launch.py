@@ -93,12 +93,12 @@ def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolde
     done = last_step(paths.checkpoints) or 0
     if done >= recipe.steps:
         return
+    examples = examples_for(recipe, problem, run)
     begin = f"goes on after step {done}" if done else "begins"
     warn(
         f"GRPO on {problem.name}: {recipe.steps} steps, run {recipe.run} in {recipe.store} "
         f"{begin}; a minute or more goes by before the next line, while verl starts"
     )
-    examples = examples_for(recipe, problem, run)
     initial = initial_model(recipe)
     folder = find_model(initial)
     check_memory(recipe.profile, folder)

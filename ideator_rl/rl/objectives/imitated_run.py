@@ -61,10 +61,15 @@ def find_examples(
         return kept
     other = _find(source, run)
     start = read_start(other)
-    if start is None or start.problem != problem.name:
-        about = f"on {start.problem}" if start else "without trials"
+    if start is None:
         raise UserError(
-            f"imitation.from: {source} is a run {about}, and this one on {problem.name}"
+            f"imitation.from: {source} has executed nothing; name a search or a training on "
+            f"{problem.name}"
+        )
+    if start.problem != problem.name:
+        raise UserError(
+            f"imitation.from: {source} is a run on {start.problem}, and this one is on "
+            f"{problem.name}"
         )
     if start.version != problem.version:
         raise UserError(
