@@ -28,9 +28,9 @@ from executor import Store
 from executor.errors import UserError
 from ideator_rl.analysis import RunData, load_run
 from ideator_rl.analysis.metrics import Spread, spread
-from ideator_rl.commands.run_path import split_run
 from ideator_rl.report.formats import number
 from ideator_rl.report.training import Steps, column, ends, trend_span
+from ideator_rl.run_path import split_run
 
 COLUMNS = 3
 LINE, LEVEL = "#c8500a", "#0a5aa5"

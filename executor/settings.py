@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 # The upper bound refuses infinity.
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 AtLeast0 = Annotated[int, Meta(ge=0)]
 AtLeast1 = Annotated[int, Meta(ge=1)]
 # What generators of random numbers take, and what one machine or cluster can have.

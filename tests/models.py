@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gym_envs import find_problem
@@ -29,8 +30,15 @@ def tiny_checkpoint(folder: Path, env: str = "digits", seed: int = 0) -> Path:
     return folder
 
 
-def teach(folder: Path, texts: list[str], steps: int = 200, seed: int = 0) -> Path:
-    """Makes a checkpoint answer the brief prompt of digits with one of `texts`, mostly."""
+def teach(
+    folder: Path,
+    texts: list[str],
+    steps: int = 200,
+    seed: int = 0,
+    prompts: Sequence[str] = (),
+) -> Path:
+    """Makes a checkpoint answer the brief prompt of digits with one of `texts`, mostly; or each of
+    `prompts`, by turns."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -38,15 +46,22 @@ def teach(folder: Path, texts: list[str], steps: int = 200, seed: int = 0) -> Pa
 
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    messages = chat_messages(style_prompt(find_problem("digits"), "brief"))
-    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    asked = [
+        tokenizer.apply_chat_template(
+            chat_messages(prompt), add_generation_prompt=True, tokenize=False
+        )
+        for prompt in prompts or [style_prompt(find_problem("digits"), "brief")]
+    ]
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(steps):
+    for step in range(steps):
+        prompt = asked[step % len(asked)]
         for text in texts:
             ids = tokenizer.encode(f"{prompt}{text}{tokenizer.eos_token}", return_tensors="pt")
-            model(ids, labels=ids).loss.backward()
+            labels = ids.clone()
+            labels[:, : len(tokenizer.encode(prompt))] = -100
+            model(ids, labels=labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(folder)

@@ -16,7 +16,6 @@ from executor.errors import UserError
 from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON
 from gym_envs import find_problem
-from ideator_rl.commands.run_path import split_run
 from ideator_rl.commands.sandbox_option import add_sandbox, say_sandbox
 from ideator_rl.open_executor import open_executor
 from ideator_rl.recipe.read import load_recipe
@@ -29,6 +28,7 @@ from ideator_rl.recipe.sections import (
     StoreWorkersSettings,
     WorkersSettings,
 )
+from ideator_rl.run_path import split_run
 from ideator_rl.terminal.progress import counting, outcome_line
 from ideator_rl.terminal.terminal import say, say_json, warn
 

@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from ideator_rl.commands.run_path import find_run
+from ideator_rl.run_path import find_run
 from ideator_rl.terminal.terminal import say, warn
 
 

@@ -22,10 +22,10 @@ from executor.trial.log_tail import LONGEST_REASON
 from executor.trial_keys import check_idea_id
 from gym_envs import find_problem
 from ideator_rl.commands.execute import read_ideas
-from ideator_rl.commands.run_path import split_run
 from ideator_rl.open_implementer import open_implementer
 from ideator_rl.recipe.read import load_recipe
 from ideator_rl.recipe.sections import DirectImplementerSettings
+from ideator_rl.run_path import split_run
 from ideator_rl.terminal.terminal import say, say_json
 
 AT_ONCE = 64

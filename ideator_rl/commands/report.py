@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from executor.errors import UserError
 from executor.store.runs import RunFolder
-from ideator_rl.commands.run_path import find_run
+from ideator_rl.run_path import find_run
 from ideator_rl.terminal.terminal import say
 
 

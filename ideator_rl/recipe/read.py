@@ -38,6 +38,8 @@ _OWN_SECTIONS = {
         "grpo",
         "objective",
         "signal",
+        "imitation",
+        "entropy_hold",
         "answer",
         "checkpoint",
         "profile",

@@ -64,7 +64,7 @@ class Recipe(Settings, frozen=True):
         dotted = {
             f"{s}.{key}": asked_of(value) if key == "llm" else value
             for s, keys in sections.items()
-            for key, value in keys.items()
+            for key, value in (keys or {}).items()
         }
         return {"env": self.env, "seed": self.seed} | dotted
 

@@ -15,6 +15,7 @@ from executor.settings import (
     Positive,
     Scalar,
     Settings,
+    Share,
     Slots,
 )
 from ideator_rl.ideators.archive_prompts import PromptsSettings
@@ -112,7 +113,7 @@ class SearchSettings(Settings, frozen=True):
     base: Literal["baseline", "parent"] = "baseline"
     islands: AtLeast1 = 4
     migrate_every: AtLeast1 = 3
-    explore: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    explore: Share = 0.2
 
     @property
     def size(self) -> int:

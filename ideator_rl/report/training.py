@@ -130,6 +130,26 @@ def charts(steps: Steps, baseline: Spread | None) -> tuple[Chart, ...]:
             _count,
         ),
         Chart("Entropy", x, (line("policy", "actor/entropy"),), "nats a token", _digits),
+        Chart(
+            "Codebases that never ran before",
+            x,
+            (
+                line("of all answers", "codebases/new", "blue", 100),
+                line("of those with code", "entropy/unseen", "orange", 100),
+            ),
+            "%",
+            _percent,
+            top=100.0,
+        ),
+        Chart("Entropy coefficient", x, (line("in force", "entropy/coefficient"),), "", _digits),
+        Chart(
+            "Log-likelihood of what is imitated",
+            x,
+            (line("mean", "imitation/log_likelihood"),),
+            "nats a token",
+            _digits,
+            fitted=True,
+        ),
         Chart("KL divergence", x, (line("from the start", "actor/kl"),), "nats a token", _digits),
         Chart(
             "Time of a step",

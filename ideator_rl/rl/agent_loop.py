@@ -28,7 +28,7 @@ from executor.errors import UserError
 from executor.llm.records import LLMError
 from gym_envs import ResearchEnv
 from gym_envs.prompt import summary
-from ideator_rl.ideators.language_model.chat import Answer, read_answer
+from ideator_rl.ideators.language_model.chat import Answer, read_answer, write_answer
 from ideator_rl.rl.turns import connect as connect_turns
 
 TRIES, LLM_PAUSE_S = 3, 30.0
@@ -89,7 +89,7 @@ class IdeaAgentLoop(AgentLoopBase):
             tokens = merged.token_ids
             text = self._tokenizer.decode(output.token_ids, skip_special_tokens=True)
             answer = read_answer(text)
-            idea = _idea(answer, int(sample["global_steps"]), sample.get("shown", ()))
+            idea = _idea(text, answer, int(sample["global_steps"]), sample.get("shown", ()))
             if self._turns is not None:
                 await connect_turns(self._turns).begin_trial.remote(int(sample["global_steps"]))
             outcome, over = await self._in_time(_execute(env, idea), idea, env)
@@ -167,10 +167,13 @@ def _seed_of(*place: int) -> int:
     return int.from_bytes(digest[:8]) & _MASK_63
 
 
-def _idea(answer: Answer, step: int, shown: Sequence[str]) -> Idea:
+def _idea(text: str, answer: Answer, step: int, shown: Sequence[str]) -> Idea:
     """Named by step and text: the same text in a step is one idea, and a resumed step finds it."""
     digest = hashlib.sha256(answer.idea.encode(errors="surrogatepass")).hexdigest()
     meta = {"thinking": answer.thinking}
+    if text != write_answer(answer.thinking, answer.idea):
+        # As it was written, for those who imitate it.
+        meta["answer"] = text
     name = f"{step:04d}-{digest[:12]}"
     return Idea(name, answer.idea, epoch=step, origin="grpo", parents=tuple(shown), meta=meta)
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -49,6 +47,8 @@ from ideator_rl.rl.hardware import (
     check_memory,
     check_rollout,
 )
+from ideator_rl.rl.initial_model import examples_for, initial_model
+from ideator_rl.rl.objectives.imitated_run import keep_examples
 from ideator_rl.rl.prompt_room import check_prompts
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
 from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
@@ -93,12 +93,13 @@ def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolde
     done = last_step(paths.checkpoints) or 0
     if done >= recipe.steps:
         return
+    examples = examples_for(recipe, problem, run)
     begin = f"goes on after step {done}" if done else "begins"
     warn(
         f"GRPO on {problem.name}: {recipe.steps} steps, run {recipe.run} in {recipe.store} "
         f"{begin}; a minute or more goes by before the next line, while verl starts"
     )
-    initial = _initial_model(recipe)
+    initial = initial_model(recipe)
     folder = find_model(initial)
     check_memory(recipe.profile, folder)
     weights = {initial: fingerprint(folder)}
@@ -108,6 +109,8 @@ def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolde
     config = configure(recipe, problem, paths, initial)
     check_rollout(config.actor_rollout_ref.rollout.name)
     keep_recipe(run, recipe)
+    if examples:
+        keep_examples(run, examples)
     keep_weights(run, weights)
     try:
         _with_restarts(recipe, problem, paths, config, run)
@@ -146,25 +149,6 @@ def _publish_metrics(run: RunFolder, paths: RunPaths) -> None:
     """Puts the figures of the steps into a store in a bucket, where reports look for them."""
     if "://" in run.url and paths.metrics.is_file():
         open_storage(run.url).write(METRICS, paths.metrics.read_bytes())
-
-
-def _initial_model(recipe: TrainRecipe) -> str:
-    """The model that training starts from; a warm start's is made where it is missing."""
-    if recipe.model.path is not None:
-        return recipe.model.path
-    from ideator_rl.sft.recipe import read_warm_start_recipe, run_folder
-
-    assert recipe.model.warm_start is not None
-    own = {"store": recipe.store, "seed": str(recipe.seed)}
-    model = run_folder(read_warm_start_recipe(recipe.model.warm_start, own)) / "model"
-    if not model.exists():
-        # A process of its own, whose memory is free again when training begins.
-        options = [word for name, value in own.items() for word in (f"--{name}", value)]
-        command = [sys.executable, "-m", "ideator_rl.sft.warm_start"]
-        done = subprocess.run([*command, "--config", recipe.model.warm_start, *options])
-        if done.returncode:
-            raise RunFailed("the warm start did not end well; the same command goes on with it")
-    return str(model)
 
 
 def configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str) -> Any:
@@ -278,6 +262,9 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
             recipe.run,
             tuple(seeds),
             recipe.prompts,
+            recipe.entropy_hold,
+            recipe.imitation,
+            style_prompt(problem, recipe.answer.prompt or "full"),
         )
         runner: Any = ray.remote(TaskRunner).remote(
             executor.name, str(paths.metrics), learning, turns

@@ -22,7 +22,8 @@ FOLDER = "prompts"
 
 
 class StepPrompts:
-    """Belongs to one run. `fits` says whether a prompt is short enough for the model."""
+    """Belongs to one run, whose executed ideas are in `archive`. `fits` says whether a prompt is
+    short enough for the model."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class StepPrompts:
     ) -> None:
         self._settings, self._run, self._seed = settings, run, seed
         self._fits, self._without_marks = fits, without_marks
-        self._archive = Archive(run)
+        self.archive = Archive(run)
         # By step, what is kept of its groups.
         self._kept: dict[int, dict[int, ShownIdeas]] = {}
 
@@ -46,19 +47,19 @@ class StepPrompts:
         self._read(step)
         kept = self._kept[step].get(index)
         if kept is None:
-            before = [e for e in self._archive.ideas.values() if 0 < e.idea.epoch < step]
+            before = [e for e in self.archive.ideas.values() if 0 < e.idea.epoch < step]
             rng = Random(f"{self._seed}/{step}/{index}")
             chosen = choose(self._settings, before, self._visits(step, index), rng)
             kept = ShownIdeas(tuple(entry.idea.id for entry in chosen))
             self._run.keep_numbered(_folder(step), index, kept)
             self._kept[step][index] = kept
         for name in kept.ideas:
-            if name not in self._archive.ideas:
+            if name not in self.archive.ideas:
                 raise UserError(
                     f"{self._run.url}/ideas/{name} is gone, which step {step} was shown; put it "
                     "back, or choose another run name"
                 )
-        chosen = [self._archive.ideas[name] for name in kept.ideas]
+        chosen = [self.archive.ideas[name] for name in kept.ideas]
         return fitted(first, chosen, self._fits, self._without_marks)
 
     def _visits(self, step: int, index: int) -> Counter[str]:
@@ -75,7 +76,7 @@ class StepPrompts:
         for number in range(1, step + 1):
             if number not in self._kept:
                 self._kept[number] = self._run.kept_numbered(_folder(number), ShownIdeas)
-        self._archive.read()
+        self.archive.read()
 
 
 def _folder(step: int) -> str:

@@ -26,6 +26,8 @@ from ideator_rl.recipe.bundled import find_recipe
 from ideator_rl.recipe.read import read_recipe
 from ideator_rl.recipe.recipe import ExecutingRecipe
 from ideator_rl.recipe.sections import LocalWorkersSettings, TrackingSettings, prompt_for
+from ideator_rl.rl.objectives.entropy_hold import EntropyHoldSettings
+from ideator_rl.rl.objectives.imitation import ImitationSettings
 from ideator_rl.rl.objectives.settings import GrpoObjective, Objective, check_objective
 from ideator_rl.rl.objectives.signal import SignalSettings
 
@@ -90,8 +92,9 @@ class CheckpointSettings(Settings, frozen=True):
 class TrainRecipe(ExecutingRecipe, frozen=True):
     """One GRPO run. `prompts` says which ideas of earlier steps each group is shown when its step
     begins, `objective` what a group of ideas is wanted for, `signal` what changes their rewards
-    before. `profile` names the hardware; `verl` sets any field of verl's configuration, as
-    nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
+    before. With `imitation` and `entropy_hold`, each off where it is left out, a step wants more
+    than its rewards. `profile` names the hardware; `verl` sets any field of verl's configuration,
+    as nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
 
     folder: ClassVar[str] = "grpo"
     lacks: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -108,6 +111,8 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
         "grpo",
         "objective",
         "signal",
+        "imitation",
+        "entropy_hold",
         "verl",
     )
 
@@ -119,6 +124,8 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
     grpo: GrpoSettings = GrpoSettings()
     objective: Objective = GrpoObjective()
     signal: SignalSettings = SignalSettings()
+    imitation: ImitationSettings | None = None
+    entropy_hold: EntropyHoldSettings | None = None
     checkpoint: CheckpointSettings = CheckpointSettings()
     stage_timeout_s: Positive = 7200.0
     tracking: TrackingSettings = TrackingSettings()
@@ -134,6 +141,8 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
         if self.model.warm_start is not None:
             # Not where recipes lie, nor from where the command is given.
             science["model.warm_start"] = Path(self.model.warm_start).name
+        if self.imitation is not None and self.imitation.source is not None:
+            science["imitation.from"] = Path(self.imitation.source).name
         return science
 
 
@@ -157,6 +166,11 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
         # They are opened in an actor, where an error would come late.
         load_plugin("workers", "executor.workers", workers.name, workers.options)
     check_objective(recipe.objective, recipe.grpo.group_size)
+    if recipe.imitation is not None and recipe.answer.max_turns > 1:
+        raise UserError(
+            f"{path}: imitation: an idea of a later turn answers outcomes that only its own turn "
+            "knew; set answer.max_turns to 1"
+        )
     prompt = recipe.answer.prompt or prompt_for(recipe.implementer)
     answer = msgspec.structs.replace(recipe.answer, prompt=prompt)
     return msgspec.structs.replace(recipe, model=model, answer=answer)

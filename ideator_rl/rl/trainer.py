@@ -2,9 +2,9 @@
 
 `TaskRunner` is what `verl.trainer.main_ppo.run_ppo` starts on Ray; it runs an `IdeatorTrainer`:
 verl's synchronous one, or with a staleness the one that generates while it learns. It is verl's but
-for the advantages: the estimator OBJECTIVE in verl's registry asks the objective of the recipe. It
-marks stages at the executor, so that a launcher can tell which one hangs, and writes one line of
-`metrics.jsonl` a step.
+for the advantages, for which the estimator OBJECTIVE in verl's registry asks the objective of the
+recipe, and for what `step_update.py` adds to an update. It marks stages at the executor, so that a
+launcher can tell which one hangs, and writes one line of `metrics.jsonl` a step.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import transfer_queue as tq
 from omegaconf import DictConfig, OmegaConf
 from ray.exceptions import RayActorError
 from verl.trainer.ppo.core_algos import register_adv_est
+from verl.trainer.ppo.utils import Role
 from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.trainer.ppo.v1.trainer_colocate_async import PPOTrainerColocateAsync
@@ -32,12 +33,16 @@ from verl.utils import tensordict_utils
 from executor import Store
 from executor.cluster.remote import RemoteExecutor
 from ideator_rl.analysis.metrics_file import append_step, best_before
+from ideator_rl.ideators.archive import Archive
 from ideator_rl.ideators.language_model.chat import chat_messages
 from ideator_rl.ideators.language_model.marks import mark_breaker
+from ideator_rl.rl.imitated_answers import AnswerMaker
+from ideator_rl.rl.imitating_worker import ImitatingWorker
 from ideator_rl.rl.objectives.step import Learning, StepAdvantages
 from ideator_rl.rl.step_kinds import step_kinds
 from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
 from ideator_rl.rl.step_prompts import StepPrompts
+from ideator_rl.rl.step_update import StepUpdate
 from ideator_rl.rl.verl_config import OBJECTIVE
 
 # verl polls every two seconds for a complete batch: on a CPU that is most of a step.
@@ -54,6 +59,7 @@ class IdeatorTrainer(PPOTrainer):
         super().__init__(config)
         self._step, self._learning = StepAdvantages(learning, executor), learning
         self._prompts: StepPrompts | None = None
+        self._update: StepUpdate | None = None
         # Of the batch whose advantages are computed, by the place of an answer.
         self._answers: dict[int, Mapping[str, Any]] = {}
         register_adv_est(OBJECTIVE)(self._estimate)
@@ -65,6 +71,8 @@ class IdeatorTrainer(PPOTrainer):
     def on_init_end(self) -> None:
         if self._learning.prompts.kind != "fixed":
             self._prompts = self._open_prompts()
+        if self._learning.entropy_hold or self._learning.imitation:
+            self._update = self._open_update()
         self._executor.mark("weight sync")
         super().on_init_end()
 
@@ -77,17 +85,39 @@ class IdeatorTrainer(PPOTrainer):
         self._executor.mark("update")
         super().on_sample_end()
 
+    def _init_resource_pool_mgr(self) -> None:
+        super()._init_resource_pool_mgr()
+        if self._learning.imitation:
+            for role in {Role.ActorRollout, Role.ActorRolloutRef} & self.role_worker_mapping.keys():
+                self.role_worker_mapping[role] = ray.remote(ImitatingWorker)
+
     def _open_prompts(self) -> StepPrompts:
-        learning, most = self._learning, self.config.data.max_prompt_length
+        learning, without_marks = self._learning, mark_breaker(self.tokenizer)
+        return StepPrompts(
+            learning.prompts, self._run, learning.seeds[0], self._fits, without_marks
+        )
 
-        def fits(text: str) -> bool:
-            asked = self.tokenizer.apply_chat_template(
-                chat_messages(text), add_generation_prompt=True, return_dict=False
-            )
-            return len(asked) <= most
+    def _open_update(self) -> StepUpdate:
+        learning, archive = self._learning, Archive(self._run)
+        if self._prompts is not None:
+            archive = self._prompts.archive
+        maker = AnswerMaker(
+            self.tokenizer,
+            learning.first_prompt,
+            archive.ideas,
+            self._fits,
+            mark_breaker(self.tokenizer),
+            learning.longest,
+            **self.config.data.get("apply_chat_template_kwargs", {}),
+        )
+        return StepUpdate(self.config, learning, self._run, archive, maker)
 
-        without_marks = mark_breaker(self.tokenizer)
-        return StepPrompts(learning.prompts, self._run, learning.seeds[0], fits, without_marks)
+    def _fits(self, text: str) -> bool:
+        """Whether a prompt is as short as the recipe wants it."""
+        asked = self.tokenizer.apply_chat_template(
+            chat_messages(text), add_generation_prompt=True, return_dict=False
+        )
+        return len(asked) <= self.config.data.max_prompt_length
 
     def _next_train_batch(self, num_prompts: int | None = None) -> Any:
         batch = super()._next_train_batch(num_prompts)
@@ -130,11 +160,15 @@ class IdeatorTrainer(PPOTrainer):
         uids = [str(index[row]) for row in rows]
         infos = list(self._answers.values())
         found_B = torch.zeros(len(response_mask))
-        found_B[rows] = torch.from_numpy(
-            self._step.advantages(self.global_steps, uids, infos, rewards_B)
-        ).float()
+        found_B[rows] = torch.from_numpy(self._step.advantages(uids, infos, rewards_B)).float()
         advantages_BT = found_B.unsqueeze(-1) * response_mask
         return advantages_BT, advantages_BT
+
+    def _update_actor(self, batch: Any, metrics: dict[str, Any]) -> Any:
+        if self._update is not None:
+            unseen = self._step.unseen(list(self._answers.values()))
+            self._update.begin(self.actor_rollout_wg, self.global_steps, unseen)
+        return super()._update_actor(batch, metrics)
 
     def _compute_metrics(
         self,
@@ -153,7 +187,8 @@ class IdeatorTrainer(PPOTrainer):
             **step_kinds(self._run, self._executor.problem.codebase, infos),
             **verl_figures(metrics),
             **step_times(infos, self._sampling_since, timing_raw),
-            "codebases/new": self._step.new(global_steps, infos),
+            **(self._update.figures(self.actor_rollout_wg) if self._update else {}),
+            "codebases/new": self._step.new(infos),
             "executor/busy": self._executor.busy(first, last),
         }
         metrics.update({f"ideator/{name}": value for name, value in figures.items()})

@@ -52,6 +52,11 @@ def verl_config(recipe: TrainRecipe, paths: RunPaths, model: str) -> DictConfig:
     }
     for name, layer in layers.items():
         _merge(config, defaults, layer, f"{name}: ")
+    if recipe.imitation and config.actor_rollout_ref.actor.strategy not in ("fsdp", "fsdp2"):
+        raise UserError(
+            "verl: actor_rollout_ref.actor.strategy: imitation adds gradients of verl's engine for "
+            "FSDP; set it to fsdp2"
+        )
     return config
 
 
@@ -117,6 +122,8 @@ def _of_recipe(recipe: TrainRecipe, paths: RunPaths, model: str) -> dict[str, An
                 "clip_ratio_low": grpo.clip,
                 "clip_ratio_high": grpo.clip,
                 "entropy_coeff": grpo.entropy,
+                # Also where it begins at 0.
+                "calculate_entropy": recipe.entropy_hold is not None,
                 "use_kl_loss": grpo.kl > 0,
                 "kl_loss_coef": grpo.kl,
                 "optim": {"lr": grpo.learning_rate},

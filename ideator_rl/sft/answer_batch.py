@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from executor.errors import UserError
-from ideator_rl.ideators.language_model.chat import END_THINK, THINK, Messages
+from ideator_rl.ideators.language_model.chat import Messages
+from ideator_rl.ideators.language_model.chat_tokens import ChatTokens
 from ideator_rl.sft.idea_texts import Sources, make_answer
 
 if TYPE_CHECKING:
@@ -28,15 +29,10 @@ class Task:
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, messages: Messages, max_tokens: int
     ) -> None:
-        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        assert isinstance(text, str)
-        # Some templates open the thinking themselves.
-        self._begun = THINK if text.rstrip().endswith(THINK) else ""
-        self._tokenizer = tokenizer
-        self.prompt: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+        self._chat = ChatTokens(tokenizer, messages)
+        self.prompt = self._chat.prompt
         self.pad: int = tokenizer.pad_token_id or tokenizer.eos_token_id
         self._room = max_tokens - len(self.prompt)
-        self._marks = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
 
     def row(self, sources: Sources, seed: int, index: int) -> list[int]:
         """The tokens of one answer and its end; of several draws the first that fits, and that
@@ -45,11 +41,9 @@ class Task:
         Raises UserError when none does.
         """
         for attempt in range(_ATTEMPTS):
-            answer = make_answer(sources, seed, index, attempt).removeprefix(self._begun)
-            tokens = self._tokenizer(answer, add_special_tokens=False).input_ids
-            marked = answer.count(END_THINK) > 1 or not self._marks.isdisjoint(tokens)
-            if len(tokens) < self._room and not marked:
-                return [*tokens, self._tokenizer.eos_token_id]
+            tokens = self._chat.answer(make_answer(sources, seed, index, attempt))
+            if tokens is not None and len(tokens) <= self._room:
+                return tokens
         raise UserError(
             f"training.max_tokens: the prompt takes {len(self.prompt)} tokens and leaves room for "
             "none of the answers; raise it, or set data.prompt: brief"

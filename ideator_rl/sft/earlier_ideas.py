@@ -68,8 +68,9 @@ def _searched(run: RunFolder, problem: Problem) -> bool:
 
 
 def _measured(run: RunFolder) -> Iterator[tuple[Idea, Outcome]]:
-    """The completed trials with the run's own seed, the baseline's left out."""
+    """The completed trials with the run's own seed, the baseline's left out, and what edits another
+    idea's codebase: no prompt of a warm start shows that."""
     for key in run.trials():
         idea, outcome = run.idea(key), run.outcome(key)
-        if idea and outcome and outcome.completed and key == idea.id and idea.id != BASELINE:
+        if idea and outcome and outcome.completed and key == idea.id != BASELINE and not idea.base:
             yield idea, outcome

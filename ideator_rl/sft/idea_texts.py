@@ -13,16 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Annotated, Literal
-
-from msgspec import Meta
+from typing import Literal
 
 from executor.records import Idea
-from executor.settings import AtLeast0, Scalar, Settings
-from ideator_rl.ideators.language_model.chat import END_THINK, THINK, PromptStyle
+from executor.settings import AtLeast0, Scalar, Settings, Share
+from ideator_rl.ideators.language_model.chat import PromptStyle, write_answer
 from ideator_rl.ideators.library import Atom, genome_title, idea_text
-
-Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class DataSettings(Settings, frozen=True):
@@ -72,11 +68,6 @@ def make_answer(sources: Sources, seed: int, index: int, attempt: int = 0) -> st
     parts = [(atom, _draw(atom, rng)) for atom in atoms]
     title = genome_title(tuple((atom.id, tuple(values.items())) for atom, values in parts))
     return write_answer(_thinking(title, sources, rng), idea_text(parts))
-
-
-def write_answer(thinking: str, idea: str) -> str:
-    """What `ideators.chat.read_answer` reads."""
-    return f"{THINK}{thinking}{END_THINK}{idea.strip()}"
 
 
 def _earlier_answer(idea: Idea, sources: Sources, rng: Random) -> str:

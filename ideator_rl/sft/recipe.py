@@ -16,11 +16,11 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from executor.errors import UserError
-from executor.settings import AtLeast0, AtLeast1, Positive, Settings
+from executor.settings import AtLeast0, AtLeast1, Positive, Settings, Share
 from ideator_rl.recipe.read import read_recipe
 from ideator_rl.recipe.recipe import Recipe
 from ideator_rl.recipe.sections import TrackingSettings
-from ideator_rl.sft.idea_texts import DataSettings, Share
+from ideator_rl.sft.idea_texts import DataSettings
 from ideator_rl.sft.tiny_model import TinySizes
 
 NotNegative = Annotated[float, Meta(ge=0, le=1e9)]

@@ -84,8 +84,12 @@ def warm_start(recipe: WarmStartRecipe) -> Path:
     try:
         # What is drawn or built once is kept for the other processes, and for a resumed run.
         if accelerator.is_main_process:
+            # Chosen at the run's first start: later searches do not change them.
+            earlier = folder / "earlier.jsonl"
+            found = None if earlier.exists() else _earlier_ideas(recipe, problem, store)
             keep_recipe(run, recipe)
-            _keep_earlier_ideas(recipe, problem, store, folder / "earlier.jsonl")
+            if found is not None:
+                _keep_ideas(found, earlier)
             make_start(recipe, prompt, _sources(recipe, atoms, folder), folder / "start")
         accelerator.wait_for_everyone()
         _train(accelerator, recipe, prompt, _sources(recipe, atoms, folder), folder)
@@ -238,16 +242,21 @@ def _resume(accelerator: Accelerator, folder: Path) -> int:
     return int(last.name.removeprefix("step-"))
 
 
-def _keep_earlier_ideas(
-    recipe: WarmStartRecipe, problem: Problem, store: Store, path: Path
-) -> None:
-    """Chooses the earlier ideas at the run's first start: later searches do not change them."""
-    if path.exists():
-        return
+def _earlier_ideas(recipe: WarmStartRecipe, problem: Problem, store: Store) -> list[Idea]:
+    """Raises UserError where the recipe names searches, and there is nothing in them."""
     data = recipe.data
     ideas = earlier_ideas(store, problem, data.searches, data.top)
+    if not ideas and data.searches != "*":
+        raise UserError(
+            f"data.searches: no search on {problem.name} that is named {data.searches} has a "
+            f"completed idea in {store.url}"
+        )
     if data.claims:
         ideas += claimed_ideas(store, problem, data.claims, data.top)
+    return ideas
+
+
+def _keep_ideas(ideas: Sequence[Idea], path: Path) -> None:
     fresh = path.with_name(f".{path.name}")
     fresh.write_text("".join(f"{idea.to_json()}\n" for idea in ideas))
     fresh.rename(path)

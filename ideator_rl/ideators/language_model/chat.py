@@ -55,3 +55,8 @@ def read_answer(text: str) -> Answer:
     if not mark and THINK in text:
         thinking, idea = text, ""
     return Answer(thinking.replace(THINK, "", 1).strip(), idea.strip())
+
+
+def write_answer(thinking: str, idea: str) -> str:
+    """An answer that `read_answer` splits so."""
+    return f"{THINK}{thinking}{END_THINK}{idea.strip()}"

@@ -27,12 +27,15 @@ class SignalSettings(Settings, frozen=True):
     """`failures: floor` puts failed ideas below the worst completed idea of their group and the
     baseline by the measured noise, instead of at the failure reward. `duplicates: fail` gives an
     idea whose codebase ran before the lowest reward of its group; `split` shares what copies in a
-    group earn above the lowest. `length` is added for an answer whose thinking is as long as an
-    answer may be, in proportion for shorter ones; `similarity` is taken off an idea that equals all
-    others of its group, in proportion for less similar ones."""
+    group earn above the lowest; `bonus` adds `bonus` times the spread of the group's completed
+    rewards (their standard deviation, or the measured noise where that is larger) to a completed
+    idea whose codebase never ran before. `length` is added for an answer whose thinking is as long
+    as an answer may be, in proportion for shorter ones; `similarity` is taken off an idea that
+    equals all others of its group, in proportion for less similar ones."""
 
     failures: Literal["measured", "floor"] = "measured"
-    duplicates: Literal["keep", "fail", "split"] = "keep"
+    duplicates: Literal["keep", "fail", "split", "bonus"] = "keep"
+    bonus: Weight = 0.5
     length: Weight = 0.0
     similarity: Weight = 0.0
 
@@ -62,7 +65,22 @@ def shape(group: Group, settings: SignalSettings, ideas: Sequence[str], longest:
         copies = Counter(group.hashes)
         counts_N = np.array([copies[code] if code else 1 for code in group.hashes])
         rewards_N = lowest + (rewards_N - lowest) / counts_N
+    elif settings.duplicates == "bonus":
+        # What failed found nothing, however new it is.
+        found_N = group.completed_N & ~group.ran_before_N
+        rewards_N[found_N] += settings.bonus * completed_spread(group)
     return replace(group, rewards_N=rewards_N)
+
+
+def completed_spread(group: Group) -> float:
+    """The standard deviation of the measured rewards of the completed ideas, at least the noise.
+
+    Failures are left out: at a reward of 0 they would lie farther from the rest than any two good
+    ideas from each other.
+    """
+    completed_C = group.rewards_N[group.completed_N]
+    spread = float(completed_C.std(ddof=1)) if len(completed_C) > 1 else 0.0
+    return max(spread, group.noise)
 
 
 def _floored(group: Group) -> Floats:

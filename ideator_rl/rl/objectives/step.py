@@ -2,8 +2,11 @@
 
 learning = Learning(objective, signal, 448, "store", "a", seeds=(0, 1, 2), prompts=prompts)
 step = StepAdvantages(learning, executor)
-step.advantages(3, uids, infos, rewards_B)           # one for each answer
-step.new(3, infos)                                   # share of answers with code that never ran
+step.advantages(uids, infos, rewards_B)              # one for each answer
+step.new(infos)                                      # share of answers with code that never ran
+
+What ran before is told by the step in which an idea was asked for, which its id says: that is the
+same after a restart, also of a run that learns a step later.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ import numpy as np
 from executor.records import Outcome
 from executor.store.runs import Store
 from ideator_rl.ideators.archive_prompts import PromptsSettings
+from ideator_rl.rl.objectives.entropy_hold import EntropyHoldSettings
 from ideator_rl.rl.objectives.group import Floats, Group
+from ideator_rl.rl.objectives.imitation import ImitationSettings
 from ideator_rl.rl.objectives.settings import Objective, advantages
 from ideator_rl.rl.objectives.signal import SignalSettings, shape
 
@@ -29,7 +34,8 @@ Info = Mapping[str, Any]
 class Learning:
     """What is learnt: the objective, what changes the rewards before, the most tokens of an answer;
     where the run is kept (`store`, a URL, and `run`), the seeds of its baselines, the first of
-    which is the run's own, and what groups are shown."""
+    which is the run's own, and what groups are shown; what steers the entropy coefficient, and what
+    is imitated; and the prompt that shows nothing."""
 
     objective: Objective
     signal: SignalSettings
@@ -38,6 +44,9 @@ class Learning:
     run: str
     seeds: tuple[int, ...]
     prompts: PromptsSettings
+    entropy_hold: EntropyHoldSettings | None = None
+    imitation: ImitationSettings | None = None
+    first_prompt: str = ""
 
 
 class Baselines(Protocol):
@@ -55,13 +64,10 @@ class StepAdvantages:
         self._first_step = first_steps(learning.store, learning.run)
         self._rewards: list[float] | None = None
 
-    def advantages(
-        self, step: int, uids: Sequence[str], infos: Sequence[Info], rewards_B: Floats
-    ) -> Floats:
+    def advantages(self, uids: Sequence[str], infos: Sequence[Info], rewards_B: Floats) -> Floats:
         """The advantage of each answer.
 
         Args:
-            step: the step of training.
             uids: names each answer's group.
             infos: the fields of the agent loop's `INFO`, for each answer.
             rewards_B: the measured rewards.
@@ -72,28 +78,38 @@ class StepAdvantages:
         found_B = np.zeros(len(infos))
         for uid in dict.fromkeys(uids):
             rows = [row for row, other in enumerate(uids) if other == uid]
-            group = self._group(step, [infos[row] for row in rows], rewards_B[rows])
+            group = self._group([infos[row] for row in rows], rewards_B[rows])
             ideas = [infos[row]["idea"] for row in rows]
             shaped = shape(group, self._learning.signal, ideas, self._learning.longest)
             found_B[rows] = advantages(self._learning.objective, shaped)
         for info in infos:
             if code := info["content_hash"]:
-                self._first_step.setdefault(code, step)
+                step = step_of(info["idea_id"])
+                self._first_step[code] = min(step, self._first_step.get(code, step))
         return found_B
 
-    def new(self, step: int, infos: Sequence[Info]) -> float:
+    def new(self, infos: Sequence[Info]) -> float:
         """The share of answers whose codebase had not run in an earlier step, each counted once."""
-        codes = {info["content_hash"] for info in infos if info["content_hash"]}
-        return sum(not self._ran_before(code, step) for code in codes) / len(infos)
+        return len(self._unseen(infos)) / len(infos)
 
-    def _ran_before(self, code: str, step: int) -> bool:
-        return self._first_step.get(code, step) < step
+    def unseen(self, infos: Sequence[Info]) -> float | None:
+        """The same of the answers that became code; None where there are none."""
+        coded = sum(bool(info["content_hash"]) for info in infos)
+        return len(self._unseen(infos)) / coded if coded else None
 
-    def _group(self, step: int, infos: Sequence[Info], rewards_N: Floats) -> Group:
+    def _unseen(self, infos: Sequence[Info]) -> set[str]:
+        coded = [info for info in infos if info["content_hash"]]
+        return {info["content_hash"] for info in coded if not self._ran_before(info)}
+
+    def _ran_before(self, info: Info) -> bool:
+        step = step_of(info["idea_id"])
+        return self._first_step.get(info["content_hash"], step) < step
+
+    def _group(self, infos: Sequence[Info], rewards_N: Floats) -> Group:
         hashes = [info["content_hash"] for info in infos]
         before = [
-            bool(code) and (code in hashes[:row] or self._ran_before(code, step))
-            for row, code in enumerate(hashes)
+            bool(code) and (code in hashes[:row] or self._ran_before(info))
+            for row, (code, info) in enumerate(zip(hashes, infos, strict=True))
         ]
         baselines = self._baselines()
         return Group(

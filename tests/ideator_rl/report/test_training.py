@@ -60,6 +60,19 @@ def test_the_parts_of_a_step_add_up_to_it():
     assert [list(s.values) for s in chart.series] == [[2, 2], [3, 3], [4, 4], [1, 0]]
 
 
+def test_what_steers_a_step_beside_its_rewards_has_curves():
+    step = {
+        "codebases/new": 0.5,
+        "entropy/unseen": 0.75,
+        "entropy/coefficient": 0.0039,
+        "imitation/log_likelihood": -0.81,
+    }
+    new, coefficient, imitated = training({1: step, 2: step}, None).charts
+    assert [list(series.values) for series in new.series] == [[50.0, 50.0], [75.0, 75.0]]
+    assert coefficient.said(coefficient.series[0]) == ["0.0039"] * 2
+    assert imitated.said(imitated.series[0]) == ["-0.81"] * 2
+
+
 def test_only_what_is_known_is_shown():
     assert training({}, None) is None
     assert training({1: {"step": 1.0, "unheard/of": 3.0}}, None) is None

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from executor.errors import UserError
+from ideator_rl.rl.objectives.entropy_hold import EntropyHoldSettings
+from ideator_rl.rl.objectives.imitation import ImitationSettings
 from ideator_rl.rl.train_recipe import (
     TrainedModelSettings,
     TrainRecipe,
@@ -43,6 +45,14 @@ def test_the_command_line_sets_any_key():
         ({"profile": "tpu"}, "profile: "),
         ({"model.path": "x"}, "set either `path` or `warm_start`"),
         ({"ideator.kind": "library"}, "ideator: train updates the weights of a checkpoint"),
+        ({"imitation.weight": "-1"}, "imitation.weight: expected `float` > 0.0 (got -1)"),
+        ({"imitation.best": "0"}, "imitation.best: expected `int` >= 1 (got 0)"),
+        ({"imitation.form": "x"}, "imitation.form: unknown key; did you mean imitation.from?"),
+        ({"imitation.best": "8", "answer.max_turns": "2"}, "imitation: an idea of a later turn"),
+        ({"entropy_hold.unseen": "1.5"}, "entropy_hold.unseen: expected `float` <= 1.0 (got 1.5)"),
+        ({"entropy_hold.unseen": "-0.1"}, "entropy_hold.unseen: expected `float` >= 0.0"),
+        ({"signal.bonus": "-1"}, "signal.bonus: expected `float` >= 0.0 (got -1)"),
+        ({"signal.duplicates": "x"}, "signal.duplicates: expected one of keep, fail, split, bonus"),
         ({"prompts.kind": "last"}, "prompts.kind: expected one of fixed, random, best, puct"),
     ],
 )
@@ -64,6 +74,18 @@ def test_the_science_of_a_run_is_its_model_answers_objective_and_verl_block():
     assert TrainRecipe(env="digits", run="b", steps=9, profile="gpu").science() == first.science()
     other = TrainRecipe(env="digits", run="a", verl={"data": {"shuffle": False}})
     assert other.science() != first.science()
+
+
+def test_what_is_imitated_and_held_is_science_wherever_the_store_lies():
+    first = TrainRecipe(env="digits", run="a")
+    held = TrainRecipe(env="digits", run="a", entropy_hold=EntropyHoldSettings())
+    named, by_path, other = (
+        TrainRecipe(env="digits", run="a", imitation=ImitationSettings(source=source))
+        for source in ("searched", "/moved/store/runs/searched", "trained")
+    )
+    assert named.science() == by_path.science()
+    sciences = [recipe.science() for recipe in (first, held, named, other)]
+    assert all(a != b for i, a in enumerate(sciences) for b in sciences[:i])
 
 
 def test_weights_of_a_store_in_a_bucket_need_a_local_folder():

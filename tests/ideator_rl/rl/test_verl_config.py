@@ -8,6 +8,8 @@ pytest.importorskip("verl")
 
 from executor.errors import UserError
 from executor.settings import to_dict
+from ideator_rl.rl.objectives.entropy_hold import EntropyHoldSettings
+from ideator_rl.rl.objectives.imitation import ImitationSettings
 from ideator_rl.rl.train_recipe import (
     AnswerSettings,
     GrpoSettings,
@@ -70,6 +72,18 @@ def test_the_verl_block_wins_over_profile_and_recipe():
 def test_a_field_that_verl_does_not_know_is_named(block, name):
     with pytest.raises(UserError, match=f"{name} is not a field of verl's configuration"):
         _config(verl=block)
+
+
+def test_a_coefficient_that_is_steered_has_its_entropy_from_the_first_step():
+    assert not _config().actor_rollout_ref.actor.calculate_entropy
+    assert _config(entropy_hold=EntropyHoldSettings()).actor_rollout_ref.actor.calculate_entropy
+
+
+def test_another_engine_than_fsdp_imitates_nothing():
+    verl = {"actor_rollout_ref": {"actor": {"strategy": "megatron"}}}
+    with pytest.raises(UserError, match=r"actor.strategy: imitation .* set it to fsdp2"):
+        _config(imitation=ImitationSettings(), verl=verl)
+    assert _config(imitation=ImitationSettings())
 
 
 @pytest.mark.parametrize("profile", ["cpu", "gpu", "gpu-lora"])

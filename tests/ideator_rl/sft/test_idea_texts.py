@@ -91,6 +91,10 @@ def test_the_best_ideas_of_earlier_searches_are_found(tmp_path: Path) -> None:
     assert half == everything[: -(-len(best) // 2)]
 
     assert earlier_ideas(store, problem, "other-*", 1.0) == []
+    # What edits its code is no answer to a prompt that shows the baseline's.
+    run.write_idea("child", Idea("child", "[Experiment] On.", base=everything[0].id))
+    run.write_outcome("child", Outcome("child", "completed", 99.0))
+    assert earlier_ideas(store, problem, "*", 1.0) == everything
     changed = load_problem(tmp_path / "tiny", {"budget.seconds": 3})
     assert earlier_ideas(store, changed, "*", 1.0) == []
 

@@ -204,6 +204,7 @@ def _broken(folder: Path, name: str) -> str:
         ({"store": "s3://bucket/store"}, "needs a local folder"),
         ({"store": "config_small.yaml"}, "cannot be written"),
         ({"training": {"max_tokens": 20}}, "raise it"),
+        ({"data": {"searches": "nobody"}}, "data.searches: no search on tiny that is named nobody"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_starts(

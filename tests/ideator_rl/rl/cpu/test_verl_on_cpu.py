@@ -139,6 +139,7 @@ def test_the_trainer_still_has_the_hooks_that_are_observed():
     from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 
     hooks = ("on_init_end", "on_step_begin", "on_sample_end", "on_step_end", "_save_checkpoint")
+    hooks += ("_init_resource_pool_mgr", "_update_actor")
     assert all(callable(getattr(PPOTrainer, hook)) for hook in hooks)
     assert {"batch", "metrics", "timing_raw", "global_steps"} <= set(
         inspect.signature(PPOTrainer._compute_metrics).parameters

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import stdev
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ideator_rl.rl.objectives.signal import SignalSettings, shape
+from ideator_rl.rl.objectives.settings import GrpoObjective, advantages
+from ideator_rl.rl.objectives.signal import SignalSettings, completed_spread, shape
 from tests.ideator_rl.rl.objectives.test_objectives import group
 
 VALUES = [0.8, 0.0, 0.9, 0.6]
@@ -35,6 +40,50 @@ def test_what_ran_before_earns_the_lowest_of_its_group() -> None:
 def test_copies_share_what_they_earn_above_the_lowest() -> None:
     found = shaped(SignalSettings(duplicates="split"), hashes=["a", "", "a", "b"])
     assert found == pytest.approx([0.4, 0.0, 0.45, 0.6])
+
+
+def test_a_new_codebase_that_completed_earns_half_a_spread_more() -> None:
+    ran_before = np.array([True, False, False, False])
+    spread = stdev([0.8, 0.9, 0.6])
+    found = shaped(SignalSettings(duplicates="bonus"), ran_before_N=ran_before)
+    assert found == pytest.approx([0.8, 0.0, 0.9 + spread / 2, 0.6 + spread / 2])
+    found = shaped(SignalSettings(duplicates="bonus", bonus=2.0), ran_before_N=ran_before)
+    assert found == pytest.approx([0.8, 0.0, 0.9 + 2 * spread, 0.6 + 2 * spread])
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans(), st.booleans()), min_size=2, max_size=8),
+    st.floats(0.0, 0.1),
+)
+def test_a_bonus_changes_completed_new_ideas_alone_and_lifts_no_failure(
+    ideas: list[tuple[float, bool, bool]], noise: float
+) -> None:
+    values, completed, before = (np.array(column) for column in zip(*ideas, strict=True))
+    made = group(values, noise, completed_N=completed, ran_before_N=before)
+    settings = SignalSettings(duplicates="bonus")
+    added = shape(made, settings, [""] * len(ideas), 100).rewards_N - values
+    assert (added[before | ~completed] == 0).all()
+    done = values[completed]
+    spread = max(noise, stdev(done.tolist()) if len(done) > 1 else 0.0)
+    np.testing.assert_allclose(added[~before & completed], spread / 2, atol=1e-9)
+
+
+@pytest.mark.parametrize("values", [[0.8], [0.8, 0.0, 0.0], [0.8, 0.8], [0.8, 0.8001, 0.0]])
+def test_the_spread_of_one_of_equals_and_of_noise_is_the_noise(values: list[float]) -> None:
+    assert completed_spread(group(values, noise=0.01)) == 0.01
+
+
+def test_equal_rewards_teach_to_be_new_and_nothing_where_all_are() -> None:
+    settings = SignalSettings(duplicates="bonus")
+
+    def learnt(before: list[bool], noise: float) -> list[float]:
+        made = group([0.7, 0.7], noise, ran_before_N=np.array(before))
+        return advantages(GrpoObjective(), shape(made, settings, ["", ""], 100)).tolist()
+
+    assert learnt([True, False], 0.01)[1] > 0 > learnt([True, False], 0.01)[0]
+    assert learnt([False, False], 0.01) == learnt([True, True], 0.01) == [0, 0]
+    # Without a known noise there is no scale to reward novelty on.
+    assert learnt([True, False], 0.0) == [0, 0]
 
 
 def test_length_and_similarity_are_those_of_the_paper() -> None:

@@ -26,8 +26,9 @@ class Baselines:
         return future
 
 
-def info(code: str, reward: float = 0.6) -> dict[str, Any]:
+def info(code: str, reward: float = 0.6, step: int = 1) -> dict[str, Any]:
     return {
+        "idea_id": f"{step:04d}-{code}",
         "idea": f"idea of {code}",
         "content_hash": code,
         "completed": reward > 0,
@@ -43,7 +44,7 @@ def learning(store: Path, objective: Objective, signal: SignalSettings) -> Learn
 def test_groups_are_told_apart_however_their_answers_lie(tmp_path: Path) -> None:
     step = StepAdvantages(learning(tmp_path, GrpoObjective(), SignalSettings()), Baselines())
     infos = [info(name) for name in "abcd"]
-    found = step.advantages(1, ["x", "y", "x", "y"], infos, np.array([1.0, 5.0, 2.0, 5.0]))
+    found = step.advantages(["x", "y", "x", "y"], infos, np.array([1.0, 5.0, 2.0, 5.0]))
     assert found == pytest.approx([-(0.5**0.5), 0, 0.5**0.5, 0], abs=1e-5)
 
 
@@ -54,16 +55,27 @@ def test_a_codebase_of_an_earlier_step_or_earlier_in_the_group_is_a_duplicate(
     step = StepAdvantages(settings, Baselines())
     uids, rewards = ["x"] * 4, np.array([0.9, 0.9, 0.6, 0.7])
     infos = [info("a"), info("a"), info("b"), info("c")]
-    found = step.advantages(1, uids, infos, rewards)
+    found = step.advantages(uids, infos, rewards)
     assert (found > 0).tolist() == [True, False, False, True]
-    assert step.new(1, infos) == 3 / 4
-    infos = [info("a"), info("d"), info("e"), info("", 0.0)]
-    found = step.advantages(2, uids, infos, rewards)
+    assert step.new(infos) == step.unseen(infos) == 3 / 4
+    infos = [info("a", step=2), info("d", step=2), info("e", step=2), info("", 0.0, step=2)]
+    found = step.advantages(uids, infos, rewards)
     assert found[0] == 0 and found[1] > 0
-    assert step.new(2, infos) == 2 / 4
+    assert step.new(infos) == 2 / 4 and step.unseen(infos) == 2 / 3
     # The step is repeated after a kill: what it ran itself is no duplicate.
-    again = step.advantages(2, uids, infos, rewards)
+    again = step.advantages(uids, infos, rewards)
     assert again.tolist() == found.tolist()
+    assert step.unseen([info("", 0.0, step=3)]) is None
+
+
+def test_what_is_learnt_from_a_step_later_is_no_duplicate_of_itself(tmp_path: Path) -> None:
+    with Executor(
+        tiny(tmp_path / "tiny"), store=tmp_path, run="first", slots=1, sandbox="none"
+    ) as executor:
+        code = executor.submit(idea("0001-aa", 20)).result().content_hash
+    # Restarted: the store has the trial of an answer that step 2 will learn from.
+    step = StepAdvantages(learning(tmp_path, GrpoObjective(), SignalSettings()), Baselines())
+    assert step.new([info(code, step=1)]) == 1 and step.new([info(code, step=2)]) == 0
 
 
 def test_what_ran_before_a_restart_is_read_from_the_store(tmp_path: Path) -> None:
