@@ -1,5 +1,5 @@
 """Training that imitates, holds its entropy and pays for new ideas, with prompts that show some:
-killed in its second step it does that step again as if it had not been."""
+a step in which it is killed is done again with the same answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,8 @@ pytest.importorskip("verl")
 pytest.importorskip("ray")
 
 from executor import Executor, Idea, Outcome
-from executor.store.runs import RunFolder, Store
+from executor.store.decisions import StrictRecord
+from executor.store.runs import RunFolder
 from gym_envs import find_problem
 from ideator_rl.analysis.metrics_file import read_steps
 from ideator_rl.ideators.archive import ShownIdeas
@@ -24,7 +24,7 @@ from ideator_rl.ideators.ideator import Executed
 from ideator_rl.ideators.language_model.chat import style_prompt
 from ideator_rl.rl.objectives.entropy_hold import FIRST, HeldEntropy, steered
 from ideator_rl.rl.objectives.imitated_run import kept_examples
-from tests.ideator_rl.rl.killed_runs import TIMEOUT_S, processes, start, wait_for
+from tests.ideator_rl.rl.killed_runs import TIMEOUT_S, processes, run_of, start, wait_for
 from tests.models import teach
 
 pytestmark = pytest.mark.timeout(900)
@@ -40,16 +40,6 @@ ALL = (
     *("--prompts.kind", "best", "--prompts.shown", "2", "--answer.max_prompt_tokens", "1024"),
     *("--answer.max_answer_tokens", "96", "--steps", "3", "--grpo.mini_batches", "2"),
 )
-# What a second run of the same cannot have: times, and what sums of floats in another order move.
-SAME = ("reward/mean", "ideas/distinct", "codebases/new", "entropy/coefficient", "imitation/ideas")
-
-
-def run_of(store: Path) -> RunFolder:
-    return Store(store).run("small")
-
-
-def steps(store: Path) -> dict[int, dict[str, float]]:
-    return read_steps(store / "runs/small/metrics.jsonl")
 
 
 def search(store: Path) -> None:
@@ -75,56 +65,56 @@ def prompts() -> list[str]:
     return [brief, *(fitted(brief, each, lambda _: True).text for each in shown)]
 
 
-def kept(run: RunFolder) -> tuple[dict[int, Any], ...]:
-    records = (("entropy", HeldEntropy), ("imitation", ShownIdeas), ("prompts/0002", ShownIdeas))
-    return tuple(run.kept_numbered(folder, kind) for folder, kind in records)
+def kept(run: RunFolder) -> dict[str, dict[int, StrictRecord]]:
+    """What the run says that it learnt from: what steers its entropy, and what it imitated."""
+    kinds = {"entropy": HeldEntropy, "imitation": ShownIdeas, "prompts/0002": ShownIdeas}
+    return {folder: run.kept_numbered(folder, kind) for folder, kind in kinds.items()}
+
+
+def asked(run: RunFolder, step: int) -> dict[str, Idea | None]:
+    return {key: run.idea(key) for key in run.trials() if key.startswith(f"{step:04d}")}
 
 
 @pytest.mark.slow
-def test_a_killed_run_does_its_step_again_as_it_was(short_place: Path) -> None:
+def test_a_killed_step_is_done_again_with_the_same_answers(short_place: Path) -> None:
     teach(short_place / "model", IDEAS, prompts=prompts())
-    whole, killed = short_place / "whole", short_place / "killed"
-    search(whole)
-    shutil.copytree(whole, killed)
-    first = start(short_place, *ALL, "--store", str(whole))
-    output, _ = first.communicate(timeout=TIMEOUT_S)
-    assert first.returncode == 0, output
-
-    second = start(short_place, *ALL, "--store", str(killed))
-    wait_for(lambda: 2 in kept(run_of(killed))[1], 300, second)
-    os.kill(second.pid, signal.SIGKILL)
-    second.communicate()
+    search(short_place / "store")
+    run, metrics = run_of(short_place), short_place / "store/runs/small/metrics.jsonl"
+    first = start(short_place, *ALL)
+    wait_for(lambda: 2 in kept(run)["imitation"], 300, first)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
     wait_for(lambda: not processes(short_place), 60)
-    assert 3 not in steps(killed)
+    before, ideas, figures = kept(run), asked(run, 2), read_steps(metrics)
+    assert list(figures) == [1] and list(before["imitation"]) == [1, 2]
     # What the other run has become meanwhile does not matter.
-    shutil.rmtree(killed / "runs/searched")
-    third = start(short_place, *ALL, "--store", str(killed))
-    output, _ = third.communicate(timeout=TIMEOUT_S)
-    assert third.returncode == 0, output
+    shutil.rmtree(short_place / "store/runs/searched")
+    second = start(short_place, *ALL)
+    output, _ = second.communicate(timeout=TIMEOUT_S)
+    assert second.returncode == 0, output
 
-    # Step 3 samples from weights that are sums of floats, so that its answers may be others.
-    assert list(steps(killed)) == list(steps(whole)) == [1, 2, 3]
-    assert kept(run_of(killed))[2] == kept(run_of(whole))[2]
-    for ours, others in zip(kept(run_of(killed))[:2], kept(run_of(whole))[:2], strict=True):
-        assert (ours[1], ours[2]) == (others[1], others[2])
-    for step in (1, 2):
-        mine, theirs = steps(killed)[step], steps(whole)[step]
-        assert [mine[name] for name in SAME] == [theirs[name] for name in SAME]
+    after = kept(run)
+    for folder, records in before.items():
+        assert {number: after[folder][number] for number in records} == records
+    assert asked(run, 2) == ideas
+    assert read_steps(metrics)[1] == figures[1]
 
     # Each of the three was at work.
-    entropies, imitated, _ = kept(run_of(whole))
-    assert list(entropies) == list(imitated) == [1, 2, 3]
-    before = FIRST
+    entropies, imitated = after["entropy"], after["imitation"]
+    assert list(entropies) == list(imitated) == list(read_steps(metrics)) == [1, 2, 3]
+    coefficient = FIRST
     for held in entropies.values():
-        assert held.coefficient == steered(before, held.unseen, 0.6, FIRST)
-        before = held.coefficient
-    assert before != FIRST
-    examples = {entry.idea.id for entry in kept_examples(run_of(whole))}
+        assert isinstance(held, HeldEntropy)
+        assert held.coefficient == steered(coefficient, held.unseen, 0.6, FIRST)
+        coefficient = held.coefficient
+    assert coefficient != FIRST
+    examples = {entry.idea.id for entry in kept_examples(run)}
     assert examples == {"searched/00-1", "searched/00-2"}
-    assert all("searched/00-1" in ideas.ideas for ideas in imitated.values())
-    codes = [o.content_hash for i in imitated[3].ideas if (o := run_of(whole).outcome(i))]
-    assert len(set(codes)) == len(codes) > 0
-    ideas = [run_of(whole).idea(name) for name in run_of(whole).trials() if name[:4] == "0002"]
-    assert all(idea and len(idea.parents) == 2 for idea in ideas)
-    told = [line["imitation/log_likelihood"] for line in steps(whole).values()]
+    for shown in imitated.values():
+        assert isinstance(shown, ShownIdeas) and "searched/00-1" in shown.ideas
+        codes = [o.content_hash for name in shown.ideas if (o := run.outcome(name))]
+        assert len(set(codes)) == len(codes)
+    assert any(run.outcome(name) for name in imitated[3].ideas)
+    assert all(idea and len(idea.parents) == 2 for idea in ideas.values())
+    told = [line["imitation/log_likelihood"] for line in read_steps(metrics).values()]
     assert told[0] < told[-1] < 0
