@@ -20,7 +20,8 @@ from typing import Any, get_args
 
 from executor import Idea, Problem
 from executor.errors import UserError
-from executor.implementer.llm import EditFormat, LLMImplementer
+from executor.implementer.edit_format import EditFormat
+from executor.implementer.llm import LLMImplementer
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.records import Implementation

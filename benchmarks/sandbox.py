@@ -80,7 +80,9 @@ class Slot:
         begun = time.perf_counter()
         self._process.stdin.write(spec.encode() + b"\n")
         self._process.stdin.flush()
-        trial = Trial.from_json(self._process.stdout.readline())
+        if (line := self._process.stdout.readline()) == b"\n":  # the first trial begins
+            line = self._process.stdout.readline()
+        trial = Trial.from_json(line)
         assert trial.status == "completed", trial
         return 1000 * (time.perf_counter() - begun)
 

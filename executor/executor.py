@@ -257,6 +257,13 @@ class Executor:
         for future in concurrent.futures.as_completed(futures):
             yield future.result()
 
+    async def first_trial(self) -> None:
+        """Returns when a trial of this session has begun; where trials do not run in slots of this
+        machine, when one was given to the workers. Never, if there is none."""
+        workers = self._workers
+        event = workers.begun if isinstance(workers, LocalWorkers) else self._scheduler.has_given
+        await asyncio.wrap_future(self._background.start(event.wait()))
+
     @property
     def begun(self) -> frozenset[str]:
         """The trials of earlier sessions, by key, ended or not."""

@@ -26,6 +26,9 @@ def trial_spec(
     final part of the held-out data, where the problem has one."""
     file = problem.file
     own = file.run.candidate_preload
+    # Unpatched code is the problem's own, as trusted as its examiner. It looks for no copies, and
+    # need not wait until all of the system has been searched for them.
+    hidden = () if files == problem.codebase else data.hidden
     return TrialSpec(
         files=files,
         frozen=problem.frozen_files,
@@ -37,7 +40,7 @@ def trial_spec(
         train_data=str(data.train) if data.train else None,
         held_out=str(data.held_out) if data.held_out else None,
         final=str(data.final) if final and data.final else None,
-        hidden=[str(path) for path in (*data.hidden, problem.folder)],
+        hidden=[str(path) for path in (*hidden, problem.folder)],
         budget_kind=file.budget.kind,
         budget_seconds=file.budget.seconds,
         wall_limit=file.budget.wall_limit,

@@ -60,6 +60,7 @@ class Pipeline:
         self._implementer, self._scheduler = implementer, scheduler
         self._seed, self._sandbox = seed, sandbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._looking, self._has_looked = asyncio.Lock(), False
 
     async def outcome(
         self,
@@ -105,10 +106,12 @@ class Pipeline:
         except TimeoutError:
             if not clock.expired():
                 raise
-            return cancelled(self._problem, way.idea, way.asked.seed, str(self._budget))
+            return way.kept or cancelled(self._problem, way.idea, way.asked.seed, str(self._budget))
         if self._session.is_due():
             # Beside the outcome, which does not depend on it.
             way.write(self._session.keep)
+        if way.kept is not None:
+            return way.kept
         return await in_thread(self._keep_outcome, way, outcome)
 
     async def _executed(self, way: _Way, made: Implementation | None) -> Outcome:
@@ -162,7 +165,7 @@ class Pipeline:
 
     async def _repair(self, way: _Way, outcome: Outcome) -> Implementation | None:
         """What takes the place of a codebase whose training crashed, if anything does."""
-        if outcome.status != "crashed" or outcome.stage != "train":
+        if not _may_be_repaired(outcome):
             return None
         await way.written()
         exchange, log = await asyncio.gather(
@@ -189,12 +192,21 @@ class Pipeline:
                     way.write(self._copy_log, log_path, way.key, repaired)
                 return replace(earlier, idea_id=way.idea.id, cached=log_path != own_log)
             way.write(self._run.write_job, way.key, job)
+            if files != self._problem.codebase:
+                await self._look()
             spec = trial_spec(self._problem, self._data, files, job.seed, final=final)
             trial = await self._scheduler.run(job, spec)
             outcome = outcome_of(self._problem, way.idea, job.seed, trial, content)
             await way.written()
-            await in_thread(self._keep_trial, way.key, trial, outcome, repaired, turn)
+            await in_thread(self._keep_trial, way, trial, outcome, repaired, turn)
             return outcome
+
+    async def _look(self) -> None:
+        """Returns when it is known what patched code must not see."""
+        async with self._looking:
+            if not self._has_looked:
+                await in_thread(lambda: self._data.hidden)
+                self._has_looked = True
 
     @asynccontextmanager
     async def _only_one(self, content: str) -> AsyncIterator[_Turn]:
@@ -217,15 +229,17 @@ class Pipeline:
         self._run.write_log(key, self._store.read_text(path), repaired=repaired)
 
     def _keep_trial(
-        self, key: str, trial: Trial, outcome: Outcome, repaired: bool, turn: _Turn
+        self, way: _Way, trial: Trial, outcome: Outcome, repaired: bool, turn: _Turn
     ) -> None:
-        self._run.write_log(key, trial.log, repaired=repaired)
-        self._run.write_exam_log(key, trial.exam_log)
-        if trial.ended:
-            # Where no worker saw its end, it tells of the machine and not of the codebase.
-            self._store.keep_result(outcome, self._run.log_path(key, repaired=repaired))
-        self._run.record("trial", key=key, started=trial.started, ended=trial.ended)
-        turn.release()
+        self._run.write_log(way.key, trial.log, repaired=repaired)
+        self._run.write_exam_log(way.key, trial.exam_log)
+        # Where no worker saw its end, it tells of the machine and not of the codebase.
+        log_path = self._run.log_path(way.key, repaired=repaired)
+        turn.release((outcome, log_path) if trial.ended else None)
+        self._run.record("trial", key=way.key, started=trial.started, ended=trial.ended)
+        if not _may_be_repaired(outcome):
+            # The same thread at once, since to ask another costs as much as to write.
+            self._keep_outcome(way, replace(outcome, repaired=repaired))
 
     def _keep_outcome(self, way: _Way, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
@@ -233,6 +247,7 @@ class Pipeline:
         self._run.record("finished", key=way.key, status=outcome.status, reward=outcome.reward)
         if outcome.detail.startswith(IMPLAUSIBLE):
             self._run.record("implausible", key=way.key, detail=outcome.detail)
+        way.kept = outcome
         return outcome
 
 
@@ -251,22 +266,27 @@ class _Turn:
             self.found = self.store.result(self.content)
         return self.lock is not None
 
-    def release(self) -> None:
+    def release(self, result: tuple[Outcome, str] | None = None) -> None:
+        """Keeps a result where there is one to keep, and lets others have their turn."""
         if self.lock is not None:
-            self.lock.release()
+            if result is not None:
+                self.store.keep_result(*result, self.lock)
+            else:
+                self.lock.release()
             self.lock = None
 
 
 @dataclass
 class _Way:
     """A trial of an idea; `is_known` where the store has the idea. `writes` are under way beside
-    it, one after the other."""
+    it, one after the other; `kept` is its outcome once that is in the store."""
 
     key: str
     idea: Idea
     asked: Job
     is_known: bool
     writes: asyncio.TaskGroup
+    kept: Outcome | None = None
     _calls: list[Callable[[], None]] = field(default_factory=list)
     _writer: asyncio.Task[None] | None = None
 
@@ -285,6 +305,11 @@ class _Way:
         """Returns when all of it has been."""
         if self._writer is not None:
             await self._writer
+
+
+def _may_be_repaired(outcome: Outcome) -> bool:
+    """Whether an implementer may be asked for another codebase."""
+    return outcome.status == "crashed" and outcome.stage == "train"
 
 
 def _call_each(calls: Sequence[Callable[[], None]]) -> None:

@@ -62,7 +62,8 @@ class Workers(Protocol):
 
 
 class Scheduler:
-    """Belongs to one event loop, and is the only caller of its workers."""
+    """Belongs to one event loop, and is the only caller of its workers. `has_given` is set once
+    they have got a job."""
 
     def __init__(
         self, workers: Workers, period_s: float, find_work: Callable[[], Awaitable[None]]
@@ -73,6 +74,7 @@ class Scheduler:
         self._queue: list[tuple[int, float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._running = 0
+        self.has_given = asyncio.Event()
 
     async def tick_forever(self) -> None:
         """Calls `find_work` every `period_s` seconds; a store error is retried at the next tick."""
@@ -96,6 +98,7 @@ class Scheduler:
             if turn.done() and not turn.cancelled():
                 self._release()
             raise
+        self.has_given.set()
         try:
             trial = await self._workers.run(job, spec)
         finally:

@@ -29,29 +29,38 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
+from executor.data.outline import Outline, outline_of
 from executor.data.script import Script, load_script
 from executor.data.secret import secret_of, share_secret
 from executor.errors import ProblemError
 from executor.sandbox.visible import visible_paths
 
+T = TypeVar("T")
 FOLDERS = ("train", "held_out", "final")
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The folders, a hash of every file in them, and where else held-out data lie. `final` is None
-    where a problem has no such part."""
+    """The folders, and a hash of every file in them. `final` is None where a problem has no such
+    part; `look` finds what is `hidden`."""
 
     train: Path | None
     held_out: Path | None
     fingerprint: str
-    hidden: tuple[Path, ...] = ()
     final: Path | None = None
+    look: Callable[[], tuple[Path, ...]] = field(default=tuple, compare=False, repr=False)
+
+    @cached_property
+    def hidden(self) -> tuple[Path, ...]:
+        """Where else held-out data lie. To look may take a second, the first time."""
+        return self.look()
 
 
 def data_root() -> Path:
@@ -65,36 +74,34 @@ def prepared_data(name: str, path: Path | None, *, auto: bool) -> PreparedData:
     """
     if path is None:
         return PreparedData(None, None, "none")
-    script = _load(name, path)
-    folder = _folder(name, script)
+    outline = _outline(name, path)
+    folder = _folder(name, outline)
     if not (folder / "manifest.json").is_file():
         if not auto:
             raise ProblemError(
                 f"{name}: its data are not prepared; run: ideator-rl envs prepare {name}"
             )
-        _prepare(name, script, None, None)
+        _prepare(name, path, outline, None, None)
     fingerprint = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16]
     train, held_out = folder / "train", folder / "held_out"
-    with script.imports():
-        data = PreparedData(
-            train,
-            held_out,
-            fingerprint,
-            _hidden(script),
-            folder / "final" if "final" in _parameters(script) else None,
-        )
-        if hasattr(script.module, "check"):
-            try:
+    final = folder / "final" if "final" in outline.takes else None
+    if "check" in outline.has:
+        script = _load(name, path)
+        try:
+            with script.imports():
                 script.module.check(train, held_out)
-            except (ValueError, OSError) as error:
-                raise ProblemError(f"{name}: {error}") from None
-    return data
+        except (ValueError, OSError) as error:
+            raise ProblemError(f"{name}: {error}") from None
+    look = partial(_hidden, name, path) if "hidden" in outline.has else tuple
+    return PreparedData(train, held_out, fingerprint, final, look)
 
 
-def _hidden(script: Script) -> tuple[Path, ...]:
-    hidden = getattr(script.module, "hidden", list)
-    takes = hidden is not list and inspect.signature(hidden).parameters
-    return tuple(hidden(visible_paths()) if takes else hidden())
+def _hidden(name: str, path: Path) -> tuple[Path, ...]:
+    script = _load(name, path)
+    with script.imports():
+        hidden = script.module.hidden
+        takes = inspect.signature(hidden).parameters
+        return tuple(hidden(visible_paths()) if takes else hidden())
 
 
 def verify_data(name: str, path: Path) -> int:
@@ -116,13 +123,13 @@ def verify_data(name: str, path: Path) -> int:
 
 def data_folder(name: str, path: Path) -> Path:
     """Where the data of problem `name` lie, prepared or not. Raises ProblemError."""
-    return _folder(name, _load(name, path))
+    return _folder(name, _outline(name, path))
 
 
-def _folder(name: str, script: Script) -> Path:
+def _folder(name: str, outline: Outline) -> Path:
     parts = [f"{sys.version_info.major}.{sys.version_info.minor}"]
-    parts += [file.read_text() for file in script.files]
-    if "secret" in _parameters(script):
+    parts += [file.read_text() for file in outline.files]
+    if "secret" in outline.takes:
         parts.append(_secret(name))
     return data_root() / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
 
@@ -151,16 +158,18 @@ def prepare_data(
     """Runs `prepare.py` into a new folder and puts it in place whole; with the text of the file
     `secret`, which is the problem's from then on. Raises ProblemError.
     """
-    script = _load(name, path)
+    outline = _outline(name, path)
     if secret is not None:
-        if "secret" not in _parameters(script):
+        if "secret" not in outline.takes:
             raise ProblemError(f"{name}: its data come from no secret; leave --secret out")
         share_secret(name, secret, data_root())
-    return _prepare(name, script, source, tokens)
+    return _prepare(name, path, outline, source, tokens)
 
 
-def _prepare(name: str, script: Script, source: str | None, tokens: int | None) -> Path:
-    folder = _folder(name, script)
+def _prepare(
+    name: str, path: Path, outline: Outline, source: str | None, tokens: int | None
+) -> Path:
+    script, folder = _load(name, path), _folder(name, outline)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -169,7 +178,7 @@ def _prepare(name: str, script: Script, source: str | None, tokens: int | None) 
     replaces = folder.exists()
     try:
         with script.imports():
-            _fill(fresh, name, script, source, tokens)
+            _fill(fresh, name, script, outline.takes, source, tokens)
         if replaces:
             # Preparing again, with another source perhaps.
             folder.rename(fresh / "replaced")
@@ -184,8 +193,14 @@ def _prepare(name: str, script: Script, source: str | None, tokens: int | None) 
     return folder
 
 
-def _fill(fresh: Path, name: str, script: Script, source: str | None, tokens: int | None) -> None:
-    takes = _parameters(script)
+def _fill(
+    fresh: Path,
+    name: str,
+    script: Script,
+    takes: frozenset[str],
+    source: str | None,
+    tokens: int | None,
+) -> None:
     for folder in FOLDERS:
         if folder != "final" or "final" in takes:
             (fresh / folder).mkdir()
@@ -202,10 +217,6 @@ def _fill(fresh: Path, name: str, script: Script, source: str | None, tokens: in
             **{key: value for key, value in given.items() if key in takes},
         )
         _seal(fresh)
-
-
-def _parameters(script: Script) -> frozenset[str]:
-    return frozenset(inspect.signature(script.module.prepare).parameters)
 
 
 def _seal(fresh: Path) -> None:
@@ -254,11 +265,19 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _outline(name: str, path: Path) -> Outline:
+    outline = _loaded(name, path, outline_of)
+    if "prepare" not in outline.has:
+        raise ProblemError(f"{path} has no function prepare(train, held_out, source=None)")
+    return outline
+
+
 def _load(name: str, path: Path) -> Script:
+    return _loaded(name, path, load_script)
+
+
+def _loaded(name: str, path: Path, load: Callable[[Path], T]) -> T:
     try:
-        script = load_script(path)
+        return load(path)
     except (ValueError, OSError, ImportError) as error:
         raise ProblemError(f"{name}: {path} does not load: {error}") from None
-    if not hasattr(script.module, "prepare"):
-        raise ProblemError(f"{path} has no function prepare(train, held_out, source=None)")
-    return script

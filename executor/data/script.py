@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import (
@@ -27,6 +28,9 @@ from importlib.machinery import (
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+
+# What is imported is the whole process's: one script at a time has its siblings there.
+_turn = threading.RLock()
 
 
 class Script:
@@ -53,6 +57,10 @@ class Script:
     @contextmanager
     def imports(self) -> Iterator[None]:
         """While this lasts, `import` finds this script's siblings first, and only them after."""
+        with _turn:
+            yield from self._imports()
+
+    def _imports(self) -> Iterator[None]:
         folder, others = self.path.parent, dict(sys.modules)
         finder = _Siblings(folder)
         sys.modules.update(self._siblings)

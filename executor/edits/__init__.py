@@ -23,10 +23,14 @@ writer what to repair.
      steps = 100
 '''
 
-from executor.edits.apply import apply_edits, too_long
-from executor.edits.assignments import set_assignments
-from executor.edits.diff import canonical_diff
-from executor.edits.errors import EditError, ForbiddenEdit
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from executor.edits.apply import apply_edits, too_long
+    from executor.edits.assignments import set_assignments
+    from executor.edits.diff import canonical_diff
+    from executor.edits.errors import EditError, ForbiddenEdit
 
 __all__ = [
     "EditError",
@@ -36,3 +40,18 @@ __all__ = [
     "set_assignments",
     "too_long",
 ]
+
+_HOMES = {
+    "executor.edits.apply": ("apply_edits", "too_long"),
+    "executor.edits.assignments": ("set_assignments",),
+    "executor.edits.diff": ("canonical_diff",),
+    "executor.edits.errors": ("EditError", "ForbiddenEdit"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imports a name when it is first used: no edit is read before the first trial."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from executor.edits import EditError, ForbiddenEdit, apply_edits, canonical_diff
+from executor import edits
+from executor.edits.errors import EditError, ForbiddenEdit
 from executor.edits.regions import frozen_changes
 from executor.implementer.added_text import too_much_added
 from executor.problem.problem import Problem
@@ -96,7 +97,7 @@ def apply_idea(
     """Applies the edits in an idea's text to the baseline or another codebase, all or none."""
     allowed, before = problem.file.files, problem.codebase if base is None else base
     try:
-        files = apply_edits(before, text, editable=allowed.editable, frozen=allowed.frozen)
+        files = edits.apply_edits(before, text, editable=allowed.editable, frozen=allowed.frozen)
     except ForbiddenEdit as error:
         return Implementation("rejected", detail=_told(error))
     except EditError as error:
@@ -126,6 +127,6 @@ def finished(
     return Implementation(
         "completed",
         files,
-        canonical_diff(problem.codebase, files),
-        base_diff="" if base is None else canonical_diff(base, files),
+        edits.canonical_diff(problem.codebase, files),
+        base_diff="" if base is None else edits.canonical_diff(base, files),
     )

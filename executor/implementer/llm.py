@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files
 from string import Template
-from typing import Literal
 
 from executor.causes import cause_of
 from executor.edits import too_long
 from executor.errors import UserError
+from executor.implementer.edit_format import EditFormat
 from executor.implementer.implementer import apply_idea
 from executor.implementer.source_checks import source_problems
 from executor.llm.records import (
@@ -39,8 +39,6 @@ from executor.problem.problem import MAX_FILE_BYTES, Problem
 from executor.records import Idea, Implementation, Outcome, Turn
 from executor.text.outside_text import clean_line
 from executor.text.quoted import QUOTED, quoted
-
-EditFormat = Literal["blocks", "diff", "whole"]
 
 _log = logging.getLogger(__name__)
 

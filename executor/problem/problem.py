@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from executor import edits
 from executor.data.prepared import PreparedData, prepared_data
 from executor.data.script import modules_below
-from executor.edits import EditError, set_assignments
+from executor.edits.errors import EditError
 from executor.edits.paths import is_editable, is_frozen
 from executor.edits.regions import frozen_lines, mistake_in_marks
 from executor.errors import ProblemError
@@ -228,7 +229,9 @@ def load_problem(path: str | Path, overrides: Mapping[str, object] | None = None
         raise ProblemError(f"{path}: data.prepare: {file.data.prepare} is not beside it")
     codebase = _read_codebase(path, folder / file.codebase, file.files)
     try:
-        codebase = set_assignments(codebase, file.hyperparameters, editable=file.files.editable)
+        if file.hyperparameters:
+            editable = file.files.editable
+            codebase = edits.set_assignments(codebase, file.hyperparameters, editable=editable)
     except EditError as error:
         raise ProblemError(f"{path}: hyperparameters: {error}") from None
     if marks := file.files.marks:

@@ -253,7 +253,8 @@ class _Jobs:
         if before >= TRIES:
             return LOST
         needs = self._problem.file.resources
-        spec = trial_spec(self._problem, self._data, job.files, job.seed, final=job.final)
+        own = self._problem, self._data, job.files, job.seed
+        spec = await in_thread(trial_spec, *own, final=job.final)
         asked = Job(job.idea_id, job.content_hash, job.seed, job.priority, needs.cpus, needs.gpus)
         try:
             await in_thread(self.queue.begin, key, before)

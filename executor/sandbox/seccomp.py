@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import platform
+import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -108,9 +108,9 @@ def program(*, memory_files: bool, gpus: bool = False) -> bytes | None:
     over a socket and closed, they are in no process's account. `gpus` admits what CUDA's driver
     asks for, such files among it.
     """
-    if platform.machine() not in _ARCHITECTURES:
+    if os.uname().machine not in _ARCHITECTURES:
         return None
-    architecture, column = _ARCHITECTURES[platform.machine()]
+    architecture, column = _ARCHITECTURES[os.uname().machine]
     code = [
         _line(_LOAD, _ARCHITECTURE),
         _line(_EQUAL, architecture, 1, 0),

@@ -23,7 +23,7 @@ class Folder:
         self._appending = threading.Lock()
 
     def read(self, path: str) -> bytes | None:
-        with self._doing("read"):
+        with self.doing("read"):
             try:
                 with open(f"{self.url}/{path}", "rb", buffering=0) as file:
                     return file.readall()
@@ -34,7 +34,7 @@ class Folder:
         target = f"{self.url}/{path}"
         folder, _, name = target.rpartition("/")
         temporary = f"{folder}/.{name}.{os.getpid()}-{threading.get_ident()}"
-        with self._doing("written"):
+        with self.doing("written"):
             try:
                 descriptor = _open(temporary, os.O_WRONLY | os.O_TRUNC)
                 try:
@@ -51,7 +51,7 @@ class Folder:
         return self.read(path) or b""
 
     def append(self, path: str, line: bytes) -> None:
-        with self._appending, self._doing("written"):
+        with self._appending, self.doing("written"):
             descriptor = _open(f"{self.url}/{path}", os.O_WRONLY | os.O_APPEND)
             try:
                 size = os.fstat(descriptor).st_size
@@ -68,26 +68,26 @@ class Folder:
         pass
 
     def list(self, path: str) -> list[str]:
-        with self._doing("read"):
+        with self.doing("read"):
             try:
                 return sorted(n for n in os.listdir(self.root / path) if not n.startswith("."))
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
     def remove(self, path: str) -> None:
-        with self._doing("written"), suppress(FileNotFoundError, NotADirectoryError):
+        with self.doing("written"), suppress(FileNotFoundError, NotADirectoryError):
             (self.root / path).unlink()
 
     def remove_folder(self, path: str) -> None:
-        with self._doing("written"), suppress(FileNotFoundError):
+        with self.doing("written"), suppress(FileNotFoundError):
             shutil.rmtree(self.root / path)
 
     def try_lock(self, path: str) -> Lock | None:
         target = f"{self.url}/{path}"
         while True:
-            with self._doing("written"):
+            with self.doing("written"):
                 descriptor = _open(target, os.O_RDWR)
-            with self._doing("locked"):
+            with self.doing("locked"):
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -96,11 +96,12 @@ class Folder:
             # The last holder may have removed the file between our open and our lock.
             with suppress(FileNotFoundError):
                 if os.fstat(descriptor).st_ino == os.stat(target).st_ino:
-                    return _FileLock(descriptor, target)
+                    return _FileLock(self, descriptor, target)
             os.close(descriptor)
 
     @contextmanager
-    def _doing(self, what: str) -> Iterator[None]:
+    def doing(self, what: str) -> Iterator[None]:
+        """What fails in here raises StoreError."""
         try:
             yield
         except OSError as error:
@@ -110,12 +111,20 @@ class Folder:
 
 
 class _FileLock(Lock):
-    def __init__(self, descriptor: int, path: str) -> None:
-        self._descriptor, self._path = descriptor, path
+    def __init__(self, folder: Folder, descriptor: int, path: str) -> None:
+        self._folder, self._descriptor, self._path = folder, descriptor, path
 
     def release(self) -> None:
         with suppress(OSError):
             os.unlink(self._path)
+        os.close(self._descriptor)
+
+    def release_into(self, path: str, data: bytes) -> None:
+        # The lock's own file is put in place: to make a file takes longer than all else here.
+        with self._folder.doing("written"):
+            os.ftruncate(self._descriptor, 0)
+            _write_all(self._descriptor, data)
+            os.replace(self._path, f"{self._folder.url}/{path}")
         os.close(self._descriptor)
 
 

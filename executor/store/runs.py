@@ -67,9 +67,10 @@ class Store:
         except ValueError:
             return None
 
-    def keep_result(self, outcome: Outcome, log_path: str) -> None:
+    def keep_result(self, outcome: Outcome, log_path: str, lock: Lock) -> None:
+        """Keeps what a codebase led to, and releases its lock."""
         text = f'{{"outcome": {outcome.to_json()}, "log": {json.dumps(log_path)}}}'
-        self._storage.write(f"results/{outcome.content_hash}.json", text.encode())
+        lock.release_into(f"results/{outcome.content_hash}.json", text.encode())
 
     def lock_result(self, content_hash: str) -> Lock | None:
         """Held while a codebase runs, so that no other process on this store runs it too."""

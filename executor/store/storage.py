@@ -55,3 +55,6 @@ class Lock:
 
     def release(self) -> None:
         """Never raises: what cannot be released ends by itself."""
+
+    def release_into(self, path: str, data: bytes) -> None:
+        """Writes a file, as the storage does, and releases. Raises StoreError, still held then."""

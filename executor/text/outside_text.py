@@ -39,16 +39,17 @@ _MARKS = (
 _SEEN = f"[^\\x00-\\x7f{_HIDDEN}{_JOINERS}{_SELECTORS}]"
 
 _ON_TOP = f"[{_MARKS}{_JOINERS}{_SELECTORS}]"
-_STACK = re.compile(f"({_ON_TOP}{{{MOST_MARKS}}})({_ON_TOP}+)")
-_UNSEEN = re.compile(
+# Compiled when they are first needed, and kept by `re`: who shows nothing yet starts sooner.
+_STACK = f"({_ON_TOP}{{{MOST_MARKS}}})({_ON_TOP}+)"
+_UNSEEN = (
     f"[{_HIDDEN}]+"
     f"|(?<!{_SEEN})[{_SELECTORS}]"
     f"|(?<!{_SEEN})(?<!{_SEEN}[{_SELECTORS}])[{_JOINERS}]"
     f"|[{_JOINERS}](?!{_SEEN})"
 )
 # Only text with one of these can change: one quick pass finds that nearly none does.
-_SPECIAL = re.compile(f"[{_HIDDEN}{_MARKS}{_JOINERS}{_SELECTORS}]")
-_SPACES = re.compile("[ \t\n]+")
+_SPECIAL = f"[{_HIDDEN}{_MARKS}{_JOINERS}{_SELECTORS}]"
+_SPACES = "[ \t\n]+"
 
 
 def clean_text(text: str, limit: int) -> str:
@@ -63,15 +64,15 @@ def clean_line(text: str, limit: int) -> str:
     """The same as one line: white space is one blank, and none at the ends."""
     text = text.strip(" \t\r\n")
     head = text[: 4 * limit]
-    return _cut(_SPACES.sub(" ", _written_out(head)).strip(" "), limit, len(head) < len(text))
+    return _cut(re.sub(_SPACES, " ", _written_out(head)).strip(" "), limit, len(head) < len(text))
 
 
 def _written_out(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not _SPECIAL.search(text):
+    if not re.search(_SPECIAL, text):
         return text
-    text = _STACK.sub(lambda found: found[1] + _escaped(found[2]), text)
-    return _UNSEEN.sub(lambda found: _escaped(found[0]), text)
+    text = re.sub(_STACK, lambda found: found[1] + _escaped(found[2]), text)
+    return re.sub(_UNSEEN, lambda found: _escaped(found[0]), text)
 
 
 def _escaped(text: str) -> str:

@@ -1,6 +1,6 @@
 """One trial: trains a codebase, then examines the candidate that training left.
 
-    trial = run_trial(spec, folder, sandbox, stopped=lambda: False)
+    trial = run_trial(spec, folder, sandbox, stopped=lambda: False, begun=lambda: None)
     trial.status, trial.metrics          # ("completed", {"accuracy": 0.93})
 
 Training and candidate are locked in separately and share nothing but the folder `candidate/`:
@@ -37,14 +37,20 @@ MAX_FILES = 50_000
 
 
 def run_trial(
-    spec: TrialSpec, folder: Path, sandbox: Sandbox, stopped: Callable[[], bool]
+    spec: TrialSpec,
+    folder: Path,
+    sandbox: Sandbox,
+    stopped: Callable[[], bool],
+    begun: Callable[[], None],
 ) -> Trial:
-    """Trains and examines in the new folder `folder`, which is gone afterwards.
+    """Trains and examines in the new folder `folder`, which is gone afterwards. Calls `begun` at
+    once.
 
     Raises Interrupted when `stopped()` becomes true, ServerDied when a server of warm starts was
     killed meanwhile. Servers are left for the next trial, and no other process in any case.
     """
     started = time.monotonic()
+    begun()
     # With two examinations the candidate folder is copied.
     disk_mib = spec.disk_mib * (2 if spec.final else 1)
     with trial_folder(folder, disk_mib, MAX_FILES, mounted=sandbox.mounted):

@@ -16,12 +16,12 @@ from executor.workers.slot_process import LOST, TRIES, SlotProcess, new_folder, 
 
 class LocalWorkers:
     """`slots` trials at a time, all behind `sandbox`. With enough cores every slot is pinned to
-    cores of its own, and it has GPUs of its own."""
+    cores of its own, and it has GPUs of its own. `begun` is set when the first trial begins."""
 
     def __init__(
         self, slots: int, sandbox: Sandbox, cpus_per_slot: int = 1, gpus_per_slot: int = 0
     ) -> None:
-        self.slots, self.sandbox = slots, sandbox
+        self.slots, self.sandbox, self.begun = slots, sandbox, asyncio.Event()
         sweep()
         self._folder = new_folder()
         cores = _share_cores(slots, cpus_per_slot)
@@ -45,7 +45,7 @@ class LocalWorkers:
         try:
             for _ in range(TRIES):
                 try:
-                    return await slot.run(spec)
+                    return await slot.run(spec, self.begun.set)
                 except (EOFError, ConnectionError):
                     await slot.stop()
             return LOST

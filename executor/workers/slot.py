@@ -3,9 +3,10 @@
     python -m executor.workers.slot FOLDER SANDBOX [CORE,…]
 
 SANDBOX is the JSON of how trials are locked in. One line a trial comes in, its spec, and one goes
-out: the trial as JSON. Trials lie below FOLDER, in a mount namespace of the slot's own where the
-sandbox has one. The slot ends, and ends everything it started and removes FOLDER, when its standard
-input closes, that is when the process that owns it closes, crashes or is killed.
+out: the trial as JSON. An empty line tells before that the first trial has begun. Trials lie below
+FOLDER, in a mount namespace of the slot's own where the sandbox has one. The slot ends, and ends
+everything it started and removes FOLDER, when its standard input closes, that is when the process
+that owns it closes, crashes or is killed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import select
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from executor.processes import processes
@@ -48,7 +50,13 @@ def main() -> None:
             break
         spec = TrialSpec.from_json(line)
         try:
-            trial = run_trial(spec, folder / f"trial-{number}", sandbox, stopped=_stdin_moved)
+            trial = run_trial(
+                spec,
+                folder / f"trial-{number}",
+                sandbox,
+                stopped=_stdin_moved,
+                begun=partial(_write, answers, b"" if number else b"\n"),
+            )
         except (Interrupted, ServerDied):
             # Without an answer the owner starts another slot and the trial anew, unless it is gone.
             break

@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,13 +60,16 @@ class SlotProcess:
             start_new_session=True,
         )
 
-    async def run(self, spec: TrialSpec) -> Trial:
-        """Raises EOFError or ConnectionError when the process dies."""
+    async def run(self, spec: TrialSpec, begun: Callable[[], None] = lambda: None) -> Trial:
+        """Calls `begun` when the first trial of the process begins. Raises EOFError or
+        ConnectionError when the process dies."""
         process = await self.start()
         assert process.stdin and process.stdout
         process.stdin.write(f"{spec.to_json()}\n".encode())
         await process.stdin.drain()
-        line = await process.stdout.readline()
+        if (line := await process.stdout.readline()) == b"\n":
+            begun()
+            line = await process.stdout.readline()
         if not line:
             raise EOFError
         return Trial.from_json(line)

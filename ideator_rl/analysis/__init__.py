@@ -1,5 +1,17 @@
 """What a run was worth: its data and its figures."""
 
-from ideator_rl.analysis.run_data import RunData, TrialData, load_run
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ideator_rl.analysis.run_data import RunData, TrialData, load_run
 
 __all__ = ["RunData", "TrialData", "load_run"]
+
+
+def __getattr__(name: str) -> object:
+    """Imports a name when it is first used: a search judges no run before its first trial."""
+    if name in __all__:
+        from ideator_rl.analysis import run_data
+
+        return getattr(run_data, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

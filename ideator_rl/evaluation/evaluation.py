@@ -5,9 +5,10 @@
         found = evaluate(ready, executor)
     found.rows[0].best_at_k[16]
 
-The ideas are sampled first, model by model, so that no trial shares the machine with a model; then
-all of them run, beside the library's and the baseline. Every sample and every trial is kept as soon
-as it is there: the same evaluation again does what is missing.
+The ideas are sampled first, model by model: those of APIs and plug-ins beside the trials of the
+baseline, those of checkpoints alone, so that no trial shares the machine with a model. Then all of
+them run, beside the library's. Every sample and every trial is kept as soon as it is there: the
+same evaluation again does what is missing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.store.open import open_storage
 from executor.store.storage import Storage
+from executor.tasks.task_group import task_group
 from gym_envs import find_problem
 from gym_envs.research_env import as_idea
 from ideator_rl.evaluation.figures import (
@@ -59,7 +61,7 @@ from ideator_rl.kept.recipe import check_recipe, keep_recipe
 from ideator_rl.kept.weights import keep_weights
 from ideator_rl.open_executor import open_executor
 from ideator_rl.recipe.sections import code_model, prompt_for
-from ideator_rl.search.loop import execute, run_baselines
+from ideator_rl.search.loop import execute, run_baselines, trial_or_end
 from ideator_rl.terminal.progress import counting, progress
 
 RECIPE = "recipe.yaml"
@@ -142,11 +144,8 @@ def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
     recipe, kept = ready.recipe, SampleFile(ready.out)
     labels = row_labels(recipe)
     sample_library(recipe, ready.problem, kept)
-    for row, other in ready.others.items():
-        with counting(len(kept.missing(row, recipe.n)), f"sampling {labels[row]}") as show:
-            asyncio.run(sample_ideator(recipe, row, other, kept, show))
-        if not kept.row(row):
-            raise UserError(f"{labels[row]} proposed no idea, so there is nothing to evaluate")
+    if ready.others:
+        asyncio.run(_sample_others(ready, executor, kept))
     for name, ideator in ready.ideators.items():
         with counting(len(kept.missing(name, recipe.n)), f"sampling {labels[name]}") as show:
             try:
@@ -157,6 +156,24 @@ def evaluate(ready: Prepared, executor: Executor) -> Evaluation:
     ideas = list(distinct_ideas(rows, labels))
     baselines, outcomes = asyncio.run(_execute(recipe, executor, ideas))
     return figures(recipe, executor, rows, outcomes, baselines)
+
+
+async def _sample_others(ready: Prepared, executor: Executor, kept: SampleFile) -> None:
+    """Samples what no model on this machine writes, beside the trials of the baseline."""
+    recipe, labels = ready.recipe, row_labels(ready.recipe)
+    async with task_group() as tasks:
+        work = run_baselines(executor, _seeds(recipe), lambda idea, outcome: None)
+        await trial_or_end(executor, tasks.create_task(work))
+        for row, other in ready.others.items():
+            with counting(len(kept.missing(row, recipe.n)), f"sampling {labels[row]}") as show:
+                await sample_ideator(recipe, row, other, kept, show)
+            if not kept.row(row):
+                raise UserError(f"{labels[row]} proposed no idea, so there is nothing to evaluate")
+
+
+def _seeds(recipe: EvaluationRecipe) -> range:
+    """Those of the baseline's trials."""
+    return range(recipe.trial_seed, recipe.trial_seed + recipe.executor.baseline_seeds)
 
 
 def distinct_ideas(
@@ -177,14 +194,14 @@ def distinct_ideas(
 async def _execute(
     recipe: EvaluationRecipe, executor: Executor, ideas: Sequence[Idea]
 ) -> tuple[list[Outcome], dict[str, Outcome]]:
-    seeds = range(recipe.trial_seed, recipe.trial_seed + recipe.executor.baseline_seeds)
     with progress(len(ideas)) as show:
-        baselines, outcomes = await asyncio.gather(
-            run_baselines(executor, seeds, show), execute(executor, ideas, show)
-        )
+        async with task_group() as tasks:
+            baselines = tasks.create_task(run_baselines(executor, _seeds(recipe), show))
+            await trial_or_end(executor, baselines)
+            outcomes = await execute(executor, ideas, show)
     if any(outcome.status == "cancelled" for outcome in outcomes):
         raise UserError("not every idea was executed; the same command goes on from here")
-    return baselines, {outcome.idea_id: outcome for outcome in outcomes}
+    return baselines.result(), {outcome.idea_id: outcome for outcome in outcomes}
 
 
 def figures(

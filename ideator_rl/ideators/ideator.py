@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from executor.errors import UserError
 from executor.records import Idea, Outcome
-from ideator_rl.analysis.idea_kinds import Change
+
+if TYPE_CHECKING:
+    from ideator_rl.analysis.idea_kinds import Change
 
 Mode = Literal["sample", "exploit", "explore"]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any, get_args
 
 from executor.settings import to_dict
@@ -49,6 +48,9 @@ def plugins_of(recipe: Recipe) -> Iterator[tuple[Part, str]]:
 
 
 def _package(part: Part, name: str) -> str:
+    # Not at the top: most runs have no plug-in.
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
     if ":" not in name:
         found = [one for one in installed() if (one.kind, one.name) == (part, name)]
         return f"{found[0].package} {found[0].version}" if found else UNPACKAGED

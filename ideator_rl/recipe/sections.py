@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from executor.implementer.llm import EditFormat
+from executor.implementer.edit_format import EditFormat
 from executor.llm.settings import LLMSettings
 from executor.sandbox import Level
 from executor.settings import (

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -91,6 +91,7 @@ async def search(
         seeds = range(recipe.seed, recipe.seed + recipe.executor.baseline_seeds)
         baselines = tasks.create_task(run_baselines(executor, seeds, on_outcome))
         baselines.add_done_callback(lambda _: progress.set())
+        await trial_or_end(executor, baselines)
         known = executor.problem.codebase, executor.begun, earlier
         epochs = await in_thread(Epochs, recipe, executor.run, *known)
         ahead = recipe.search.ahead or AHEAD * executor.slots
@@ -154,18 +155,21 @@ async def run_baselines(
     return outcomes
 
 
+async def trial_or_end(executor: Executor, work: Awaitable[object]) -> None:
+    """Returns when the first trial has begun, or work is over that needs none. Whoever writes ideas
+    or code may first import for seconds what the first trial would have to wait for."""
+    begins = asyncio.ensure_future(executor.first_trial())
+    await asyncio.wait((begins, asyncio.ensure_future(work)), return_when=asyncio.FIRST_COMPLETED)
+    begins.cancel()
+
+
 async def execute_idea(
     executor: Executor, idea: Idea, on_outcome: Callable[[Idea, Outcome], None]
 ) -> Outcome:
-    """One step of an environment of the idea's own, on the shared executor."""
-    # Imported here, beside the baselines' trials: Gymnasium takes its time.
-    from gym_envs import ResearchEnv
-
-    env = ResearchEnv(executor.problem, executor=executor)
-    env.reset()
-    _, _, _, _, info = await env.astep(idea)
-    on_outcome(idea, info["outcome"])
-    return info["outcome"]
+    """What a step of an environment does, without one: Gymnasium costs as much as 200 ideas."""
+    outcome = await asyncio.wrap_future(executor.submit(idea))
+    on_outcome(idea, outcome)
+    return outcome
 
 
 async def execute(

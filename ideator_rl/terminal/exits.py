@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from executor.causes import cause_of
 from executor.errors import UserError
 from executor.text.outside_text import clean_line
 from ideator_rl.terminal.terminal import TerminalHandler, warn
@@ -66,7 +65,7 @@ def exit_with(job: Callable[[], int]) -> NoReturn:
     try:
         code = job()
     except UserError as error:
-        _log.debug("%s", cause_of(error))
+        _log.debug("%s", _cause(error))
         warn(f"ideator-rl: {clean_line(str(error), LONGEST_ERROR)}")
         code = 2
     except KeyboardInterrupt:
@@ -77,12 +76,20 @@ def exit_with(job: Callable[[], int]) -> NoReturn:
     except Exception as error:
         code = 1
         # A mistake of ours, in full; what it quotes may be anybody's.
-        lines = cause_of(error)
+        lines = _cause(error)
         if isinstance(error, OSError) and error.errno in _FULL:
             _log.debug("%s", lines)
             lines = f"ideator-rl: the output cannot be written: {error.strerror}"
         warn(lines)
     sys.exit(code)
+
+
+def _cause(error: BaseException) -> str:
+    """What led to an error."""
+    # Not at the top: what ends well needs nothing of it.
+    from executor.causes import cause_of
+
+    return cause_of(error)
 
 
 def _open_closed_streams() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from executor import Executor, Problem, StoreError, UserError
+from executor import Executor, Problem, StoreError, UserError, load_problem
 from executor.sandbox import Sandbox, choose
-from tests.executor.runs import examined, idea
+from tests.executor.runs import examined, idea, trials
 
 
 def test_every_outcome_says_how_it_was_locked_in(problem: Problem, store: Path) -> None:
@@ -70,3 +70,27 @@ def test_a_slot_has_no_key_of_the_controller_s(
         assert executor.submit_baseline().result().completed
     text = (tmp_path / "env").read_text()
     assert "very-secret" in os.environ.values() and "very-secret" not in text
+
+
+def test_patched_code_waits_until_what_it_must_not_see_is_found(
+    problem: Problem, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A module that every Python has, which nothing imports, stands for a copy of held-out data.
+    copy, found = Path(os.__file__).with_name("this.py"), tmp_path / "found"
+    monkeypatch.setenv("IDEATOR_RL_DATA", str(tmp_path / "data"))
+    (problem.folder / "prepare.py").write_text(
+        "import pathlib, time\ndef prepare(train, held_out, source=None): ...\ndef hidden():\n"
+        f"    while not pathlib.Path({str(found)!r}).exists():\n        time.sleep(0.01)\n"
+        f"    return [pathlib.Path({str(copy)!r})]\n"
+    )
+    with (problem.folder / "problem.toml").open("a") as file:
+        file.write('[data]\nprepare = "prepare.py"\n')
+    with Executor(load_problem(problem.folder), store=store, slots=2) as executor:
+        patched = executor.submit(
+            idea("a", 30, shell=f"test -s {copy} && echo seen || echo hidden")
+        )
+        assert executor.submit_baseline().result(60).completed
+        assert not patched.done() and [t["key"] for t in trials(executor.run)] == ["baseline"]
+        found.touch()
+        assert patched.result(60).completed
+        assert executor.run.log("a").split() == ["hidden"]

@@ -77,7 +77,9 @@ class Slot:
     def run(self, spec: TrialSpec) -> Trial:
         assert self.process.stdout
         self.send(spec)
-        trial = Trial.from_json(self.process.stdout.readline())
+        if (line := self.process.stdout.readline()) == b"\n":  # the first trial begins
+            line = self.process.stdout.readline()
+        trial = Trial.from_json(line)
         assert left_by(self.process.pid) == [], "a trial leaves no process behind"
         return trial
 

@@ -20,7 +20,8 @@ import pytest
 from executor import Executor, Idea, Problem, load_problem
 from executor.edits import apply_edits
 from executor.errors import UserError
-from executor.implementer.llm import EditFormat, LLMImplementer, filled
+from executor.implementer.edit_format import EditFormat
+from executor.implementer.llm import LLMImplementer, filled
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.llm.records import BudgetSpent, LLMError

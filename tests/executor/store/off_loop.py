@@ -42,7 +42,7 @@ def watch_stores(patch: pytest.MonkeyPatch) -> Calls:
     calls = Calls()
     watched: list[tuple[type, str]] = [
         *((kind, name) for kind in (Folder, Bucket) for name in METHODS),
-        *((kind, "release") for kind in (_FileLock, _Lease)),
+        *((kind, name) for kind in (_FileLock, _Lease) for name in ("release", "release_into")),
     ]
     for kind, name in watched:
         patch.setattr(kind, name, calls.watched(name, getattr(kind, name)))

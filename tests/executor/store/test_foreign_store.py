@@ -68,7 +68,9 @@ def test_a_strange_zip_is_no_codebase(tmp_path: Path, kind: str) -> None:
 )
 def test_a_strange_result_is_no_result(tmp_path: Path, change: object) -> None:
     store = Store(tmp_path)
-    store.keep_result(Outcome("a", "completed", 0.5, content_hash="0123"), "a log")
+    lock = store.lock_result("0123")
+    assert lock
+    store.keep_result(Outcome("a", "completed", 0.5, content_hash="0123"), "a log", lock)
     assert store.result("0123") is not None
     path = tmp_path / "results" / "0123.json"
     kept = json.loads(path.read_text())

@@ -78,6 +78,25 @@ def test_a_lock_has_one_holder(storage: Storage) -> None:
         lock.release()
 
 
+def test_a_lock_can_go_into_a_file(storage: Storage) -> None:
+    for data in (b"what was found", b"more"):
+        lock = storage.try_lock("results/a.lock")
+        assert lock is not None
+        lock.release_into("results/a.json", data)
+        assert storage.list("results") == ["a.json"] and storage.read("results/a.json") == data
+    after = storage.try_lock("results/a.lock")
+    assert after is not None and storage.read("results/a.json") == b"more"
+    after.release()
+
+
+def test_what_a_killed_holder_had_begun_to_write_is_in_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.lock").write_bytes(b"a longer text that was never put in place")
+    lock = Folder(tmp_path).try_lock("a.lock")
+    assert lock is not None
+    lock.release_into("a.json", b"whole")
+    assert (tmp_path / "a.json").read_bytes() == b"whole" and os.listdir(tmp_path) == ["a.json"]
+
+
 def test_lines_are_appended_across_sessions(storage: Storage) -> None:
     for session in (storage, open_storage(storage.url)):
         session.append("log/events", b"1\n")

@@ -93,7 +93,12 @@ def test_a_recipe_that_was_cut_short_is_absent(tmp_path: Path) -> None:
 
 def test_results_are_shared_by_all_runs(url: str) -> None:
     outcome = Outcome("a", "completed", 0.5, content_hash="abc")
-    Store(url).keep_result(outcome, "runs/first/ideas/a/log.txt")
+    lock = Store(url).lock_result("abc")
+    assert lock
+    Store(url).keep_result(outcome, "runs/first/ideas/a/log.txt", lock)
+    again = Store(url).lock_result("abc")
+    assert again, "it was released"
+    again.release()
     assert Store(url).result("abc") == (outcome, "runs/first/ideas/a/log.txt")
     assert Store(url).result("abd") is None
 

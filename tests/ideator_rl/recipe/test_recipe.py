@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from executor.errors import UserError
-from ideator_rl.commands.search import parse_overrides
+from ideator_rl.recipe.overrides import parse_overrides
 from ideator_rl.recipe.read import load_recipe, parse_recipe
 
 RECIPES = Path(__file__).parents[3] / "recipes"
