@@ -17,6 +17,8 @@ from typing import NamedTuple
 from executor.data.script import Script, load_script
 
 FUNCTIONS = frozenset(("prepare", "hidden", "check"))
+# What can bind a name, or import a module, that the text does not show.
+_BINDERS = frozenset(("globals", "vars", "setattr", "exec", "__import__", "import_module"))
 
 
 class Outline(NamedTuple):
@@ -33,7 +35,7 @@ def outline_of(path: Path) -> Outline:
     path = path.resolve()
     tree = ast.parse(path.read_bytes(), path)
     found = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if "prepare" not in found or found["prepare"].decorator_list or _is_bound_otherwise(tree):
+    if "prepare" not in found or found["prepare"].decorator_list or not _tells(tree):
         return _of_loaded(load_script(path))
     own = found["prepare"].args
     takes = (argument.arg for argument in (*own.posonlyargs, *own.args, *own.kwonlyargs))
@@ -46,37 +48,50 @@ def _of_loaded(script: Script) -> Outline:
     return Outline(script.files, has, frozenset(takes))
 
 
-def _is_bound_otherwise(tree: ast.Module) -> bool:
-    """Whether one of the functions may come from elsewhere than a `def` of the module."""
+def _tells(tree: ast.Module) -> bool:
+    """Whether each of the functions can only come from a `def` at the module's top level."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.alias) and (node.asname or node.name) in (*FUNCTIONS, "*"):
-            return True
-        if isinstance(node, ast.Name) and node.id in FUNCTIONS and isinstance(node.ctx, ast.Store):
-            return True
-    return False
+        match node:
+            case ast.alias():
+                bound = node.asname or node.name
+            case ast.Name(ctx=ast.Load()):
+                bound = "*" if node.id in _BINDERS else ""
+            case ast.Name():
+                bound = node.id
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                bound = "" if node in tree.body and isinstance(node, ast.FunctionDef) else node.name
+                if node.name == "__getattr__":
+                    return False
+            case _:
+                continue
+        if bound == "*" or bound in FUNCTIONS:
+            return False
+    return True
 
 
 def _files(path: Path, tree: ast.Module) -> set[Path]:
-    found, left = {path}, [tree]
+    found, left = {path}, [(path, tree)]
     while left:
-        for name in _imported(left.pop().body):
+        importer, text = left.pop()
+        for name in _imported(text.body, importer.parent.relative_to(path.parent).parts):
             place = path.parent.joinpath(*name.split("."))
             for file in (place.with_suffix(".py"), place / "__init__.py"):
                 if file.is_file() and file not in found:
                     found.add(file)
-                    left.append(ast.parse(file.read_bytes(), file))
+                    left.append((file, ast.parse(file.read_bytes(), file)))
     return found
 
 
-def _imported(body: Iterable[ast.AST]) -> Iterator[str]:
-    """The modules that statements import when they run, those in functions left out."""
+def _imported(body: Iterable[ast.AST], package: tuple[str, ...]) -> Iterator[str]:
+    """The modules that statements of a package import when they run, without those in functions."""
     for node in body:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            names = [".".join((*above, *filter(None, [node.module]), a.name)) for a in node.names]
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from _imported(ast.iter_child_nodes(node))
+            yield from _imported(ast.iter_child_nodes(node), package)
             continue
         else:
             continue

@@ -65,7 +65,8 @@ class Script:
         finder = _Siblings(folder)
         sys.modules.update(self._siblings)
         sys.meta_path.insert(0, finder)
-        sys.path.insert(0, str(folder))
+        # At the end, for folders without `__init__.py`: other threads find nothing else here.
+        sys.path.append(str(folder))
         try:
             yield
         finally:
@@ -91,14 +92,16 @@ class _FromSource(SourceFileLoader):
 
 
 class _Siblings:
-    """Finds the modules below a folder, for `sys.meta_path`."""
+    """Finds the modules below a folder, for `sys.meta_path` and the thread that makes it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._thread = folder, threading.get_ident()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if threading.get_ident() != self._thread:
+            return None
         for place in [str(self.folder)] if path is None else path:
             if Path(place).is_relative_to(self.folder):
                 extensions = (ExtensionFileLoader, EXTENSION_SUFFIXES)

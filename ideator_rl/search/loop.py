@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -155,12 +155,14 @@ async def run_baselines(
     return outcomes
 
 
-async def trial_or_end(executor: Executor, work: Awaitable[object]) -> None:
+async def trial_or_end(executor: Executor, work: asyncio.Task) -> None:
     """Returns when the first trial has begun, or work is over that needs none. Whoever writes ideas
     or code may first import for seconds what the first trial would have to wait for."""
-    begins = asyncio.ensure_future(executor.first_trial())
-    await asyncio.wait((begins, asyncio.ensure_future(work)), return_when=asyncio.FIRST_COMPLETED)
-    begins.cancel()
+    begins = asyncio.create_task(executor.first_trial())
+    try:
+        await asyncio.wait((begins, work), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        begins.cancel()
 
 
 async def execute_idea(

@@ -41,6 +41,10 @@ def test_a_script_is_not_run_where_its_text_tells(tmp_path: Path) -> None:
         f"{ALL}if True:\n    from others import hidden, check as check\n",
         f"{ALL}import others\nhidden = check = others.hidden\n",
         f"{ALL}import others\nfor hidden in [others.hidden]: ...\ncheck = hidden\n",
+        f"{ALL}import others\nif True:\n    def hidden(): ...\n    async def check(): ...\n",
+        f"{ALL}import others\nclass hidden: ...\ndef check(): ...\n",
+        f"{ALL}import others\nfor name in ('hidden', 'check'):\n    globals()[name] = others\n",
+        f"{ALL}import others\ndef __getattr__(name):\n    return getattr(others, name)\n",
     ],
 )
 def test_a_script_is_run_where_its_text_does_not_tell(tmp_path: Path, text: str) -> None:
@@ -56,14 +60,17 @@ def test_the_modules_beside_it_are_those_that_are_imported_when_it_is_loaded(
     for place in ("package", "package/deep", "unused"):
         (tmp_path / place).mkdir()
         (tmp_path / place / "__init__.py").write_text("")
-    (tmp_path / "package/deep/end.py").write_text("from package import near\n")
-    (tmp_path / "package/near.py").write_text("A = 1\n")
+    (tmp_path / "package/deep/end.py").write_text("from package import near\nfrom . import by\n")
+    (tmp_path / "package/deep/by.py").write_text("from ..far import A\n")
+    for name in ("near", "far"):
+        (tmp_path / f"package/{name}.py").write_text("A = 1\n")
     text = (
         "import json, first\ntry:\n    import package.deep.end\nexcept ImportError:\n    pass\n"
         f"{ALL.replace('...', 'import late')}\n"
     )
     found = outline(tmp_path, text, first="from second import A\n", second="A = 1\n", late="")
     names = [file.relative_to(tmp_path).as_posix() for file in found.files]
-    package = ["package/__init__.py", "package/deep/__init__.py", "package/deep/end.py"]
-    assert names == ["first.py", *package, "package/near.py", "prepare.py", "second.py"]
+    deep = [f"package/deep/{name}.py" for name in ("__init__", "by", "end")]
+    package = ["package/__init__.py", *deep, "package/far.py", "package/near.py"]
+    assert names == ["first.py", *package, "prepare.py", "second.py"]
     assert found == _of_loaded(load_script(tmp_path / "prepare.py"))

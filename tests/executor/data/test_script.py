@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import py_compile
 import sys
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
 
 import pytest
 
@@ -36,6 +39,19 @@ def test_a_script_imports_what_lies_beside_it(tmp_path: Path) -> None:
         assert [path.name for path in script.files] == ["evaluate.py", "helper.py", "late.py"]
     assert not {"helper", "late"} & set(sys.modules)
     assert not any(str(tmp_path) in place for place in sys.path)
+
+
+def test_a_script_s_modules_are_no_other_thread_s(tmp_path: Path) -> None:
+    path = write(tmp_path, evaluate="import colorsys\n", colorsys="ours = True\n") / "evaluate.py"
+    script = load_script(path)
+    assert script.module.colorsys.ours
+    sys.modules.pop("colorsys", None)
+    found: list[ModuleType] = []
+    with load_script(write(tmp_path, other="") / "other.py").imports():
+        thread = Thread(target=lambda: found.append(import_module("colorsys")))
+        thread.start()
+        thread.join()
+    assert not hasattr(found[0], "ours")
 
 
 @pytest.mark.parametrize("module", ["evaluate", "helper", "package/deep"])
