@@ -5,6 +5,7 @@ assignment lines, in any order and between any prose. All of them are applied or
 must be found without doubt, and what cannot be applied is an `EditError` whose message tells the
 writer what to repair.
 
+    >>> from executor.edits import apply_edits, canonical_diff
     >>> files = {"train.py": "learning_rate = 1e-3  # peak\\nsteps = 100\\n"}
     >>> idea = """[Experiment] Learn faster.
     ... [Code Changes]

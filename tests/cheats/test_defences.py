@@ -27,6 +27,7 @@ from gym_envs.cheats.traps import Traps
 from tests.cheats.defences import DEFENCES, Defence
 from tests.cheats.removals import EXPOSED
 from tests.cheats.runs import REPOSITORY, small_problem
+from tests.executor.trials import read_trial
 
 # More than the small baseline ever reaches.
 HONEST = 0.85
@@ -131,5 +132,5 @@ def _two_trials(defence: Defence, lock: Sandbox, spec: TrialSpec, exposed: Path)
             slot.stdin.write(f"{spec.to_json()}\n".encode())
             slot.stdin.flush()
             # A slot ends its trial when its input does.
-            trials.append(Trial.from_json(slot.stdout.readline()))
+            trials.append(read_trial(slot.stdout))
         return trials

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import IO, Any
 
 from executor.processes.processes import descendants
 from executor.records import Trial
@@ -57,6 +57,12 @@ def make_spec(
     return TrialSpec(files=files, **{**defaults, **fields})
 
 
+def read_trial(answers: IO[bytes]) -> Trial:
+    """The next trial that a slot prints; before the first one it says that this has begun."""
+    line = answers.readline()
+    return Trial.from_json(answers.readline() if line == b"\n" else line)
+
+
 class Slot:
     """A slot process; `run` gives it one order and waits for the trial."""
 
@@ -77,9 +83,7 @@ class Slot:
     def run(self, spec: TrialSpec) -> Trial:
         assert self.process.stdout
         self.send(spec)
-        if (line := self.process.stdout.readline()) == b"\n":  # the first trial begins
-            line = self.process.stdout.readline()
-        trial = Trial.from_json(line)
+        trial = read_trial(self.process.stdout)
         assert left_by(self.process.pid) == [], "a trial leaves no process behind"
         return trial
 

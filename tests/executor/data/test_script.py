@@ -41,13 +41,14 @@ def test_a_script_imports_what_lies_beside_it(tmp_path: Path) -> None:
     assert not any(str(tmp_path) in place for place in sys.path)
 
 
-def test_a_script_s_modules_are_no_other_thread_s(tmp_path: Path) -> None:
-    path = write(tmp_path, evaluate="import colorsys\n", colorsys="ours = True\n") / "evaluate.py"
-    script = load_script(path)
-    assert script.module.colorsys.ours
-    sys.modules.pop("colorsys", None)
+def test_a_script_s_modules_are_no_other_thread_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, evaluate="import colorsys\n", other="", colorsys="ours = True\n")
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    assert load_script(tmp_path / "evaluate.py").module.colorsys.ours
     found: list[ModuleType] = []
-    with load_script(write(tmp_path, other="") / "other.py").imports():
+    with load_script(tmp_path / "other.py").imports():
         thread = Thread(target=lambda: found.append(import_module("colorsys")))
         thread.start()
         thread.join()
