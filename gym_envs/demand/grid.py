@@ -6,7 +6,7 @@ Each part is drawn in its shape, not in its size, so that every secret gives a p
 import numpy as np
 
 LEVEL, SPREAD = 900.0, 0.35  # MW at the median, and the standard deviation of the logarithm
-NOISE = 0.015  # share of the variance of the logarithm
+NOISE = 0.01  # share of the variance of the logarithm
 
 
 def demand_of(rows_ND: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -42,13 +42,13 @@ def signal_of(rows_ND: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     trend = day / 730 + 0.3 * np.sin(2 * np.pi * (day / 500 + rng.uniform()))
     parts = (
         (0.90, smooth),
-        (0.33, sharp),
+        (0.40, sharp),
         (0.22, free + 0.3 * (weekday == 6)),
-        (0.34, free * late),
+        (0.28, free * late),
         (0.46, thermal),
-        (0.34, thermal_by_hour),
-        (0.07, season),
-        (0.12, trend),
+        (0.28, thermal_by_hour),
+        (0.05, season),
+        (0.06, trend),
         (0.05, -sunshine),
         (0.05, wind * heating),
     )
