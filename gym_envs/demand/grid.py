@@ -52,7 +52,7 @@ def signal_of(rows_ND: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         (0.05, -sunshine),
         (0.05, wind * heating),
     )
-    signal = sum(size * standard(part) for size, part in parts)
+    signal = np.sum([size * standard(part) for size, part in parts], axis=0)
     return np.sqrt(1 - NOISE) * standard(signal)
 
 

@@ -7,6 +7,7 @@ at random. The meters of the training hours are faulty at times; those of the ot
 from pathlib import Path
 
 import numpy as np
+
 from grid import demand_of
 from weather import two_years
 
