@@ -31,10 +31,13 @@ from executor.scheduler import Scheduler
 from executor.store.runs import RunFolder, Store
 from executor.store.storage import Lock
 from executor.store.threads import in_thread
+from executor.tasks.places import Places
 from executor.tasks.task_group import task_group
 from executor.trial_keys import check_idea_id, trial_key
 
 _LOCK_POLL_S = 0.1
+# Ideas that are under way at a time, the waiting ones included: each has a file open in the store.
+UNDER_WAY, UNDER_WAY_A_SLOT = 256, 8
 
 
 class Pipeline:
@@ -61,6 +64,7 @@ class Pipeline:
         self._seed, self._sandbox = seed, sandbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._looking, self._has_looked = asyncio.Lock(), False
+        self._places = Places(max(UNDER_WAY, UNDER_WAY_A_SLOT * scheduler.slots))
 
     async def outcome(
         self,
@@ -82,7 +86,7 @@ class Pipeline:
         admitted = self._budget.admit(key)
         # The clock may find in the store what is submitted here: one of the two waits.
         turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
-        async with turn:
+        async with turn, self._places.one(priority, job.submitted_at):
             kept = await in_thread(self._run.idea, key)
             if kept is not None and (kept.text, kept.base) != (idea.text, idea.base):
                 raise UserError(

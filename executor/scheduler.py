@@ -10,8 +10,6 @@ store for codebases that another process left there; jobs given to `run` start a
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -19,6 +17,7 @@ from typing import Protocol
 from executor.errors import StoreError
 from executor.records import Job, Trial
 from executor.sandbox import Sandbox
+from executor.tasks.places import Places
 from executor.trial.spec import TrialSpec
 
 _log = logging.getLogger(__name__)
@@ -71,9 +70,7 @@ class Scheduler:
         self._workers = workers
         self._period_s = period_s
         self._find_work = find_work
-        self._queue: list[tuple[int, float, int, asyncio.Future[None]]] = []
-        self._order = itertools.count()
-        self._running = 0
+        self.slots, self._places = workers.slots, Places(workers.slots)
         self.has_given = asyncio.Event()
 
     async def tick_forever(self) -> None:
@@ -88,32 +85,9 @@ class Scheduler:
 
     async def run(self, job: Job, spec: TrialSpec) -> Trial:
         """Waits for a slot by priority, then runs the trial. Cancelling it frees the slot."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        place = (-job.priority, job.submitted_at, next(self._order), turn)
-        heapq.heappush(self._queue, place)
-        self._dispatch()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._release()
-            raise
-        self.has_given.set()
-        try:
+        async with self._places.one(job.priority, job.submitted_at):
+            self.has_given.set()
             trial = await self._workers.run(job, spec)
-        finally:
-            self._release()
         # The freed slot gets its next job before this one's results are written.
         await asyncio.sleep(0)
         return trial
-
-    def _release(self) -> None:
-        self._running -= 1
-        self._dispatch()
-
-    def _dispatch(self) -> None:
-        while self._queue and self._running < self._workers.slots:
-            turn = heapq.heappop(self._queue)[-1]
-            if not turn.cancelled():
-                self._running += 1
-                turn.set_result(None)

@@ -189,6 +189,26 @@ def test_priority_then_submission_decides_who_is_next(executor: Executor, store:
     assert [e["key"] for e in trials(executor.run)] == ["blocker", *(f"i{n}" for n in expected)]
 
 
+def test_a_long_batch_is_under_way_piece_by_piece(
+    problem: Problem, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each idea that is under way holds a lock of the store, which is an open file.
+    monkeypatch.setattr("executor.pipeline.UNDER_WAY", 3)
+    monkeypatch.setattr("executor.pipeline.UNDER_WAY_A_SLOT", 3)
+    with Executor(problem, store=store, slots=1) as executor:
+        waiting = [executor.submit(idea("first", 20, sleep=0.5))]
+        wait_until(lambda: len(list((store / "results").glob("*.lock"))) == 1)
+        waiting += [executor.submit(idea(f"i{value}", value)) for value in range(30, 38)]
+        wait_until(lambda: len(list((store / "results").glob("*.lock"))) == 3)
+        waiting.append(executor.submit(idea("urgent", 40), priority=1))
+        while not all(future.done() for future in waiting):
+            assert len(list((store / "results").glob("*.lock"))) <= 3
+            time.sleep(0.01)
+        assert all(future.result().completed for future in waiting)
+        keys = [trial["key"] for trial in trials(executor.run)]
+    assert keys.index("urgent") <= 3 and len(keys) == 10, "it waited for those under way at most"
+
+
 def test_a_cancelled_idea_frees_its_slot_and_leaves_no_outcome(
     open_executor: Executor, store: Path, tmp_path: Path
 ) -> None:
