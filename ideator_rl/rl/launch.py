@@ -91,7 +91,7 @@ def train(recipe: TrainRecipe) -> Path:
 def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolder) -> None:
     """The steps that are missing."""
     done = last_step(paths.checkpoints) or 0
-    if done >= recipe.steps:
+    if done >= recipe.steps or _executed_enough(recipe, done):
         return
     examples = examples_for(recipe, problem, run)
     begin = f"goes on after step {done}" if done else "begins"
@@ -116,6 +116,15 @@ def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolde
         _with_restarts(recipe, problem, paths, config, run)
     finally:
         _publish_metrics(run, paths)
+
+
+def _executed_enough(recipe: TrainRecipe, done: int) -> bool:
+    """Whether the steps that are done have run as many codebases as the recipe allows."""
+    if recipe.executions is None:
+        return False
+    from ideator_rl.rl.objectives.step import executed_by, first_steps
+
+    return executed_by(done, first_steps(recipe.store, recipe.run)) >= recipe.executions
 
 
 def _export(recipe: TrainRecipe, paths: RunPaths) -> Path:
@@ -265,6 +274,7 @@ def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, lo
             recipe.entropy_hold,
             recipe.imitation,
             style_prompt(problem, recipe.answer.prompt or "full"),
+            recipe.executions,
         )
         runner: Any = ray.remote(TaskRunner).remote(
             executor.name, str(paths.metrics), learning, turns

@@ -90,7 +90,8 @@ class CheckpointSettings(Settings, frozen=True):
 
 
 class TrainRecipe(ExecutingRecipe, frozen=True):
-    """One GRPO run. `prompts` says which ideas of earlier steps each group is shown when its step
+    """One GRPO run of `steps` steps; with `executions`, it ends after the step in which so many
+    different codebases have run, if that comes first. `prompts` says which ideas of earlier steps each group is shown when its step
     begins, `objective` what a group of ideas is wanted for, `signal` what changes their rewards
     before. With `imitation` and `entropy_hold`, each off where it is left out, a step wants more
     than its rewards. `profile` names the hardware; `verl` sets any field of verl's configuration,
@@ -117,6 +118,7 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
     )
 
     steps: AtLeast1 = 40
+    executions: AtLeast1 | None = None
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
     model: TrainedModelSettings = TrainedModelSettings()
     answer: AnswerSettings = AnswerSettings()

@@ -76,6 +76,16 @@ class IdeatorTrainer(PPOTrainer):
         self._executor.mark("weight sync")
         super().on_init_end()
 
+    def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> Any:
+        batch = super().step(metrics, timing_raw)
+        limit, step = self._learning.executions, self.global_steps
+        if limit is not None and self._step.executed(step) >= limit:
+            if step < self.total_training_steps and step % self.config.trainer.save_freq:
+                self._save_checkpoint()
+            # verl's loop ends with this step; it keeps a last step only if it knew of it before.
+            self.total_training_steps = step
+        return batch
+
     def on_step_begin(self) -> None:
         self._executor.mark("generate and execute")
         self._sampling_since = time.time()

@@ -25,7 +25,8 @@ class DataSettings(Settings, frozen=True):
     """What is asked and what answers are made of; shares are between 0 and 1.
 
     `prompt` must be the style in which the model will be asked later. `library`: `all`, or only the
-    atoms that are expected to complete. `pairs`: the share of library ideas that join two atoms.
+    atoms that are expected to complete. `lengths`: the shares of library ideas that join one atom,
+    two atoms, and so on, which sum to 1.
     `considered`: how many other atoms thinking names, at most. `searches`: which earlier searches
     in the store are learnt from, by a pattern over the names of their runs; `top`: of their
     completed ideas, the share with the highest rewards; `claims`: which imported sets are, too, by
@@ -35,12 +36,19 @@ class DataSettings(Settings, frozen=True):
 
     prompt: PromptStyle = "full"
     library: Literal["all", "completed"] = "all"
-    pairs: Share = 0.5
+    lengths: tuple[Share, ...] = (0.5, 0.5)
     considered: AtLeast0 = 3
     searches: str = "*"
     claims: str | None = None
     top: Share = 0.2
     earlier: Share = 0.25
+
+    def __post_init__(self) -> None:
+        if abs(sum(self.lengths) - 1) > 1e-6:
+            raise ValueError(
+                f"lengths: {', '.join(f'{share:g}' for share in self.lengths) or 'none'} do not sum "
+                "to 1; give the shares of ideas that join one atom, two atoms, and so on"
+            )
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ def make_answer(sources: Sources, seed: int, index: int, attempt: int = 0) -> st
     settings = sources.settings
     if sources.earlier and rng.random() < settings.earlier:
         return _earlier_answer(rng.choice(sources.earlier), sources, rng)
-    count = min(1 + (rng.random() < settings.pairs), len(sources.atoms))
+    (count,) = rng.choices(range(1, 1 + len(settings.lengths)), settings.lengths)
+    count = min(count, len(sources.atoms))
     atoms = sorted(rng.sample(list(sources.atoms), count), key=lambda atom: atom.id)
     parts = [(atom, _draw(atom, rng)) for atom in atoms]
     title = genome_title(tuple((atom.id, tuple(values.items())) for atom, values in parts))

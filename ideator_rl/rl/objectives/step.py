@@ -35,7 +35,7 @@ class Learning:
     """What is learnt: the objective, what changes the rewards before, the most tokens of an answer;
     where the run is kept (`store`, a URL, and `run`), the seeds of its baselines, the first of
     which is the run's own, and what groups are shown; what steers the entropy coefficient, and what
-    is imitated; and the prompt that shows nothing."""
+    is imitated; the prompt that shows nothing; and after how many executions training ends."""
 
     objective: Objective
     signal: SignalSettings
@@ -47,6 +47,7 @@ class Learning:
     entropy_hold: EntropyHoldSettings | None = None
     imitation: ImitationSettings | None = None
     first_prompt: str = ""
+    executions: int | None = None
 
 
 class Baselines(Protocol):
@@ -87,6 +88,10 @@ class StepAdvantages:
                 step = step_of(info["idea_id"])
                 self._first_step[code] = min(step, self._first_step.get(code, step))
         return found_B
+
+    def executed(self, step: int) -> int:
+        """How many different codebases have run in the steps up to this one, baselines apart."""
+        return executed_by(step, self._first_step)
 
     def new(self, infos: Sequence[Info]) -> float:
         """The share of answers whose codebase had not run in an earlier step, each counted once."""
@@ -141,6 +146,11 @@ def first_steps(store: str, name: str) -> dict[str, int]:
             step = step_of(key)
             found[outcome.content_hash] = min(step, found.get(outcome.content_hash, step))
     return found
+
+
+def executed_by(step: int, first_steps: Mapping[str, int]) -> int:
+    """How many codebases ran first in a step of training up to this one."""
+    return sum(0 < first <= step for first in first_steps.values())
 
 
 def step_of(key: str) -> int:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from executor import Idea, Outcome, Store, load_problem
+from executor.errors import UserError
 from executor.implementer.implementer import apply_idea
 from executor.run_records import begin
 from gym_envs import find_problem
@@ -13,6 +15,7 @@ from ideator_rl.ideators.language_model.chat import read_answer
 from ideator_rl.ideators.library import load_library
 from ideator_rl.sft.earlier_ideas import earlier_ideas
 from ideator_rl.sft.idea_texts import DataSettings, Sources, make_answer, teachable
+from ideator_rl.sft.recipe import read_warm_start_recipe
 from tests.ideator_rl.command_line import ideator_rl, make_workplace
 
 ATOMS = load_library(find_problem("digits").library)
@@ -45,12 +48,24 @@ def test_most_answers_apply_and_every_atom_is_taught() -> None:
         assert any(atom.id in thinking.partition("Chosen:")[2] for thinking, _ in answers)
 
 
-@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.5, 70, 130), (1.0, 200, 200)])
-def test_the_share_of_pairs_is_kept(share: float, low: int, high: int) -> None:
-    sources = Sources(ATOMS, (), DataSettings(pairs=share))
-    answers = [read_answer(make_answer(sources, 0, index)) for index in range(200)]
-    pairs = sum(" + " in answer.thinking for answer in answers)
-    assert low <= pairs <= high
+@pytest.mark.parametrize(
+    "lengths", [(1.0,), (0.5, 0.5), (0.0, 1.0), (0.25, 0.3, 0.2, 0.15, 0.1), (0.0, 0.0, 0.0, 1.0)]
+)
+def test_ideas_join_as_many_atoms_as_asked(lengths: tuple[float, ...]) -> None:
+    sources = Sources(ATOMS, (), DataSettings(lengths=lengths))
+    answers = [read_answer(make_answer(sources, 0, index)) for index in range(400)]
+    counts = Counter(1 + answer.thinking.count(" + ") for answer in answers)
+    for count, share in enumerate(lengths, start=1):
+        # Five standard errors of a share of 400.
+        assert abs(counts[count] / 400 - share) <= 5 * (share * (1 - share) / 400) ** 0.5
+    assert sum(counts.values()) == 400 and max(counts) <= len(lengths)
+
+
+@pytest.mark.parametrize("lengths", ["[0.5, 0.6]", "[]", "[0.5]"])
+def test_shares_of_lengths_sum_to_one(lengths: str) -> None:
+    recipe = "recipes/digits/sft/config_qwen3_tiny.yaml"
+    with pytest.raises(UserError, match=r"data.*lengths.*sum to 1"):
+        read_warm_start_recipe(recipe, {"data.lengths": lengths})
 
 
 def test_failing_ideas_are_taught_unless_the_recipe_says_otherwise() -> None:
