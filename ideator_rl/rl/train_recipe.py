@@ -91,11 +91,12 @@ class CheckpointSettings(Settings, frozen=True):
 
 class TrainRecipe(ExecutingRecipe, frozen=True):
     """One GRPO run of `steps` steps; with `executions`, it ends after the step in which so many
-    different codebases have run, if that comes first. `prompts` says which ideas of earlier steps each group is shown when its step
-    begins, `objective` what a group of ideas is wanted for, `signal` what changes their rewards
-    before. With `imitation` and `entropy_hold`, each off where it is left out, a step wants more
-    than its rewards. `profile` names the hardware; `verl` sets any field of verl's configuration,
-    as nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
+    different codebases have run, if that comes first. `prompts` says which ideas of earlier steps
+    each group is shown when its step begins, `objective` what a group of ideas is wanted for,
+    `signal` what changes their rewards before. With `imitation` and `entropy_hold`, each off where
+    it is left out, a step wants more than its rewards. `profile` names the hardware; `verl` sets
+    any field of verl's configuration, as nested keys; `stage_timeout_s` bounds each stage of a
+    step, in wall seconds."""
 
     folder: ClassVar[str] = "grpo"
     lacks: ClassVar[Mapping[str, str]] = MappingProxyType(

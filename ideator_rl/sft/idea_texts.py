@@ -46,8 +46,8 @@ class DataSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if abs(sum(self.lengths) - 1) > 1e-6:
             raise ValueError(
-                f"lengths: {', '.join(f'{share:g}' for share in self.lengths) or 'none'} do not sum "
-                "to 1; give the shares of ideas that join one atom, two atoms, and so on"
+                f"lengths: the shares sum to {sum(self.lengths):g} and not to 1; give those of "
+                "ideas that join one atom, two atoms, and so on"
             )
 
 

@@ -13,7 +13,13 @@ from executor import Executor, Outcome
 from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.rl.objectives.settings import GrpoObjective, MaxAtKObjective, Objective
 from ideator_rl.rl.objectives.signal import SignalSettings
-from ideator_rl.rl.objectives.step import Learning, StepAdvantages, first_steps, step_of
+from ideator_rl.rl.objectives.step import (
+    Learning,
+    StepAdvantages,
+    executed_by,
+    first_steps,
+    step_of,
+)
 from tests.executor.runs import idea, tiny
 
 
@@ -58,6 +64,7 @@ def test_a_codebase_of_an_earlier_step_or_earlier_in_the_group_is_a_duplicate(
     found = step.advantages(uids, infos, rewards)
     assert (found > 0).tolist() == [True, False, False, True]
     assert step.new(infos) == step.unseen(infos) == 3 / 4
+    assert step.executed(0) == 0 and step.executed(1) == 3
     infos = [info("a", step=2), info("d", step=2), info("e", step=2), info("", 0.0, step=2)]
     found = step.advantages(uids, infos, rewards)
     assert found[0] == 0 and found[1] > 0
@@ -90,6 +97,8 @@ def test_what_ran_before_a_restart_is_read_from_the_store(tmp_path: Path) -> Non
     found = first_steps(str(tmp_path / "store"), "first")
     assert found == {baseline.content_hash: 0, first.content_hash: 1, second.content_hash: 2}
     assert [step_of(key) for key in ("0012-ab", "baseline", "baseline.seed3")] == [12, 0, 0]
+    # The baseline is none of training's executions.
+    assert [executed_by(step, found) for step in range(4)] == [0, 1, 2, 2]
 
 
 def test_the_estimator_of_grpo_is_verls() -> None:

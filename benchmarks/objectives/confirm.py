@@ -1,0 +1,68 @@
+"""How good a run's best idea is, without the luck that made it the best.
+
+The best codebases of a run meet again on three fresh seeds, and the best of them there is measured
+on eight others, with the final part of the held-out data examined, too. The baseline is measured on
+the same eight. All runs share these seeds.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import msgspec
+
+from executor import Executor, Idea, Outcome, Problem
+from ideator_rl.analysis import TrialData
+
+FINALISTS, CHOOSING_SEEDS = 5, range(10_000, 10_003)
+FRESH_SEEDS = range(10_100, 10_108)
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """Mean rewards over the fresh seeds, on the examined part and on the final part; `spread` is
+    the standard deviation of the winner's reward over the seeds. `winner` is its text."""
+
+    reward: float
+    final: float
+    baseline: float
+    baseline_final: float
+    spread: float
+    winner: str
+
+
+def confirm(problem: Problem, store: str, run: str, executed: Sequence[TrialData]) -> Confirmed:
+    """Of the first executions of a run."""
+    best = sorted(executed, key=lambda trial: -trial.reward)[:FINALISTS]
+    with Executor(problem, store=store, run=f"{run}-confirmed", sandbox="best-effort") as executor:
+        again = [
+            [executor.submit(idea_of(trial), seed=seed) for seed in CHOOSING_SEEDS]
+            for trial in best
+        ]
+        means = [statistics.fmean(f.result().reward for f in futures) for futures in again]
+        winner = best[means.index(max(means))]
+        futures = [executor.submit(idea_of(winner), seed=seed, final=True) for seed in FRESH_SEEDS]
+        baselines = [executor.submit_baseline(seed, final=True) for seed in FRESH_SEEDS]
+        trials = [future.result() for future in futures]
+        unpatched = [future.result() for future in baselines]
+    rewards = [trial.reward for trial in trials]
+    return Confirmed(
+        reward=statistics.fmean(rewards),
+        final=final_mean(trials),
+        baseline=statistics.fmean(trial.reward for trial in unpatched),
+        baseline_final=final_mean(unpatched),
+        spread=statistics.stdev(rewards),
+        winner=winner.text,
+    )
+
+
+def final_mean(outcomes: Sequence[Outcome]) -> float:
+    """A trial that failed has the failure's reward there, too."""
+    return statistics.fmean(
+        outcome.reward if outcome.final_reward is None else outcome.final_reward
+        for outcome in outcomes
+    )
+
+
+def idea_of(trial: TrialData) -> Idea:
+    return Idea(trial.idea_id, trial.text)

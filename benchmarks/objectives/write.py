@@ -1,0 +1,150 @@
+"""The tables and the picture of the study, from the lines of its runs.
+
+write(Path("docs/objectives"))        # <env>.md and <env>.svg for each <env>.jsonl
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from objectives.arms import ARMS, CHOSEN
+from objectives.figures import Figures
+from objectives.paired import Difference, compare, holm
+from objectives.picture import draw
+from objectives.results import Results
+
+# What every arm is compared with.
+AGAINST = ("grpo", "best_of_n")
+POLICY_K = (1, 16, 64)
+POLICY_COLUMNS = (
+    *("arm", "steps", "executions", "mean reward", "completed", "distinct", "algorithms"),
+    *("characters", *(f"best@{k}" for k in POLICY_K)),
+)
+
+
+def write(folder: Path) -> None:
+    for lines in sorted(folder.glob("*.jsonl")):
+        if lines.stem.endswith("-tuning"):
+            continue
+        runs = Results(lines).all()
+        tuning = Results(folder / f"{lines.stem}-tuning.jsonl").all()
+        draw(runs, folder / f"{lines.stem}.svg")
+        (folder / f"{lines.stem}.md").write_text(page(lines.stem, runs, tuning))
+
+
+def page(env: str, runs: Sequence[Figures], tuning: Sequence[Figures]) -> str:
+    arms = [name for name in ARMS if any(run.arm == name for run in runs)]
+    hours = sum(run.seconds for run in [*runs, *tuning]) / 3600
+    baseline = statistics.fmean(run.confirmed.baseline for run in runs)
+    return f"""# The study on `{env}`
+
+{len(runs)} runs, and {len(tuning)} that chose the learning rates, {hours:.1f} hours in all. The
+plan, and what follows from these figures, is in [objectives.md](../objectives.md). Written by
+`python benchmarks/objectives.py write`.
+
+![The best reward by executions]({env}.svg)
+
+## The maximum
+
+The best idea of a run, measured on eight fresh seeds: the mean over runs ± its standard error. The
+baseline earns {baseline:.4f} there. *Final* is the same on the final part of the held-out data. A
+difference is the mean over the seeds that both arms have, with its 95 % interval and the p of the
+paired t-test after Holm's correction, over {CHOSEN} alone (two tests) and over all other arms.
+
+| arm | runs | confirmed | final | minus grpo | minus best_of_n |
+| --- | --- | --- | --- | --- | --- |
+{maxima(arms, runs)}
+## What became of the ideators
+
+The first and the last 64 ideas of a run; *distinct* codebases among those of the last that became
+code; *algorithms* are the ideas that change more than settings. The last columns are best@k of 64
+ideas of the trained model on fresh seeds.
+
+| {" | ".join(POLICY_COLUMNS)} |
+{"| --- " * len(POLICY_COLUMNS)}|
+{policies(arms, runs)}
+## Learning rates
+
+{rates(tuning)}
+"""
+
+
+def maxima(arms: Sequence[str], runs: Sequence[Figures]) -> str:
+    gaps = {
+        (name, other): compare(confirmed(runs, name), confirmed(runs, other))
+        for name in arms
+        for other in AGAINST
+        if name != other
+    }
+    corrected: dict[tuple[str, str], float] = {}
+    for family in ([CHOSEN], [name for name in arms if name != CHOSEN]):
+        asked = [(pair, gap) for pair, gap in gaps.items() if pair[0] in family and gap]
+        ps = holm([gap.p for _, gap in asked])
+        corrected |= {pair: p for (pair, _), p in zip(asked, ps, strict=True)}
+    table = ""
+    for name in arms:
+        own = [run for run in runs if run.arm == name]
+        cells = [
+            mean_error([run.confirmed.reward for run in own]),
+            mean_error([run.confirmed.final for run in own]),
+            *(difference(gaps.get((name, o)), corrected.get((name, o))) for o in AGAINST),
+        ]
+        table += f"| {name} | {len(own)} | {' | '.join(cells)} |\n"
+    return table
+
+
+def policies(arms: Sequence[str], runs: Sequence[Figures]) -> str:
+    columns: Sequence[tuple[Callable[[Figures], float], str]] = [
+        (lambda run: run.steps, ".0f"),
+        (lambda run: run.executions, ".0f"),
+    ]
+    table = ""
+    for name in arms:
+        own = [run for run in runs if run.arm == name]
+
+        def mean(of: Callable[[Figures], float], own: Sequence[Figures] = own) -> float:
+            return statistics.fmean(of(run) for run in own)
+
+        cells = [format(mean(of), form) for of, form in columns]
+        cells[0] = cells[0] if any(run.steps for run in own) else ""
+        cells += [
+            f"{mean(lambda run: run.first_mean):.3f} → {mean(lambda run: run.last_mean):.3f}",
+            f"{100 * mean(lambda run: run.completed):.0f} %",
+            f"{100 * mean(lambda run: run.distinct):.0f} %",
+            f"{100 * mean(lambda run: run.algorithms):.0f} %",
+            f"{mean(lambda run: run.length[0]):.0f} → {mean(lambda run: run.length[1]):.0f}",
+        ]
+        trained = all(run.policy for run in own)
+        for k in POLICY_K:
+            cells.append(f"{statistics.fmean(r.policy[k] for r in own):.4f}" if trained else "")
+        table += f"| {name} | {' | '.join(cells)} |\n"
+    return table
+
+
+def rates(tuning: Sequence[Figures]) -> str:
+    """The mean of the confirmed ideas over the seeds of the tuning."""
+    if not tuning:
+        return "None were tried."
+    table = "| arm and rate | runs | confirmed |\n| --- | --- | --- |\n"
+    for name in dict.fromkeys(run.arm for run in tuning):
+        found = [run.confirmed.reward for run in tuning if run.arm == name]
+        table += f"| {name} | {len(found)} | {statistics.fmean(found):.4f} |\n"
+    return table
+
+
+def confirmed(runs: Sequence[Figures], arm: str) -> dict[int, float]:
+    return {run.seed: run.confirmed.reward for run in runs if run.arm == arm}
+
+
+def mean_error(values: Sequence[float]) -> str:
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    return f"{statistics.fmean(values):.4f} ± {error:.4f}"
+
+
+def difference(gap: Difference | None, p: float | None) -> str:
+    if gap is None or p is None:
+        return ""
+    shown = "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+    return f"{gap.mean:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), {shown}"
