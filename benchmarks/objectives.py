@@ -52,16 +52,16 @@ def run_missing(args: argparse.Namespace) -> None:
     """Seed by seed, so that what there is compares all arms at any time."""
     results = Results(DOCS / f"{args.env}{'-tuning' if args.tune else ''}.jsonl")
     study = Study(args.env, args.store, args.slots)
+    seeds = seeds_of(args.seeds) if args.seeds else None
     if args.tune:
         wanted = [
             (f"{name} {rate:g}", ARMS[name].at(rate), seed)
-            for seed in TUNING_SEEDS
+            for seed in seeds or TUNING_SEEDS
             for name in TUNED
             for rate in RATES
         ]
     else:
         arms = arms_named(args.arms)
-        seeds = seeds_of(args.seeds) if args.seeds else None
         wanted = [
             (name, arm.at(study.rate(DOCS, arm)), seed)
             for seed in (seeds or range(max(arm.seeds for arm in arms.values())))

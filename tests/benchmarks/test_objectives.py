@@ -25,7 +25,7 @@ SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=6)
 
 
 @pytest.mark.parametrize("name", ARMS)
-@pytest.mark.parametrize("env", ["digits"])
+@pytest.mark.parametrize("env", ["demand", "digits"])
 def test_every_arm_is_a_recipe(env: str, name: str) -> None:
     arm = ARMS[name].at(RATES[0] if ARMS[name].kind == "train" else None)
     assert arm.like in TUNED
