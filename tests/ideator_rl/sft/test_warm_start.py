@@ -234,6 +234,8 @@ def test_the_recipes_that_come_with_the_project_are_read() -> None:
     paths = sorted(ROOT.glob("recipes/*/sft/config_*.yaml"))
     recipes = [read_warm_start_recipe(path) for path in paths]
     assert [recipe.run for recipe in recipes] == [
+        "demand-sft-long-seed0",
+        "digits-sft-long-seed0",
         "digits-sft-qwen3_tiny-seed0",
         "digits-sft-smollm2-seed0",
         "nanogpt-tiny-sft-qwen3_tiny-seed0",
