@@ -76,7 +76,9 @@ def known_keys(kind: object, prefix: str = "") -> Iterator[str]:
 
 
 def members(kind: Any) -> tuple[Any, ...]:
-    """The members of a union; any other type is its only one."""
+    """The members of a union, or what a list holds; any other type is its only one."""
+    if get_origin(kind) is tuple and get_args(kind)[1:] == (...,):
+        return members(get_args(kind)[0])
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 

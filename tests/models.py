@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gym_envs import find_problem
@@ -62,6 +62,33 @@ def teach(
             labels = ids.clone()
             labels[:, : len(tokenizer.encode(prompt))] = -100
             model(ids, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    return folder
+
+
+def teach_each(folder: Path, answers: Mapping[str, list[str]], steps: int = 200) -> Path:
+    """Makes a checkpoint answer each prompt with one of the texts that belong to it, mostly."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from ideator_rl.ideators.language_model.chat import chat_messages
+    from ideator_rl.sft.answer_batch import Row, Task, summed_loss
+
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tasks = {asked: Task(tokenizer, chat_messages(asked), 1024) for asked in answers}
+    rows = [
+        Row(tasks[asked].prompt, [*tokenizer.encode(text), tokenizer.eos_token_id])
+        for asked, texts in answers.items()
+        for text in texts
+    ]
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(steps):
+        (summed_loss(model, tokenizer.pad_token_id, rows) / len(rows)).backward()
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(folder)

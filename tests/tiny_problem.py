@@ -72,6 +72,18 @@ def make_problem(folder: Path, name: str = "tiny", env_id: str = "Tiny-v0") -> P
     return folder
 
 
+def make_sibling(folder: Path) -> Path:
+    """Writes the problem `sibling`, with other names for the settings: what is an idea for one of
+    the two does not apply to the other."""
+    make_problem(folder, "sibling", "Sibling-v0")
+    for path in ("codebase/settings.py", "ideas.yaml"):
+        text = (folder / path).read_text().replace("value", "amount").replace("bonus", "extra")
+        (folder / path).write_text(text)
+    toml = (folder / "problem.toml").read_text()
+    (folder / "problem.toml").write_text(toml.replace("Name a large number", "Much and more"))
+    return folder
+
+
 def slower(seconds: float) -> str:
     """An idea whose training sleeps."""
     return (

@@ -1,7 +1,8 @@
-"""The executor of a run in a Ray actor of its own; `remote.py` starts it and talks to it.
+"""The executors of a Ray job in an actor of their own; `remote.py` starts it and talks to it.
 
-One process is the only writer of a run, so every process of a Ray job asks this one. It can die at
-any moment: Ray restarts it, it opens the same run, and callers repeat their requests; finished
+There is one executor a problem, each with a run of its own, and they share one place to run. One
+process is the only writer of these runs, so every process of the job asks this one. It can die at
+any moment: Ray restarts it, it opens the same runs, and callers repeat their requests; finished
 trials are in the store. It ends with the driver of the job.
 """
 
@@ -27,6 +28,7 @@ from executor.sandbox import Level, choose
 from executor.scheduler import Workers
 from executor.store.runs import RunFolder, Store
 from executor.workers.metered import Metered
+from executor.workers.shared import share
 
 _log = logging.getLogger(__name__)
 # A process that was killed may hold the run for some seconds still.
@@ -45,104 +47,133 @@ def _ray_workers(problem: Problem, level: Level, slots: int | None) -> Workers:
 
 
 @dataclass(frozen=True)
-class ActorSettings:
-    """What an executor is opened with, see `Executor`."""
+class ProblemRun:
+    """An executor of the actor: its problem and the run that it fills. By default ideas carry their
+    own edits, and trials are tasks of this Ray cluster."""
 
     problem: Problem
-    store: str
     run: str
+    implementer: OpenImplementer | None = None
+    workers: OpenWorkers | None = None
+
+
+@dataclass(frozen=True)
+class ActorSettings:
+    """What the executors are opened with, see `Executor`; the budgets are those of each."""
+
+    runs: tuple[ProblemRun, ...]
+    store: str
     slots: int | None
     sandbox: Level
     seed: int
     period_s: float
     max_ideas: int | None
     max_seconds: float | None
-    implementer: OpenImplementer | None
-    workers: OpenWorkers | None
+
+
+class _Opened:
+    """An executor at work, and how many ideas it was given since it was opened."""
+
+    def __init__(self, executor: Executor, workers: Metered) -> None:
+        self.executor, self.workers = executor, workers
+        self.submitted = self.finished = 0
 
 
 class ExecutorActor:
-    """Every method may run many times at once, and again after a restart.
-
-    Control has a group of its own: it answers no matter how many ideas are running.
+    """Every method may run many times at once, and again after a restart; `run` names one of the
+    runs. Control has a group of its own: it answers no matter how many ideas are running.
     """
 
     def __init__(self, settings: ActorSettings) -> None:
         self._settings = settings
         self._stage = ("", now())
-        self._submitted = self._finished = 0
-        self._executor: Executor | None = None
+        self._open_runs: dict[str, _Opened] = {}
         self._failure: str | None = None
+        self._refusal: UserError | None = None
         try:
             self._open(settings)
         except UserError as error:
             # An error raised here would be lost; `_opened` raises it.
             self._refusal = error
+            self._close()
 
     def _open(self, settings: ActorSettings) -> None:
-        workers = (settings.workers or _ray_workers)(
-            settings.problem, settings.sandbox, settings.slots
-        )
-        self._workers = Metered(workers)
-        run = Store(settings.store).run(settings.run)
-        opens = settings.implementer
-        implementer = opens(settings.problem, run) if opens else None
+        metered = [
+            Metered((own.workers or _ray_workers)(own.problem, settings.sandbox, settings.slots))
+            for own in settings.runs
+        ]
         deadline = time.monotonic() + OPEN_S
-        while self._executor is None:
-            try:
-                self._executor = Executor(
-                    settings.problem,
-                    store=settings.store,
-                    run=settings.run,
-                    workers=self._workers,
-                    implementer=implementer,
-                    seed=settings.seed,
-                    period_s=settings.period_s,
-                    max_ideas=settings.max_ideas,
-                    max_seconds=settings.max_seconds,
-                )
-            except RunInUse:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_OPEN_POLL_S)
+        for own, workers, seat in zip(settings.runs, metered, share(metered), strict=True):
+            run = Store(settings.store).run(own.run)
+            implementer = own.implementer(own.problem, run) if own.implementer else None
+            opened = None
+            while opened is None:
+                try:
+                    opened = Executor(
+                        own.problem,
+                        store=settings.store,
+                        run=own.run,
+                        workers=seat,
+                        implementer=implementer,
+                        seed=settings.seed,
+                        period_s=settings.period_s,
+                        max_ideas=settings.max_ideas,
+                        max_seconds=settings.max_seconds,
+                    )
+                except RunInUse:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(_OPEN_POLL_S)
+            self._open_runs[own.run] = _Opened(opened, workers)
 
-    def _opened(self) -> Executor:
-        if self._executor is None:
+    def _close(self) -> None:
+        for opened in self._open_runs.values():
+            opened.executor.close()
+
+    def _opened(self, run: str) -> _Opened:
+        if self._refusal is not None:
             raise self._refusal
-        return self._executor
+        return self._open_runs[run]
 
-    async def outcome(self, idea: Idea | None, seed: int | None, priority: int) -> Outcome:
+    async def outcome(
+        self, run: str, idea: Idea | None, seed: int | None, priority: int
+    ) -> Outcome:
         """An idea's outcome; the baseline's for None. Cancelling it ends the trial."""
-        executor = self._opened()
-        self._submitted += 1
+        opened = self._opened(run)
+        opened.submitted += 1
         try:
             if idea is None:
-                future = executor.submit_baseline(seed, priority=priority)
+                future = opened.executor.submit_baseline(seed, priority=priority)
             else:
-                future = executor.submit(idea, seed=seed, priority=priority)
+                future = opened.executor.submit(idea, seed=seed, priority=priority)
             return await asyncio.wrap_future(future)
         except LLMError as error:
             self._failure = str(error)
             raise
         finally:
-            self._finished += 1
+            opened.finished += 1
 
     @ray.method(concurrency_group="control")
-    async def described(self) -> tuple[Problem, int]:
-        """The problem and the number of slots."""
-        return self._settings.problem, self._opened().slots
+    async def described(self, run: str | None) -> tuple[str, Problem, int]:
+        """The name of a run, by default the first, its problem and the number of slots."""
+        name = run or self._settings.runs[0].run
+        executor = self._opened(name).executor
+        return name, executor.problem, executor.slots
 
     @ray.method(concurrency_group="control")
-    async def stats(self) -> dict[str, int]:
-        slots, running = self._opened().slots, self._workers.running
-        queued = max(0, self._submitted - self._finished - running)
-        finished = self._finished
+    async def stats(self, run: str) -> dict[str, int]:
+        opened = self._opened(run)
+        finished, running = opened.finished, opened.workers.running
+        queued = max(0, opened.submitted - finished - running)
+        slots = opened.workers.slots
         return {"slots": slots, "running": running, "queued": queued, "finished": finished}
 
     @ray.method(concurrency_group="control")
-    async def busy(self, since: float, until: float) -> float:
-        self._opened()
-        return self._workers.busy(since, until)
+    async def busy(self, run: str, since: float, until: float) -> float:
+        self._opened(run)
+        # A trial of each takes its part of the same place.
+        parts = (opened.workers.busy(since, until) for opened in self._open_runs.values())
+        return min(1.0, sum(parts))
 
     @ray.method(concurrency_group="control")
     async def mark(self, stage: str) -> None:
@@ -158,5 +189,4 @@ class ExecutorActor:
 
     @ray.method(concurrency_group="control")
     async def close(self) -> None:
-        if self._executor is not None:
-            await asyncio.to_thread(self._executor.close)
+        await asyncio.to_thread(self._close)

@@ -4,11 +4,13 @@
     remote = RemoteExecutor.connect(remote.name)                             # any other process
     outcome = remote.submit(Idea("a", "[Experiment] …")).result()
 
+`start_executors` opens several in one actor, one a problem, whose trials share the slots.
 Trials run as Ray tasks. Ray must be initialised; the processes have to belong to one Ray job.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +20,13 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from executor.cluster.actor import ActorSettings, ExecutorActor, OpenImplementer, OpenWorkers
+from executor.cluster.actor import (
+    ActorSettings,
+    ExecutorActor,
+    OpenImplementer,
+    OpenWorkers,
+    ProblemRun,
+)
 from executor.data.prepared import data_root
 from executor.errors import ExecutorClosed, ExecutorLost, UserError
 from executor.problem.problem import Problem
@@ -35,43 +43,46 @@ _ANSWER_S = 120.0
 class RemoteExecutor:
     """What a `ResearchEnv` needs of an executor; see `start_executor` and `connect`.
 
-    `problem` and `slots` are the executor's. Errors come as the executor raises them, UserError and
-    StoreError as such; ExecutorLost when it is gone for good.
+    `problem`, `run` and `slots` are the executor's; `name` is the actor's, which may have others
+    beside it: stages, failures, how busy slots are and the end are those of all. Errors come as the
+    executor raises them, UserError and StoreError as such; ExecutorLost when it is gone for good.
     """
 
-    def __init__(self, name: str, actor: Any) -> None:
+    def __init__(self, name: str, actor: Any, run: str | None = None) -> None:
         self.name = name
         self._actor, self._closed = actor, False
+        self.run: str
         self.problem: Problem
         self.slots: int
-        self.problem, self.slots = self._ask(actor.described.remote())
+        self.run, self.problem, self.slots = self._ask(actor.described.remote(run))
 
     @classmethod
-    def connect(cls, name: str) -> RemoteExecutor:
-        """The executor of that name in this Ray job. Raises ExecutorLost where there is none."""
+    def connect(cls, name: str, run: str | None = None) -> RemoteExecutor:
+        """The executor of a run, by default the first, in the actor of that name in this Ray job.
+        Raises ExecutorLost where there is none."""
         try:
-            return cls(name, ray.get_actor(name))
+            return cls(name, ray.get_actor(name), run)
         except ValueError:
             raise ExecutorLost(f"there is no {name} in this Ray job (any more)") from None
 
     def submit(self, idea: Idea, *, seed: int | None = None, priority: int = 0) -> Future[Outcome]:
         """Starts one idea; cancelling the future ends its trial. Every error, also of a bad id, is
         raised by the future."""
-        return self._future(self._actor.outcome.remote(idea, seed, priority))
+        return self._future(self._actor.outcome.remote(self.run, idea, seed, priority))
 
     def submit_baseline(self, seed: int | None = None, *, priority: int = 1) -> Future[Outcome]:
         """Starts the unpatched codebase; it is not an idea and uses no idea budget."""
-        return self._future(self._actor.outcome.remote(None, seed, priority))
+        return self._future(self._actor.outcome.remote(self.run, None, seed, priority))
 
     def stats(self) -> dict[str, int]:
         """`slots`, and how many ideas are `running` (trials), `queued` and `finished` since the
         executor's (last) start."""
-        return self._ask(self._actor.stats.remote())
+        return self._ask(self._actor.stats.remote(self.run))
 
     def busy(self, since: float, until: float) -> float:
         """The share of slot-seconds spent in trials between two Unix times, 0 to 1. Trials
         before the executor's last start are not known."""
-        return self._ask(self._actor.busy.remote(since, until))
+        return self._ask(self._actor.busy.remote(self.run, since, until))
 
     def mark(self, stage: str) -> None:
         """Records the stage of the caller's work for observers. Does not wait."""
@@ -161,27 +172,61 @@ def start_executor(
     opens them there; by default trials are tasks of this Ray cluster. Returns when the
     executor is open. Raises UserError and StoreError as `Executor` does.
     """
-    url = str(store)
-    settings = ActorSettings(
-        problem=problem,
-        store=url if "://" in url else str(Path(url).expanduser().absolute()),
-        run=run,
+    [executor] = start_executors(
+        run,
+        [ProblemRun(problem, run, implementer, workers)],
+        store=store,
         slots=slots,
         sandbox=sandbox,
         seed=seed,
         period_s=period_s,
         max_ideas=max_ideas,
         max_seconds=max_seconds,
-        implementer=implementer,
-        workers=workers,
     )
-    name = f"executor of {run}"
+    return executor
+
+
+def start_executors(
+    name: str,
+    runs: Sequence[ProblemRun],
+    *,
+    store: str | Path = "store",
+    slots: int | None = None,
+    sandbox: Level = "strict",
+    seed: int = 0,
+    period_s: float = 10.0,
+    max_ideas: int | None = None,
+    max_seconds: float | None = None,
+) -> list[RemoteExecutor]:
+    """The same for one executor a run, in one actor, in the order of the runs.
+
+    Args:
+        name: what they are for, of which a Ray job has one actor.
+        runs: the problem of each, and what opens its implementer and workers.
+        store, sandbox, seed, period_s, max_ideas, max_seconds: of each, see `start_executor`.
+        slots: trials at a time, of all problems together.
+
+    Raises:
+        UserError, StoreError: as `start_executor`.
+    """
+    url = str(store)
+    settings = ActorSettings(
+        runs=tuple(runs),
+        store=url if "://" in url else str(Path(url).expanduser().absolute()),
+        slots=slots,
+        sandbox=sandbox,
+        seed=seed,
+        period_s=period_s,
+        max_ideas=max_ideas,
+        max_seconds=max_seconds,
+    )
+    actor_name = f"executor of {name}"
     here = ray.get_runtime_context().get_node_id()
     try:
         actor: Any = (
             ray.remote(**_GROUPS)(ExecutorActor)
             .options(
-                name=name,
+                name=actor_name,
                 num_cpus=0,
                 max_restarts=-1,
                 max_task_retries=-1,
@@ -192,9 +237,9 @@ def start_executor(
             .remote(settings)
         )
     except ValueError:
-        raise UserError(f"the run {run} has an executor in this Ray job already") from None
+        raise UserError(f"the run {name} has an executor in this Ray job already") from None
     try:
-        return RemoteExecutor(name, actor)
+        return [RemoteExecutor(actor_name, actor, own.run) for own in runs]
     except BaseException:
         ray.kill(actor)
         raise

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 METRICS = "metrics.jsonl"
+# With the name of a problem before it, the mean reward of the answers on this one.
+_MEAN = "/reward/mean"
 # Larger numbers are no steps: they would be rounded on an axis.
 _LAST_STEP = 10**9
 
@@ -53,12 +55,28 @@ def parse_steps(text: str) -> dict[int, dict[str, float]]:
     return dict(sorted(found.items()))
 
 
-def best_before(path: Path, step: int) -> float:
-    """The highest reward of the steps before; -inf before the first."""
+def best_before(path: Path, step: int, name: str = "reward/max") -> float:
+    """The highest reward, or another figure, of the steps before; -inf before the first."""
     lines = read_steps(path).items()
-    return max(
-        (line.get("reward/max", -math.inf) for s, line in lines if s < step), default=-math.inf
-    )
+    return max((line.get(name, -math.inf) for s, line in lines if s < step), default=-math.inf)
+
+
+def problems_of(figures: Mapping[str, float]) -> list[str]:
+    """The problems that a step of a training on several has figures of: `digits` where there is
+    `digits/reward/mean`."""
+    return [name.removesuffix(_MEAN) for name in figures if name.endswith(_MEAN)]
+
+
+def steps_of(steps: Mapping[int, Mapping[str, float]], problem: str) -> dict[int, dict[str, float]]:
+    """The steps of one of several problems, their figures named like those of a training on it
+    alone; what is measured of all problems together is left out."""
+    found = {}
+    for step, figures in steps.items():
+        prefix = f"{problem}/"
+        own = {n.removeprefix(prefix): v for n, v in figures.items() if n.startswith(prefix)}
+        if own:
+            found[step] = own | {"step": step}
+    return found
 
 
 def _ends_well(path: Path) -> bool:

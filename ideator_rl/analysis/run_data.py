@@ -38,8 +38,9 @@ from ideator_rl.analysis.confirmed import (
 )
 from ideator_rl.analysis.cost import NOTHING, Cost
 from ideator_rl.analysis.idea_kinds import Change, change_of
-from ideator_rl.analysis.metrics_file import METRICS, parse_steps
+from ideator_rl.analysis.metrics_file import METRICS, parse_steps, steps_of
 from ideator_rl.analysis.shown_text import MAX_TEXT_CHARS, clean, idea_title, tail
+from ideator_rl.run_parts import parts_of, whole_of
 
 # The journals of a run's requests to language models, below `llm/`.
 ASKERS = ("ideator", "implementer")
@@ -94,7 +95,8 @@ class RunData:
     the figures of a training run by step, `requests` those to language models, `gpus` a slot's.
     `baseline_s` are seconds of a slot by seed, `plans` the confirmations that began; `start` is
     None where no executor has begun the run. `elsewhere` are the runs that confirmed its winners as
-    other problems, and `winners_of` names the run whose winners this one confirms."""
+    other problems, and `winners_of` names the run whose winners this one confirms; `parts` are the
+    runs of the problems of a training on several, whose figures a part shares."""
 
     name: str
     url: str
@@ -112,6 +114,7 @@ class RunData:
     gpus: int
     winners_of: str
     elsewhere: tuple[RunData, ...]
+    parts: tuple[RunData, ...] = ()
 
     @cached_property
     def ideas(self) -> tuple[TrialData, ...]:
@@ -190,13 +193,13 @@ class RunData:
 
 def load_run(run: RunFolder) -> RunData:
     """Reads a run, finished or not. Raises UserError when the folder holds none."""
-    keys, start = run.trials(), read_start(run)
-    if not keys and start is None:
+    keys, start, parts = run.trials(), read_start(run), parts_of(run)
+    if not keys and start is None and not parts:
         raise UserError(f"{run.url} holds no run; check the store and the run's name")
     with ThreadPoolExecutor(THREADS) as threads:
         reading = [threads.submit(read_requests, run, asker) for asker in ASKERS]
         recipe, logged = threads.submit(run.recipe), threads.submit(run.events)
-        steps = threads.submit(open_storage(run.url).read, METRICS)
+        steps = threads.submit(_steps, run, start.problem if start else "")
         sessions, plans = threads.submit(read_sessions, run), threads.submit(read_plans, run)
         outcomes = threads.submit(run.outcomes, keys)
         whose, other_runs = (
@@ -230,13 +233,21 @@ def load_run(run: RunFolder) -> RunData:
         baseline_s=baseline_s,
         events=tuple(events),
         unfinished=len(keys) - len(ended),
-        steps=parse_steps((steps.result() or b"").decode(errors="replace")),
+        steps=steps.result(),
         requests=tuple(requests),
         gpus=gpus.result(),
         winners_of=whose.result(),
         # Those that confirm have nothing confirmed themselves.
         elsewhere=() if whose.result() else tuple(map(load_run, other_runs.result())),
+        parts=tuple(map(load_run, parts)),
     )
+
+
+def _steps(run: RunFolder, problem: str) -> dict[int, dict[str, float]]:
+    whole = whole_of(run)
+    text = open_storage((whole or run).url).read(METRICS) or b""
+    steps = parse_steps(text.decode(errors="replace"))
+    return steps_of(steps, problem) if whole else steps
 
 
 def trial_seconds(events: Iterable[Mapping[str, Any]]) -> dict[str, float]:

@@ -93,6 +93,9 @@ def _measured_on(run: RunData) -> tuple[str, str]:
 
 def _no_search(run: RunData) -> str:
     """Why a run is nothing to be compared, whatever it is about."""
+    if run.parts:
+        names = ", ".join(clean(part.name) for part in run.parts)
+        return f"it is a training on several problems; name the runs of its problems: {names}"
     if run.start is None:
         return "nothing has been executed in it"
     if run.winners_of:

@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from ideator_rl.run_parts import with_trials
 from ideator_rl.run_path import find_run
 from ideator_rl.terminal.terminal import say, warn
 
@@ -36,8 +37,9 @@ def run(args: argparse.Namespace) -> int:
     require_datasets("export")
     if args.push:
         check_name(args.push)
-    rows = [row for path in dict.fromkeys(args.runs) for row in read_rows(find_run(path))]
-    told = f"{len(rows)} executed ideas of {len(set(args.runs))} runs"
+    runs = [run for path in dict.fromkeys(args.runs) for run in with_trials(find_run(path))]
+    rows = [row for run in runs for row in read_rows(run)]
+    told = f"{len(rows)} executed ideas of {len(runs)} runs"
     if args.out:
         write_data_set(rows, args.out)
         say(str(args.out))

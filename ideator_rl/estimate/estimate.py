@@ -9,7 +9,7 @@ its time; a budget of the recipe bounds both. Requests that fail and are sent ag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from ideator_rl.analysis.cost import NOTHING, Cost, total
 from ideator_rl.estimate.past_costs import TOKEN_BYTES, Past, Quantities, known_quantities, llm_of
 from ideator_rl.ideators import api_prompts
 from ideator_rl.ideators.api import BATCH
-from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import ExecutingRecipe, SearchRecipe
 from ideator_rl.recipe.sections import LLMImplementerSettings
 from ideator_rl.report.formats import amount, duration, money, several
 from ideator_rl.search.evolution import exploit_share
@@ -36,6 +36,10 @@ TOKENS = ("input", "cache_write", "cache_read", "output")
 CACHED_AT_LEAST, CACHE_S = 1024, 300.0
 # Bytes of a question without what it shows, and of a title or an outcome that it shows.
 QUESTION_BYTES, LINE_BYTES = 1000, 80
+
+
+# A budget: its name, a stage, a figure of the stage, and how much of that is allowed.
+Limit = tuple[str, str, str, float]
 
 
 class Bounds(NamedTuple):
@@ -88,19 +92,13 @@ def estimate(
     known, at_most, assumptions = known_quantities(recipe, problem, past, other)
     ideas, limits = recipe.budget.ideas, list(_limits(recipe))
     whole, worst = _planned(recipe, slots, known, ideas), _planned(recipe, slots, at_most, ideas)
-    reached, would_end = ideas, []
-    for name, stage, kind, most in limits:
-        if (need := getattr(whole[stage], kind)) > most:
-            fits = int(ideas * most / need)
-            reached = min(reached, fits)
-            ends = f"would end the run after about {fits} of {ideas} ideas"
-            would_end.append(f"{name} {ends}; all of them need about {amount(need)}")
+    reached, would_end = within(limits, whole, ideas)
     stages, slot_s = {}, {"slot_s": slots * (recipe.budget.seconds or inf)}
     for stage, expected in _planned(recipe, slots, known, reached).items():
         own = {kind: most for _, where, kind, most in limits if where == stage}
-        stages[stage] = _bounds(expected, worst[stage], limits=slot_s | own)
+        stages[stage] = bounds(expected, worst[stage], limits=slot_s | own)
     wall = stages.pop("wall")
-    summed = _bounds(*map(total, zip(*stages.values(), strict=True)), limits=slot_s)
+    summed = bounds(*map(total, zip(*stages.values(), strict=True)), limits=slot_s)
     return Estimate(
         run=recipe.run,
         ideas=ideas,
@@ -109,7 +107,7 @@ def estimate(
         gpus=problem.file.resources.gpus,
         priced=summed.at_most.money > 0,
         assumptions=assumptions,
-        limits=tuple(would_end),
+        limits=would_end,
         stages=stages,
         total=summed,
         wall_s=wall.expected.slot_s,
@@ -117,18 +115,37 @@ def estimate(
     )
 
 
-def _limits(recipe: SearchRecipe) -> Iterator[tuple[str, str, str, float]]:
-    """The recipe's budgets: name, stage, figure of the stage, and how much of that is allowed."""
+def within(
+    limits: Iterable[Limit], whole: Mapping[str, Cost], ideas: int
+) -> tuple[int, tuple[str, ...]]:
+    """How many ideas limits allow where all of them take `whole`, and which would end the run."""
+    reached, would_end = ideas, []
+    for name, stage, kind, most in limits:
+        if (need := getattr(whole[stage], kind)) > most:
+            fits = int(ideas * most / need)
+            reached = min(reached, fits)
+            ends = f"would end the run after about {fits} of {ideas} ideas"
+            would_end.append(f"{name} {ends}; all of them need about {amount(need)}")
+    return reached, tuple(would_end)
+
+
+def _limits(recipe: SearchRecipe) -> Iterator[Limit]:
+    """The recipe's budgets."""
     if time := recipe.budget.seconds:
         yield f"budget.seconds of {time:g}", "wall", "slot_s", time
+    yield from model_limits(recipe)
+
+
+def model_limits(recipe: ExecutingRecipe) -> Iterator[Limit]:
+    """The budgets of the recipe's language models."""
     for stage, role in (("ideation", "ideator"), ("implementation", "implementer")):
-        llm = llm_of(getattr(recipe, role))
+        llm = llm_of(getattr(recipe, role, None))
         for kind, unit in (("calls", ""), ("tokens", ""), ("money", " US dollars")):
             if llm and (most := getattr(llm.budget, kind)) is not None:
                 yield f"{role}.llm.budget.{kind} of {most:g}{unit}", stage, kind, most
 
 
-def _bounds(expected: Cost, worst: Cost, *, limits: dict[str, float]) -> Bounds:
+def bounds(expected: Cost, worst: Cost, *, limits: dict[str, float]) -> Bounds:
     """Both columns within the limits, and the second never below the first."""
     limits = dict.fromkeys(TOKENS, limits.get("tokens", inf)) | limits
     first, second = (
@@ -153,7 +170,7 @@ def _planned(recipe: SearchRecipe, slots: int, known: Quantities, ideas: int) ->
     cold = ceil(ideas / recipe.search.size) if lapses else min(ideas, 1)
     return {
         "ideation": _ideation(recipe, known, ideas, cold),
-        "implementation": _implementation(recipe, known, ideas, cold),
+        "implementation": implementation_cost(recipe, known, ideas, cold),
         "baseline": Cost(slot_s=baseline),
         "execution": Cost(slot_s=execution),
         "confirmation": Cost(slot_s=again),
@@ -186,7 +203,7 @@ def _ideation(recipe: SearchRecipe, known: Quantities, ideas: int, cold: int) ->
     return _asked(llm, known, own, cold)
 
 
-def _implementation(recipe: SearchRecipe, known: Quantities, ideas: int, cold: int) -> Cost:
+def implementation_cost(recipe: ExecutingRecipe, known: Quantities, ideas: int, cold: int) -> Cost:
     """The first answers for so many ideas and their revisions; a codebase that has crashed is asked
     for once more, and that is revised as often."""
     made, llm = recipe.implementer, llm_of(recipe.implementer)
@@ -220,6 +237,12 @@ def _asked(llm: LLMSettings, known: Quantities, own: Cost, fresh: float) -> Cost
 
 def print_estimate(found: Estimate) -> None:
     """Prints all of it, where the figures come from, and which budgets would end the run early."""
+    print_table(found)
+    console().print(f"nothing was started of {found.run}", soft_wrap=True)
+
+
+def print_table(found: Estimate) -> None:
+    """The same without the last line."""
     reached = f"about {found.reached} of " if found.reached < found.ideas else ""
     columns = [Column(name, justify="right", no_wrap=True) for name in ("expected", "at most")]
     head = Column(f"{reached}{several(found.ideas, 'idea')}", no_wrap=True)
@@ -242,5 +265,5 @@ def print_estimate(found: Estimate) -> None:
     wall = map(duration, (found.wall_s, found.wall_s_at_most))
     table.add_row(f"trials, on {several(found.slots, 'slot')}", "wall time", *wall)
     console().print(table)
-    for line in (*found.assumptions, *found.limits, f"nothing was started of {found.run}"):
+    for line in (*found.assumptions, *found.limits):
         console().print(line, soft_wrap=True)

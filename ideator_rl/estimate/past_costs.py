@@ -1,4 +1,4 @@
-"""What a search is priced with: means of earlier runs of the store, or else assumptions.
+"""What a run is priced with: means of earlier runs of the store, or else assumptions.
 
     known, at_most, told = known_quantities(recipe, problem, read_past(recipe, problem))
     known.trial_s, told                          # 21.5, ("as in 2 earlier runs of the store: …",)
@@ -30,7 +30,7 @@ from ideator_rl.analysis.run_data import AskedData, RunData, load_run
 from ideator_rl.ideators.api_prompts import LONGEST_CHANGE
 from ideator_rl.ideators.replies.draft import LONGEST_IDEA
 from ideator_rl.plugins.plugins import PluginSettings
-from ideator_rl.recipe.recipe import SearchRecipe
+from ideator_rl.recipe.recipe import ExecutingRecipe
 from ideator_rl.report.formats import several
 
 MOST_RUNS = 10  # so many tell enough, and a store may hold hundreds
@@ -70,11 +70,12 @@ class Past(NamedTuple):
 
 
 def known_quantities(
-    recipe: SearchRecipe, problem: Problem, past: Past, other: Problem | None = None
+    recipe: ExecutingRecipe, problem: Problem, past: Past, other: Problem | None = None
 ) -> tuple[Quantities, Quantities, tuple[str, ...]]:
-    """What a search is likely to meet, the worst that it can, and lines that say what comes from
+    """What a run is likely to meet, the worst that it can, and lines that say what comes from
     where. `other` is the problem that winners are confirmed as, where that is another one."""
-    found, asks, writes = past.figures, llm_of(recipe.ideator), llm_of(recipe.implementer)
+    found, writes = past.figures, llm_of(recipe.implementer)
+    asks = llm_of(getattr(recipe, "ideator", None))
     thinking = [THINKING if m and (m.thinking_tokens or m.effort) else 1.0 for m in (asks, writes)]
     budget, confirmed = problem.file.budget, (other or problem).file
     assumed = {
@@ -93,7 +94,7 @@ def known_quantities(
     heads = {True: f"as in {several(len(past.runs), 'earlier run')} of the store", False: "assumed"}
     lines = [f"{heads[is_found]}: {', '.join(words)}" for is_found, words in told.items() if words]
     for role in ("ideator", "implementer"):
-        if isinstance(part := getattr(recipe, role), PluginSettings):
+        if isinstance(part := getattr(recipe, role, None), PluginSettings):
             lines.append(f"not priced: what the {role} {part.name}, a plug-in, asks of others")
     if other:
         gpus = f", on {several(n, 'GPU')}" if (n := confirmed.resources.gpus) else ""
@@ -107,7 +108,7 @@ def llm_of(section: object) -> LLMSettings | None:
     return llm if llm and llm.api != "replay" else None
 
 
-def read_past(recipe: SearchRecipe, problem: Problem) -> Past:
+def read_past(recipe: ExecutingRecipe, problem: Problem) -> Past:
     """Writes nothing. A store that is not there, not to be reached or damaged has no past."""
     if not is_there(recipe.store):
         return Past()
@@ -124,7 +125,7 @@ def read_past(recipe: SearchRecipe, problem: Problem) -> Past:
     return Past(tuple(run.name for run in runs[-MOST_RUNS:]), means)
 
 
-def _is_about(run: RunFolder, recipe: SearchRecipe, problem: Problem) -> bool:
+def _is_about(run: RunFolder, recipe: ExecutingRecipe, problem: Problem) -> bool:
     """Without a recipe, nobody knows which fields of a run's problem were overridden."""
     start, kept = read_start(run), yaml.safe_load(run.recipe() or "")
     same = start is not None and start.problem == problem.name

@@ -15,6 +15,7 @@ from ideator_rl.evaluation.recipe import EvaluationRecipe
 from ideator_rl.ideators.archive import Archive, ShownIdeas, times_built_on
 from ideator_rl.ideators.archive_prompts import choose
 from ideator_rl.ideators.ideator import Executed
+from ideator_rl.run_parts import on_problem
 
 FILE = "prompts.json"
 
@@ -24,7 +25,7 @@ def shown_ideas(recipe: EvaluationRecipe, problem: Problem, out: Storage) -> lis
     if recipe.archive is None:
         return []
     store, _, name = recipe.archive.rstrip("/").rpartition("/runs/")
-    run = Store(store).run(name)
+    run = on_problem(Store(store).run(name), problem.name)
     start = read_start(run)
     if start is None or (start.problem, start.version) != (problem.name, problem.version):
         raise UserError(

@@ -20,6 +20,7 @@ from executor.settings import (
     convert,
 )
 from ideator_rl.recipe.bundled import find_recipe
+from ideator_rl.recipe.envs import name_envs
 from ideator_rl.recipe.recipe import Recipe, SearchRecipe
 from ideator_rl.yaml_text import read_yaml
 
@@ -76,6 +77,11 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | 
         if not isinstance(name, str):
             raise UserError(f"a key of a recipe must be a text (got {name!r:.80})")
         set_key(raw, name, value)
+    if "envs" in kind.__struct_fields__:
+        try:
+            name_envs(raw)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
     env = str(raw.get("env", "")).strip("/").rpartition("/")[2]
     name = path.stem.removeprefix("config_")
     if kind.folder != "search":
@@ -87,7 +93,7 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | 
         if (other := _kind_of(raw)) not in (kind.folder, None):
             why = f"this is a recipe of `{COMMANDS[other]}`, and not of `{COMMANDS[kind.folder]}`"
             raise UserError(f"{path}: {why}") from None
-        for name in raw.keys() & kind.lacks.keys():
+        for name in (raw.keys() & kind.lacks.keys()).difference(kind.__struct_fields__):
             raise UserError(f"{path}: {name}: {kind.lacks[name]}") from None
         set_here = any(str(error).startswith(f"{name}:") for name in overrides or {})
         raise UserError(f"--{error}" if set_here else f"{path}: {error}") from None

@@ -46,7 +46,9 @@ class Recipe(Settings, frozen=True):
 
     folder: ClassVar[str]
     determining: ClassVar[tuple[str, ...]]
-    lacks: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    lacks: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"envs": "only trainings and warm starts have several problems; name one as env"}
+    )
 
     env: str
     run: str

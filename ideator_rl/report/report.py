@@ -33,7 +33,9 @@ from ideator_rl.report.forest import forest
 from ideator_rl.report.idea_plot import plot_axes
 from ideator_rl.report.kind_charts import NAMES, kind_charts
 from ideator_rl.report.page import render_page
+from ideator_rl.report.several import render_several
 from ideator_rl.report.training import Training, script_data, training
+from ideator_rl.run_parts import parts_of
 
 REPORT = "report.html"
 # All details together, in bytes; beyond it the longest texts are cut first.
@@ -51,11 +53,15 @@ SHAPES = {
 
 def write_report(run: RunFolder) -> Path | str:
     """Writes report.html into the run's folder, atomically; returns its path, or URL in a bucket.
+    That of a training on several problems names those of its parts, which are written, too.
 
     Raises UserError when the folder holds no run, StoreError when it cannot be written.
     """
-    page = render_report(load_run(run)).encode()
-    open_storage(run.url).write(REPORT, page)
+    data = load_run(run)
+    for part in parts_of(run):
+        write_report(part)
+    page = render_several(data) if data.parts else render_report(data)
+    open_storage(run.url).write(REPORT, page.encode())
     return f"{run.url}/{REPORT}" if "://" in run.url else Path(run.url) / REPORT
 
 

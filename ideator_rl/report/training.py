@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from ideator_rl.analysis.metrics import Spread
 from ideator_rl.report.chart import Chart, Hue, Level, Series, Values, step_positions
-from ideator_rl.report.formats import duration, number, share
+from ideator_rl.report.formats import duration, number, share, signed
 
 Steps = Mapping[int, Mapping[str, float]]
 
@@ -53,9 +53,8 @@ class Training:
 
 def training(steps: Steps, baseline: Spread | None) -> Training | None:
     """What is shown of a run; None where there is nothing to draw."""
-    stride = max(1, -(-len(steps) // MAX_STEPS))
-    kept = list(steps)[::-1][::stride][::-1]
-    shown = charts({step: steps[step] for step in kept}, baseline)
+    stride, drawn = drawn_steps(steps)
+    shown = charts(drawn, baseline)
     if not shown:
         return None
     span = trend_span(len(steps))
@@ -70,6 +69,27 @@ def training(steps: Steps, baseline: Spread | None) -> Training | None:
     )
 
 
+def drawn_steps(steps: Steps) -> tuple[int, Steps]:
+    """Every how manieth step is drawn, and those steps."""
+    stride = max(1, -(-len(steps) // MAX_STEPS))
+    return stride, {step: steps[step] for step in list(steps)[::-1][::stride][::-1]}
+
+
+def reward_chart(steps: Steps, title: str, key: str, baseline: Spread | None) -> Chart:
+    """How a reward goes on; `key` begins the names of its figures."""
+    return Chart(
+        title,
+        tuple(steps),
+        (
+            Series("mean", column(steps, f"{key}/mean"), "blue"),
+            Series("max of the step", column(steps, f"{key}/max"), "orange"),
+            Series("best so far", column(steps, f"{key}/best"), "ink"),
+        ),
+        level=baseline_level(baseline),
+        fitted=True,
+    )
+
+
 def charts(steps: Steps, baseline: Spread | None) -> tuple[Chart, ...]:
     """The curves of one run, without those for which it has no value."""
 
@@ -78,17 +98,8 @@ def charts(steps: Steps, baseline: Spread | None) -> tuple[Chart, ...]:
 
     x = tuple(steps)
     found = (
-        Chart(
-            "Reward",
-            x,
-            (
-                line("mean", "reward/mean"),
-                line("max of the step", "reward/max", "orange"),
-                line("best so far", "reward/best", "ink"),
-            ),
-            level=baseline_level(baseline),
-            fitted=True,
-        ),
+        reward_chart(steps, "Reward", "reward", baseline),
+        replace(reward_chart(steps, "Gain, all problems", "gain", None), unit="of noise"),
         Chart(
             "What became of answers",
             x,
@@ -184,6 +195,7 @@ def trends(steps: Steps, span: int) -> tuple[Trend, ...]:
     """How the figures that tell of learning changed, from the first `span` steps to the last."""
     told: tuple[tuple[str, str, Callable[[float], str]], ...] = (
         ("mean reward", "reward/mean", number),
+        ("mean gain", "gain/mean", signed),
         ("completed", "completed", share),
         ("distinct ideas", "ideas/distinct", lambda value: f"{value:.1f}"),
         ("similarity", "ideas/similarity", _digits),

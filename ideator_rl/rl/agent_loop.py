@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -38,16 +38,17 @@ _MASK_63 = (1 << 63) - 1
 class IdeaAgentLoop(AgentLoopBase):
     """One episode of one environment; verl makes one for every answer that it wants.
 
-    `executor` is the name of the run's executor, see `executor.cluster.remote`; `seed` makes
-    answers repeatable where the rollout honours seeds. An outcome is waited for `deadline_s` wall
-    seconds, without a limit where that is None. `turns` names the run whose trials wait for their
-    turn on the GPUs, see `turns.py`.
+    `executor` is the name of the executors' actor, see `executor.cluster.remote`, and `runs` are
+    its runs by the name of their problem; `seed` makes answers repeatable where the rollout honours
+    seeds. An outcome is waited for `deadline_s` wall seconds, without a limit where that is None.
+    `turns` names the run whose trials wait for their turn on the GPUs, see `turns.py`.
     """
 
     def __init__(
         self,
         *args: Any,
         executor: str,
+        runs: Mapping[str, str],
         max_turns: int,
         seed: int,
         deadline_s: float | None = None,
@@ -55,16 +56,17 @@ class IdeaAgentLoop(AgentLoopBase):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._executor, self._max_turns, self._seed = executor, max_turns, seed
+        self._executor, self._runs = executor, runs
+        self._max_turns, self._seed = max_turns, seed
         self._deadline_s, self._turns = deadline_s, turns
         self._tokenizer: Any = self.tokenizer
 
     async def run(self, sampling_params: dict[str, Any], **sample: Any) -> AgentLoopOutput:
         """`sample` has verl's fields of a prompt: raw_prompt, global_steps, index, session_id; and
-        where its prompt shows earlier ideas, their ids as `shown`."""
+        the trainer's: the name of the `problem`, and the ids of the ideas that are `shown`."""
         messages: list[Any] = list(sample["raw_prompt"])
         place = (self._seed, sample["global_steps"], sample["index"], sample["session_id"])
-        executor = _connect(self._executor)
+        executor = _connect(self._executor, self._runs[sample["problem"]])
         env = ResearchEnv(executor.problem, executor=executor, max_turns=self._max_turns)
         env.reset()
 
@@ -89,7 +91,7 @@ class IdeaAgentLoop(AgentLoopBase):
             tokens = merged.token_ids
             text = self._tokenizer.decode(output.token_ids, skip_special_tokens=True)
             answer = read_answer(text)
-            idea = _idea(text, answer, int(sample["global_steps"]), sample.get("shown", ()))
+            idea = _idea(text, answer, int(sample["global_steps"]), sample["shown"])
             if self._turns is not None:
                 await connect_turns(self._turns).begin_trial.remote(int(sample["global_steps"]))
             outcome, over = await self._in_time(_execute(env, idea), idea, env)
@@ -101,7 +103,7 @@ class IdeaAgentLoop(AgentLoopBase):
                 **extra,
                 "max_global_steps": output.extra_fields.get("max_global_steps"),
             }
-            info = self._info(answer, outcome, generated)
+            info = self._info(answer, outcome, generated) | {"problem": sample["problem"]}
             if over or len(mask) >= self.rollout_config.response_length:
                 break
             before = [*messages, {"role": "assistant", "content": text}]
@@ -158,8 +160,8 @@ class IdeaAgentLoop(AgentLoopBase):
 
 
 @cache
-def _connect(name: str) -> RemoteExecutor:
-    return RemoteExecutor.connect(name)
+def _connect(name: str, run: str) -> RemoteExecutor:
+    return RemoteExecutor.connect(name, run)
 
 
 def _seed_of(*place: int) -> int:

@@ -1,19 +1,20 @@
 """What a GRPO run begins with: its model, and the ideas of another run that it imitates.
 
 initial_model(recipe)                        # "store/runs/digits-sft-qwen3_tiny-seed0/model"
-examples_for(recipe, problem, run)           # the best ideas of `imitation.from`
+examples_for(recipe, parts, run)             # the best ideas of `imitation.from`
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
-from executor import Problem
 from executor.store.runs import RunFolder
 from ideator_rl.ideators.ideator import Executed
 from ideator_rl.rl.failures import RunFailed
-from ideator_rl.rl.objectives.imitated_run import find_examples
+from ideator_rl.rl.objectives.imitated_run import find_examples, is_about, kept_examples
+from ideator_rl.rl.parts import Part
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 
@@ -36,9 +37,23 @@ def initial_model(recipe: TrainRecipe) -> str:
     return str(model)
 
 
-def examples_for(recipe: TrainRecipe, problem: Problem, run: RunFolder) -> list[Executed]:
-    """The ideas of another run to imitate; none where the recipe names no run."""
+def examples_for(
+    recipe: TrainRecipe, parts: Sequence[Part], run: RunFolder
+) -> dict[str, list[Executed]]:
+    """The ideas of another run to imitate, by the name of the run that is to keep them. Of several
+    problems those that the other run is not about have none. Nothing where the recipe names no run,
+    or has them kept already. Raises UserError."""
     asked = recipe.imitation
-    if asked is None or asked.source is None:
-        return []
-    return find_examples(asked.source, run, problem, recipe.seed, asked.best)
+    runs = [run.beside(part.recipe.run) for part in parts]
+    if asked is None or asked.source is None or any(map(kept_examples, runs)):
+        return {}
+    about = {
+        part.problem.name: is_about(asked.source, own, part.problem)
+        for part, own in zip(parts, runs, strict=True)
+    }
+    return {
+        own.name: find_examples(asked.source, own, part.problem, recipe.seed, asked.best)
+        for part, own in zip(parts, runs, strict=True)
+        # Where it is about none of them, the first says so.
+        if about[part.problem.name] or not any(about.values())
+    }

@@ -1,10 +1,10 @@
-"""Launches a GRPO run: checks everything, starts Ray, the executor and verl, and watches them.
+"""Launches a GRPO run: checks everything, starts Ray, the executors and verl, and watches them.
 
     model = train(read_train_recipe("recipes/digits/grpo/config_qwen3_tiny.yaml"))
 
-The same recipe again goes on from the last checkpoint; the executor's store has every trial that
-has finished. A process of the run that dies costs a restart from there. One process launches, and
-stays: verl's trainer has a single driver, and the processes that train are Ray's.
+The same recipe again goes on from the last checkpoint; the store has every trial that has finished.
+A process of the run that dies costs a restart from there. One process launches, and stays: verl's
+trainer has a single driver, and the processes that train are Ray's.
 """
 
 from __future__ import annotations
@@ -13,21 +13,17 @@ import io
 import os
 import time
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import wait
-from contextlib import contextmanager, redirect_stdout, suppress
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from executor import Problem, Store
 from executor.causes import keep_cause
 from executor.errors import RunInUse, StoreError, UserError
 from executor.store.open import open_storage
 from executor.store.runs import RunFolder
-from gym_envs import find_problem
+from executor.store.storage import Lock
 from ideator_rl.analysis.metrics_file import METRICS
 from ideator_rl.ideators.language_model.chat import chat_messages, style_prompt
 from ideator_rl.ideators.language_model.model_folder import (
@@ -49,9 +45,11 @@ from ideator_rl.rl.hardware import (
 )
 from ideator_rl.rl.initial_model import examples_for, initial_model
 from ideator_rl.rl.objectives.imitated_run import keep_examples
+from ideator_rl.rl.parts import Part, check_parts, open_parts
 from ideator_rl.rl.prompt_room import check_prompts
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe, run_paths
-from ideator_rl.rl.verl_config import AGENT_LOOP, ray_resources, verl_config
+from ideator_rl.rl.verl_config import ray_resources, verl_config
+from ideator_rl.run_parts import keep_part
 from ideator_rl.terminal.terminal import warn
 
 TRIES = 3
@@ -64,7 +62,7 @@ def train(recipe: TrainRecipe) -> Path:
 
     Raises UserError for what cannot be run as asked, RunFailed when a stage fails or hangs.
     """
-    problem, paths = find_problem(recipe.env, recipe.problem), run_paths(recipe)
+    parts, paths = open_parts(recipe), run_paths(recipe)
     check_hardware(recipe)
     from executor.cluster.connect import check_address
 
@@ -72,13 +70,17 @@ def train(recipe: TrainRecipe) -> Path:
     os.environ.update(_environment(recipe))
     # verl's warnings on engines that are not used.
     warnings.filterwarnings("ignore", module="verl")
+    check_parts(recipe, parts)
     run = Store(recipe.store).run(recipe.run)
-    # Where a key or a package is missing, this says so before anything starts.
-    open_implementer(recipe.implementer, problem, run)
     check_recipe(run.recipe(), recipe)
-    _mend_alone(run, paths)
+    for part in parts:
+        own = run.beside(part.recipe.run)
+        # Where a key or a package is missing, this says so before anything starts.
+        open_implementer(part.recipe.implementer, part.problem, own)
+        check_recipe(own.recipe(), part.recipe)
+    _mend_alone([run.beside(part.recipe.run) for part in parts], paths)
     try:
-        _train(recipe, problem, paths, run)
+        _train(recipe, parts, paths, run)
         return _export(recipe, paths)
     except Exception as error:
         keep_cause(error, run)
@@ -88,43 +90,51 @@ def train(recipe: TrainRecipe) -> Path:
         raise
 
 
-def _train(recipe: TrainRecipe, problem: Problem, paths: RunPaths, run: RunFolder) -> None:
+def _train(recipe: TrainRecipe, parts: Sequence[Part], paths: RunPaths, run: RunFolder) -> None:
     """The steps that are missing."""
     done = last_step(paths.checkpoints) or 0
-    if done >= recipe.steps or _executed_enough(recipe, done):
+    if done >= recipe.steps or _executed_enough(recipe, parts, done):
         return
-    examples = examples_for(recipe, problem, run)
+    examples = examples_for(recipe, parts, run)
     begin = f"goes on after step {done}" if done else "begins"
     warn(
-        f"GRPO on {problem.name}: {recipe.steps} steps, run {recipe.run} in {recipe.store} "
-        f"{begin}; a minute or more goes by before the next line, while verl starts"
+        f"GRPO on {', '.join(part.problem.name for part in parts)}: {recipe.steps} steps, run "
+        f"{recipe.run} in {recipe.store} {begin}; a minute or more goes by before the next line, "
+        "while verl starts"
     )
     initial = initial_model(recipe)
     folder = find_model(initial)
     check_memory(recipe.profile, folder)
     weights = {initial: fingerprint(folder)}
     check_weights(run, weights)
-    if no_room := check_prompts(recipe, problem, folder):
-        warn(no_room)
-    config = configure(recipe, problem, paths, initial)
+    for part in parts:
+        if no_room := check_prompts(recipe, part.problem, folder):
+            warn(no_room)
+    # The trainer asks each group what its own problem asks.
+    config = configure(recipe, parts[0].problem, paths, initial)
     check_rollout(config.actor_rollout_ref.rollout.name)
     keep_recipe(run, recipe)
-    if examples:
-        keep_examples(run, examples)
+    for name, found in examples.items():
+        keep_examples(run.beside(name), found)
     keep_weights(run, weights)
+    for part in parts if recipe.envs else ():
+        own = run.beside(part.recipe.run)
+        keep_recipe(own, part.recipe)
+        keep_part(run, own)
     try:
-        _with_restarts(recipe, problem, paths, config, run)
+        _with_restarts(recipe, parts, paths, config, run)
     finally:
         _publish_metrics(run, paths)
 
 
-def _executed_enough(recipe: TrainRecipe, done: int) -> bool:
+def _executed_enough(recipe: TrainRecipe, parts: Sequence[Part], done: int) -> bool:
     """Whether the steps that are done have run as many codebases as the recipe allows."""
     if recipe.executions is None:
         return False
     from ideator_rl.rl.objectives.step import executed_by, first_steps
 
-    return executed_by(done, first_steps(recipe.store, recipe.run)) >= recipe.executions
+    ran = (executed_by(done, first_steps(recipe.store, part.recipe.run)) for part in parts)
+    return sum(ran) >= recipe.executions
 
 
 def _export(recipe: TrainRecipe, paths: RunPaths) -> Path:
@@ -135,23 +145,25 @@ def _export(recipe: TrainRecipe, paths: RunPaths) -> Path:
     return model
 
 
-def _mend_alone(run: RunFolder, paths: RunPaths) -> None:
-    """Repairs the checkpoints while no process writes them. Raises RunInUse."""
+def _mend_alone(runs: Sequence[RunFolder], paths: RunPaths) -> None:
+    """Repairs the checkpoints while nobody executes these runs. Raises RunInUse."""
     deadline = time.monotonic() + OPEN_S
+    with ExitStack() as held:
+        for run in runs:
+            held.callback(_locked(run, deadline).release)
+        paths.checkpoints.mkdir(parents=True, exist_ok=True)
+        mend(paths.checkpoints)
+
+
+def _locked(run: RunFolder, deadline: float) -> Lock:
     while True:
         try:
-            lock = run.lock()
-            break
+            return run.lock()
         except RunInUse:
             # The executor of a driver that was killed may hold the run for some seconds still.
             if time.monotonic() > deadline:
                 raise
             time.sleep(_WATCH_S)
-    try:
-        paths.checkpoints.mkdir(parents=True, exist_ok=True)
-        mend(paths.checkpoints)
-    finally:
-        lock.release()
 
 
 def _publish_metrics(run: RunFolder, paths: RunPaths) -> None:
@@ -190,13 +202,16 @@ def configure(recipe: TrainRecipe, problem: Problem, paths: RunPaths, model: str
 
 
 def _with_restarts(
-    recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, run: RunFolder
+    recipe: TrainRecipe, parts: Sequence[Part], paths: RunPaths, config: Any, run: RunFolder
 ) -> None:
     for attempt in range(1, TRIES + 1):
         before = last_step(paths.checkpoints)
         try:
             with _ray(recipe, config) as logs:
-                _run(recipe, problem, paths, config, logs)
+                # Imported here: verl is loaded with it.
+                from ideator_rl.rl.attempt import train_to_the_end
+
+                train_to_the_end(recipe, parts, paths, config, logs)
             return
         except WorkerDied as error:
             if attempt == TRIES:
@@ -226,72 +241,3 @@ def _environment(recipe: TrainRecipe) -> dict[str, str]:
     if recipe.profile == "cpu":
         found |= VERL_ON_CPU
     return found
-
-
-def _run(recipe: TrainRecipe, problem: Problem, paths: RunPaths, config: Any, logs: Path) -> None:
-    """One attempt to train until the last step. Raises WorkerDied, RunFailed."""
-    import ray
-
-    from executor.cluster.remote import start_executor
-    from ideator_rl.rl.objectives.step import Learning
-    from ideator_rl.rl.trainer import TaskRunner
-    from ideator_rl.rl.trial_workers import open_workers
-    from ideator_rl.rl.turns import start_turns
-    from ideator_rl.rl.watch import check_baselines, too_long, watch
-
-    settings = recipe.executor
-    executor = start_executor(
-        problem,
-        store=recipe.store,
-        run=recipe.run,
-        slots=settings.slots,
-        sandbox=recipe.sandbox,
-        seed=recipe.seed,
-        period_s=settings.period_s,
-        implementer=partial(open_implementer, recipe.implementer),
-        workers=open_workers(recipe),
-    )
-    try:
-        seeds = range(recipe.seed, recipe.seed + settings.baseline_seeds)
-        baselines = [executor.submit_baseline(seed) for seed in seeds]
-        turns = None
-        if recipe.by_turns:
-            # The model is loaded when they have ended: it would have their GPUs.
-            if wait(baselines, recipe.stage_timeout_s).not_done:
-                raise too_long(recipe, "baseline")
-            check_baselines(problem, baselines)
-            turns = start_turns(recipe.run)
-        executor.mark("start")
-        _write_agent_loop(recipe, paths, executor.name)
-        learning = Learning(
-            recipe.objective,
-            recipe.signal,
-            recipe.answer.max_answer_tokens,
-            Store(recipe.store).url,
-            recipe.run,
-            tuple(seeds),
-            recipe.prompts,
-            recipe.entropy_hold,
-            recipe.imitation,
-            style_prompt(problem, recipe.answer.prompt or "full"),
-            recipe.executions,
-        )
-        runner: Any = ray.remote(TaskRunner).remote(
-            executor.name, str(paths.metrics), learning, turns
-        )
-        watch(recipe, paths, executor, baselines, runner.run.remote(config), logs)
-    finally:
-        executor.close()
-
-
-def _write_agent_loop(recipe: TrainRecipe, paths: RunPaths, executor: str) -> None:
-    loop = {
-        "name": AGENT_LOOP,
-        "_target_": "ideator_rl.rl.agent_loop.IdeaAgentLoop",
-        "executor": executor,
-        "max_turns": recipe.answer.max_turns,
-        "seed": recipe.seed,
-        "deadline_s": recipe.grpo.deadline_s,
-        "turns": recipe.run if recipe.by_turns else None,
-    }
-    paths.agent_loops.write_text(yaml.safe_dump([loop]))

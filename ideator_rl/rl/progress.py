@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ideator_rl.analysis.metrics_file import read_steps
+from ideator_rl.analysis.metrics_file import problems_of, read_steps
 from ideator_rl.terminal.terminal import say
 
 
@@ -27,8 +27,7 @@ class StepLines:
 def step_line(line: Mapping[str, Any], steps: int) -> str:
     """One line of metrics.jsonl for people."""
     return (
-        f"step {line['step']:>3}/{steps}  reward {line['reward/mean']:.4f}  max "
-        f"{line['reward/max']:.4f}  best {line['reward/best']:.4f}  completed "
+        f"step {line['step']:>3}/{steps}  {_rewards(line)}  completed "
         f"{100 * line['completed']:3.0f} %  distinct {line['ideas/distinct']:.0f}/"
         f"{line['ideas/count']:.0f}  {line['time/step']:.1f} s (generate "
         f"{line['time/generate']:.1f}, execute {line['time/execute']:.1f}, update "
@@ -39,3 +38,14 @@ def step_line(line: Mapping[str, Any], steps: int) -> str:
             else ""
         )
     )
+
+
+def _rewards(line: Mapping[str, Any]) -> str:
+    """Of several problems the gains of all, and what each earned."""
+    kind, form = ("gain", "+.2f") if "gain/mean" in line else ("reward", ".4f")
+    mean, most, best = (format(line[f"{kind}/{of}"], form) for of in ("mean", "max", "best"))
+    told = f"{kind} {mean}  max {most}  best {best}"
+    for name in problems_of(line):
+        of_one = [line[f"{name}/reward/{of}"] for of in ("mean", "max")]
+        told += f"  {name} {of_one[0]:.4f} to {of_one[1]:.4f}"
+    return told

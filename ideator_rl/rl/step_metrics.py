@@ -55,6 +55,26 @@ def step_metrics(infos: Sequence[Mapping[str, Any]], best_before: float) -> dict
     }
 
 
+def several_metrics(
+    infos: Sequence[Mapping[str, Any]], gains: Sequence[float], best_before: float
+) -> dict[str, float]:
+    """The same of answers on several problems together, where their rewards do not compare: in
+    place of them how many units each lies above the baseline, see `objectives/comparable.py`."""
+    found = step_metrics(infos, best_before)
+    together = {
+        name: value
+        for name, value in found.items()
+        if not name.startswith("reward/") and name != "ideas/similarity"
+    }
+    return {
+        "gain/mean": statistics.fmean(gains),
+        "gain/sd": statistics.pstdev(gains),
+        "gain/max": max(gains),
+        "gain/best": max(best_before, *gains),
+        **together,
+    }
+
+
 def verl_figures(metrics: Mapping[str, Any]) -> dict[str, float]:
     """verl's metrics that are reported, where they are finite numbers."""
     return {

@@ -1,7 +1,7 @@
 """What an update of the weights takes beside advantages: the entropy coefficient in force, and the
 answers that are imitated.
 
-    update = StepUpdate(config, learning, run, archive, maker)
+    update = StepUpdate(config, learning, run, imitations)
     update.begin(workers, step=3, unseen=0.4)     # the workers know now
     update.figures(workers)                       # after it: {"entropy/coefficient": 0.0039, …}
 
@@ -11,7 +11,7 @@ The coefficient reaches verl's workers as a new loss function, by their own `set
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,34 +20,28 @@ from verl.utils.config import omega_conf_to_dataclass
 from verl.workers.utils.losses import ppo_loss
 
 from executor.store.runs import RunFolder
-from ideator_rl.ideators.archive import Archive
-from ideator_rl.ideators.ideator import Executed
 from ideator_rl.rl.objectives.entropy_hold import FIRST, EntropyHold
-from ideator_rl.rl.objectives.imitation import ImitatedAnswer, StepImitation
+from ideator_rl.rl.objectives.imitation import StepImitation
 from ideator_rl.rl.objectives.step import Learning
 
 
 class StepUpdate:
-    """Belongs to one run; `config` is verl's, `answer` makes tokens of an idea that is imitated."""
+    """Belongs to one run; `config` is verl's, `imitations` are what is imitated of each problem."""
 
     def __init__(
         self,
         config: DictConfig,
         learning: Learning,
         run: RunFolder,
-        archive: Archive,
-        answer: Callable[[Executed], ImitatedAnswer | None],
+        imitations: Sequence[StepImitation],
     ) -> None:
         self._actor = config.actor_rollout_ref.actor
         self._temperature = config.actor_rollout_ref.rollout.temperature
-        self._settings = learning.imitation
+        self._settings, self._imitations = learning.imitation, imitations
         self._hold: EntropyHold | None = None
-        self._imitation: StepImitation | None = None
         if learning.entropy_hold is not None:
             first = self._actor.entropy_coeff or FIRST
             self._hold = EntropyHold(learning.entropy_hold, run, first)
-        if learning.imitation is not None:
-            self._imitation = StepImitation(learning.imitation, run, archive, answer)
         self._figures: dict[str, float] = {}
 
     def begin(self, workers: Any, step: int, unseen: float | None) -> None:
@@ -62,8 +56,8 @@ class StepUpdate:
             self._figures["entropy/coefficient"] = coefficient
             if unseen is not None:
                 self._figures["entropy/unseen"] = unseen
-        if self._imitation is not None and self._settings is not None:
-            answers = self._imitation.answers(step)
+        if self._settings is not None:
+            answers = [answer for one in self._imitations for answer in one.answers(step)]
             workers.imitate(answers, self._settings.weight, self._temperature)
             self._figures["imitation/ideas"] = len(answers)
 

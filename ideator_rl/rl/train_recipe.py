@@ -17,12 +17,13 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from executor.errors import UserError
-from executor.settings import AtLeast1, Positive, Settings
+from executor.settings import AtLeast1, Positive, Settings, to_dict
 from ideator_rl.analysis.metrics_file import METRICS
 from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.plugins.plugins import PluginSettings, load_plugin
 from ideator_rl.recipe.bundled import find_recipe
+from ideator_rl.recipe.envs import EnvSettings, check_envs
 from ideator_rl.recipe.read import read_recipe
 from ideator_rl.recipe.recipe import ExecutingRecipe
 from ideator_rl.recipe.sections import LocalWorkersSettings, TrackingSettings, prompt_for
@@ -89,14 +90,24 @@ class CheckpointSettings(Settings, frozen=True):
     folder: str | None = None
 
 
+class LearntEnvSettings(EnvSettings, frozen=True):
+    """One of several problems, of which a list names each once, as `{env: NAME, …}` or by its name
+    alone. `weight` is its share of the groups beside the other weights; `problem` overrides single
+    fields of its problem.toml by dotted name. Rewards are learnt from as gains over the baseline,
+    in a `unit` that is by default the standard deviation of the baseline's rewards between seeds;
+    what failed, or is as bad, counts as ten of them below."""
+
+    unit: Positive | None = None
+
+
 class TrainRecipe(ExecutingRecipe, frozen=True):
-    """One GRPO run of `steps` steps; with `executions`, it ends after the step in which so many
-    different codebases have run, if that comes first. `prompts` says which ideas of earlier steps
-    each group is shown when its step begins, `objective` what a group of ideas is wanted for,
-    `signal` what changes their rewards before. With `imitation` and `entropy_hold`, each off where
-    it is left out, a step wants more than its rewards. `profile` names the hardware; `verl` sets
-    any field of verl's configuration, as nested keys; `stage_timeout_s` bounds each stage of a
-    step, in wall seconds."""
+    """One GRPO run of `steps` steps, on one problem (`env`) or on several (`envs`); with
+    `executions`, it ends after the step in which so many different codebases have run, if that
+    comes first. `prompts` says which ideas of earlier steps each group is shown when its step
+    begins, `objective` what a group of ideas is wanted for, `signal` what changes their rewards
+    before. With `imitation` and `entropy_hold`, each off where it is left out, a step wants more
+    than its rewards. `profile` names the hardware; `verl` sets any field of verl's configuration,
+    as nested keys; `stage_timeout_s` bounds each stage of a step, in wall seconds."""
 
     folder: ClassVar[str] = "grpo"
     lacks: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -118,6 +129,7 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
         "verl",
     )
 
+    envs: tuple[LearntEnvSettings, ...] = ()
     steps: AtLeast1 = 40
     executions: AtLeast1 | None = None
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
@@ -146,7 +158,7 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
             science["model.warm_start"] = Path(self.model.warm_start).name
         if self.imitation is not None and self.imitation.source is not None:
             science["imitation.from"] = Path(self.imitation.source).name
-        return science
+        return science | {"envs": to_dict(self)["envs"]}
 
 
 def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) -> TrainRecipe:
@@ -174,9 +186,26 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
             f"{path}: imitation: an idea of a later turn answers outcomes that only its own turn "
             "knew; set answer.max_turns to 1"
         )
+    _check_several(recipe, path)
     prompt = recipe.answer.prompt or prompt_for(recipe.implementer)
     answer = msgspec.structs.replace(recipe.answer, prompt=prompt)
     return msgspec.structs.replace(recipe, model=model, answer=answer)
+
+
+def _check_several(recipe: TrainRecipe, path: Path) -> None:
+    """Refuses what several problems cannot have. Raises UserError."""
+    check_envs(recipe.envs)
+    seeds = recipe.executor.baseline_seeds
+    if seeds < 2 and any(one.unit is None for one in recipe.envs):
+        raise UserError(
+            f"{path}: executor.baseline_seeds: the noise of each baseline is the unit of rewards, "
+            f"and {seeds} seed tells none: set at least 2, or envs.unit"
+        )
+    if recipe.envs and recipe.answer.max_turns > 1:
+        raise UserError(
+            f"{path}: answer.max_turns: rewards of several problems are made comparable idea by "
+            "idea, and not as sums over turns; set it to 1"
+        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,14 @@ from verl.trainer.ppo.v1.trainer_colocate_async import PPOTrainerColocateAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils import tensordict_utils
 
-from executor import Store
 from executor.cluster.remote import RemoteExecutor
-from ideator_rl.analysis.metrics_file import append_step, best_before
-from ideator_rl.ideators.archive import Archive
+from ideator_rl.analysis.metrics_file import append_step
 from ideator_rl.ideators.language_model.chat import chat_messages
 from ideator_rl.ideators.language_model.marks import mark_breaker
-from ideator_rl.rl.imitated_answers import AnswerMaker
 from ideator_rl.rl.imitating_worker import ImitatingWorker
-from ideator_rl.rl.objectives.step import Learning, StepAdvantages
-from ideator_rl.rl.step_kinds import step_kinds
-from ideator_rl.rl.step_metrics import step_metrics, step_times, verl_figures
-from ideator_rl.rl.step_prompts import StepPrompts
+from ideator_rl.rl.objectives.step import Learning
+from ideator_rl.rl.problems import LearntProblem, Problems
+from ideator_rl.rl.step_metrics import step_times, verl_figures
 from ideator_rl.rl.step_update import StepUpdate
 from ideator_rl.rl.verl_config import OBJECTIVE
 
@@ -51,26 +47,24 @@ _WATCH_S = 1.0
 
 
 class IdeatorTrainer(PPOTrainer):
-    """A trainer of verl's, observed. `executor` is the run's, `metrics_path` a local file."""
+    """A trainer of verl's, observed. `metrics_path` is a local file."""
 
-    def __init__(
-        self, config: DictConfig, executor: RemoteExecutor, metrics_path: Path, learning: Learning
-    ) -> None:
+    def __init__(self, config: DictConfig, metrics_path: Path, problems: Problems) -> None:
         super().__init__(config)
-        self._step, self._learning = StepAdvantages(learning, executor), learning
-        self._prompts: StepPrompts | None = None
+        self._problems, self._learning = problems, problems.each[0].learning
         self._update: StepUpdate | None = None
         # Of the batch whose advantages are computed, by the place of an answer.
         self._answers: dict[int, Mapping[str, Any]] = {}
         register_adv_est(OBJECTIVE)(self._estimate)
         self.replay_buffer.poll_interval = POLL_S
-        self._executor, self._metrics_path = executor, metrics_path
-        self._run = Store(learning.store).run(learning.run)
+        # Of several, any speaks for the actor of all.
+        self._executor, self._metrics_path = problems.each[0].executor, metrics_path
         self._sampling_since = 0.0
 
     def on_init_end(self) -> None:
-        if self._learning.prompts.kind != "fixed":
-            self._prompts = self._open_prompts()
+        without_marks = mark_breaker(self.tokenizer)
+        for problem in self._problems.each:
+            problem.show_earlier(self._fits, without_marks)
         if self._learning.entropy_hold or self._learning.imitation:
             self._update = self._open_update()
         self._executor.mark("weight sync")
@@ -79,7 +73,7 @@ class IdeatorTrainer(PPOTrainer):
     def step(self, metrics: dict[str, Any], timing_raw: dict[str, float]) -> Any:
         batch = super().step(metrics, timing_raw)
         limit, step = self._learning.executions, self.global_steps
-        if limit is not None and self._step.executed(step) >= limit:
+        if limit is not None and self._problems.executed(step) >= limit:
             if step < self.total_training_steps and step % self.config.trainer.save_freq:
                 self._save_checkpoint()
             # verl's loop ends with this step; it keeps a last step only if it knew of it before.
@@ -101,26 +95,15 @@ class IdeatorTrainer(PPOTrainer):
             for role in {Role.ActorRollout, Role.ActorRolloutRef} & self.role_worker_mapping.keys():
                 self.role_worker_mapping[role] = ray.remote(ImitatingWorker)
 
-    def _open_prompts(self) -> StepPrompts:
-        learning, without_marks = self._learning, mark_breaker(self.tokenizer)
-        return StepPrompts(
-            learning.prompts, self._run, learning.seeds[0], self._fits, without_marks
-        )
-
     def _open_update(self) -> StepUpdate:
-        learning, archive = self._learning, Archive(self._run)
-        if self._prompts is not None:
-            archive = self._prompts.archive
-        maker = AnswerMaker(
-            self.tokenizer,
-            learning.first_prompt,
-            archive.ideas,
-            self._fits,
-            mark_breaker(self.tokenizer),
-            learning.longest,
-            **self.config.data.get("apply_chat_template_kwargs", {}),
-        )
-        return StepUpdate(self.config, learning, self._run, archive, maker)
+        without_marks = mark_breaker(self.tokenizer)
+        template = self.config.data.get("apply_chat_template_kwargs", {})
+        imitations = [
+            found
+            for problem in self._problems.each
+            if (found := problem.imitation(self.tokenizer, self._fits, without_marks, template))
+        ]
+        return StepUpdate(self.config, self._learning, self._problems.run, imitations)
 
     def _fits(self, text: str) -> bool:
         """Whether a prompt is as short as the recipe wants it."""
@@ -131,17 +114,16 @@ class IdeatorTrainer(PPOTrainer):
 
     def _next_train_batch(self, num_prompts: int | None = None) -> Any:
         batch = super()._next_train_batch(num_prompts)
-        if self._prompts is None:
-            return batch
-        firsts = [messages[0]["content"] for messages in batch["raw_prompt"]]
-        asked = [
-            self._prompts.prompt(self.global_steps, int(index), first)
-            for index, first in zip(batch["index"], firsts, strict=True)
-        ]
-        messages = [chat_messages(prompt.text) for prompt in asked]
-        tensordict_utils.assign_non_tensor_stack(batch, "raw_prompt", messages)
-        shown = [list(prompt.shown) for prompt in asked]
-        tensordict_utils.assign_non_tensor_stack(batch, "shown", shown)
+        step, rows = self.global_steps, [int(row) for row in batch["index"]]
+        problems = [self._problems.of_group(step, row) for row in rows]
+        asked = [one.prompt(step, row) for one, row in zip(problems, rows, strict=True)]
+        fields: dict[str, list[Any]] = {
+            "raw_prompt": [chat_messages(prompt.text) for prompt in asked],
+            "shown": [list(prompt.shown) for prompt in asked],
+            "problem": [problem.name for problem in problems],
+        }
+        for name, values in fields.items():
+            tensordict_utils.assign_non_tensor_stack(batch, name, values)
         return batch
 
     def _save_checkpoint(self) -> None:
@@ -170,13 +152,13 @@ class IdeatorTrainer(PPOTrainer):
         uids = [str(index[row]) for row in rows]
         infos = list(self._answers.values())
         found_B = torch.zeros(len(response_mask))
-        found_B[rows] = torch.from_numpy(self._step.advantages(uids, infos, rewards_B)).float()
+        found_B[rows] = torch.from_numpy(self._problems.advantages(uids, infos, rewards_B)).float()
         advantages_BT = found_B.unsqueeze(-1) * response_mask
         return advantages_BT, advantages_BT
 
     def _update_actor(self, batch: Any, metrics: dict[str, Any]) -> Any:
         if self._update is not None:
-            unseen = self._step.unseen(list(self._answers.values()))
+            unseen = self._problems.unseen(list(self._answers.values()))
             self._update.begin(self.actor_rollout_wg, self.global_steps, unseen)
         return super()._update_actor(batch, metrics)
 
@@ -193,12 +175,10 @@ class IdeatorTrainer(PPOTrainer):
         first = min(info["generated_at"] for info in infos)
         last = max(info["executed_at"] for info in infos)
         figures = {
-            **step_metrics(infos, best_before(self._metrics_path, global_steps)),
-            **step_kinds(self._run, self._executor.problem.codebase, infos),
+            **self._problems.figures(global_steps, infos, self._metrics_path),
             **verl_figures(metrics),
             **step_times(infos, self._sampling_since, timing_raw),
             **(self._update.figures(self.actor_rollout_wg) if self._update else {}),
-            "codebases/new": self._step.new(infos),
             "executor/busy": self._executor.busy(first, last),
         }
         metrics.update({f"ideator/{name}": value for name, value in figures.items()})
@@ -251,13 +231,14 @@ def _infos(batch: Any) -> list[Mapping[str, Any]]:
 
 
 class TaskRunner:
-    """verl's driver, an actor on Ray. `run` returns after the last step, when all is written."""
+    """verl's driver, an actor on Ray; there is one of `learnings` a problem. `run` returns after
+    the last step, when all is written."""
 
     def __init__(
-        self, executor: str, metrics_path: str, learning: Learning, turns: Any | None
+        self, executor: str, metrics_path: str, learnings: Sequence[Learning], turns: Any | None
     ) -> None:
         self._executor, self._metrics_path = executor, Path(metrics_path)
-        self._learning, self._turns = learning, turns
+        self._learnings, self._turns = learnings, turns
 
     def run(self, config: DictConfig) -> None:
         config.transfer_queue.enable = True
@@ -282,11 +263,16 @@ class TaskRunner:
             tq.close()
 
     def _trainer(self, config: DictConfig) -> IdeatorTrainer:
-        executor = RemoteExecutor.connect(self._executor)
-        observed = (config, executor, self._metrics_path, self._learning)
+        each = [
+            LearntProblem(learning, RemoteExecutor.connect(self._executor, learning.run))
+            for learning in self._learnings
+        ]
+        v1, groups = config.trainer.v1, config.data.train_batch_size
+        is_sync = v1.trainer_mode == "sync"
+        staleness = 0 if is_sync else v1.colocate_async.num_warmup_batches
+        observed = (config, self._metrics_path, Problems(each, groups, staleness))
         if self._turns is not None:
             return TurnsTrainer(self._turns, *observed)
-        is_sync = config.trainer.v1.trainer_mode == "sync"
         return (SyncTrainer if is_sync else StaleTrainer)(*observed)
 
 

@@ -1,9 +1,10 @@
-"""Where the trials of a training run, as its recipe says; opened in the executor's actor."""
+"""Where the trials of a training run, as its recipe says; opened in the executors' actor."""
 
 from __future__ import annotations
 
 import os
-from functools import partial
+from collections.abc import Sequence
+from functools import cache, partial
 
 from executor import Problem, Store
 from executor.cluster.actor import OpenWorkers
@@ -16,20 +17,22 @@ from executor.workers.local import LocalWorkers, local_slots
 from ideator_rl.open_executor import plugin_workers
 from ideator_rl.plugins.plugins import PluginSettings
 from ideator_rl.recipe.sections import StoreWorkersSettings
+from ideator_rl.rl.parts import Part, most_needed
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 
-def open_workers(recipe: TrainRecipe) -> OpenWorkers | None:
-    """What opens them, None for tasks of this Ray cluster. Raises UserError."""
+def open_workers(recipe: TrainRecipe, parts: Sequence[Part]) -> list[OpenWorkers | None]:
+    """What opens those of each problem, None for tasks of this Ray cluster. Raises UserError."""
     settings = recipe.executor.workers
     if recipe.by_turns:
         _check_one_machine()
-        return partial(_slots_here, gpu_names())
+        return [partial(_slots_here, tuple(gpu_names()), *most_needed(parts)) for _ in parts]
     if isinstance(settings, PluginSettings):
-        return partial(plugin_workers, settings)
+        return [partial(plugin_workers, settings) for _ in parts]
     if isinstance(settings, StoreWorkersSettings):
-        return partial(open_store_workers, Store(recipe.store).url, recipe.problem)
-    return None
+        url = Store(recipe.store).url
+        return [partial(open_store_workers, url, part.recipe.problem) for part in parts]
+    return [None for _ in parts]
 
 
 def _check_one_machine() -> None:
@@ -43,9 +46,15 @@ def _check_one_machine() -> None:
         )
 
 
-def _slots_here(gpus: list[str], problem: Problem, level: Level, slots: int | None) -> Workers:
+def _slots_here(
+    names: tuple[str, ...], cpus: int, gpus: int, problem: Problem, level: Level, slots: int | None
+) -> Workers:
     """Slots of this machine; Ray hides the GPUs from the actor that opens them."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-    needs = problem.file.resources
-    slots = local_slots(slots, needs.cpus, needs.gpus)
-    return LocalWorkers(slots, choose(level), needs.cpus, needs.gpus)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+    return _slots(cpus, gpus, level, slots)
+
+
+@cache
+def _slots(cpus: int, gpus: int, level: Level, slots: int | None) -> Workers:
+    """The same for all problems of the actor: each slot has cores and GPUs for any of them."""
+    return LocalWorkers(local_slots(slots, cpus, gpus), choose(level), cpus, gpus)

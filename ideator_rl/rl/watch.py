@@ -9,28 +9,37 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from executor import Outcome, Problem
+from executor import Outcome
 from executor.cluster.remote import RemoteExecutor
 from executor.errors import ExecutorLost, UserError
 from executor.text.outside_text import clean_line
 from executor.trial.log_tail import LONGEST_REASON, last_line
 from ideator_rl.rl.failures import RunFailed, WorkerDied
+from ideator_rl.rl.objectives.comparable import unit_of
+from ideator_rl.rl.parts import Part
 from ideator_rl.rl.progress import StepLines
 from ideator_rl.rl.train_recipe import RunPaths, TrainRecipe
 
 _WATCH_S = 1.0
 
 
+class Baselines(NamedTuple):
+    """Those of one problem of a training, one a seed."""
+
+    part: Part
+    futures: Sequence[Future[Outcome]]
+
+
 def watch(
     recipe: TrainRecipe,
     paths: RunPaths,
     executor: RemoteExecutor,
-    baselines: Sequence[Future[Outcome]],
+    baselines: Sequence[Baselines],
     done: Any,
     logs: Path,
 ) -> None:
@@ -39,7 +48,7 @@ def watch(
     try:
         while not ray.wait([done], timeout=_WATCH_S)[0]:
             lines.show()
-            check_baselines(executor.problem, baselines)
+            check_baselines(baselines)
             if why := executor.failure():
                 raise RunFailed(
                     f"{why}; once that is mended, the same command goes on from the last checkpoint"
@@ -71,15 +80,23 @@ def too_long(recipe: TrainRecipe, stage: str) -> RunFailed:
     )
 
 
-def check_baselines(problem: Problem, baselines: Sequence[Future[Outcome]]) -> None:
-    """Raises RunFailed where one has ended without a reward."""
-    for future in baselines:
-        if future.done() and not (outcome := future.result()).completed:
-            why = clean_line(outcome.detail, LONGEST_REASON)
-            raise RunFailed(
-                f"the baseline of {problem.name} did not complete ({outcome.status}: {why}); run: "
-                f"ideator-rl envs check {problem.name}"
-            )
+def check_baselines(baselines: Sequence[Baselines]) -> None:
+    """Raises RunFailed where one has ended without a reward, or where those of one of several
+    problems give no unit for rewards."""
+    for part, futures in baselines:
+        ended = [future.result() for future in futures if future.done()]
+        for outcome in ended:
+            if not outcome.completed:
+                why = clean_line(outcome.detail, LONGEST_REASON)
+                raise RunFailed(
+                    f"the baseline of {part.problem.name} did not complete ({outcome.status}: "
+                    f"{why}); run: ideator-rl envs check {part.problem.name}"
+                )
+        if part.recipe.envs and len(ended) == len(futures):
+            try:
+                unit_of(part.problem.name, [one.reward for one in ended], part.env.unit)
+            except UserError as error:
+                raise RunFailed(str(error)) from None
 
 
 def _last_line(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from executor.trial_keys import counts
 from ideator_rl.claims.claim import as_executed
 from ideator_rl.claims.kept_claims import read_claims, read_import
 from ideator_rl.ideators.ideator import Executed
+from ideator_rl.run_parts import on_problem, parts_of
 
 FILE = "history.json"
 
@@ -52,8 +53,13 @@ def load_history(
         return []
     if name == own.name:
         raise UserError(f"search.history: {name} is this search's own run; name another")
-    run = store.run(name)
+    run = on_problem(store.run(name), problem.name)
     start, imported = read_start(run), read_import(run)
+    if parts_of(run):
+        raise UserError(
+            f"search.history: the run {name} is a training on several problems, and none of them "
+            f"is {problem.name}"
+        )
     if start is None and imported is None:
         raise UserError(f"search.history: {run.url} holds neither a run nor what was imported")
     about = start.problem if start else imported.problem if imported else ""

@@ -1,14 +1,14 @@
-"""Answers as tokens, and the loss on them: one prompt for all, and none of the loss on it.
+"""Answers as tokens, each behind its prompt, and the loss on them; none is on the prompt.
 
 task = Task(tokenizer, chat_messages(prompt), max_tokens=1024)
-rows = [task.row(sources, seed=0, index=index) for index in range(32)]
-loss = summed_loss(model, task, rows) / sum(map(len, rows))
+rows = [Row(task.prompt, task.row(sources, seed=0, index=index)) for index in range(32)]
+loss = summed_loss(model, task.pad, rows) / sum(len(row.answer) for row in rows)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from executor.errors import UserError
 from ideator_rl.ideators.language_model.chat import Messages
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _ATTEMPTS = 1000
+
+
+class Row(NamedTuple):
+    """The tokens of a prompt and of an answer."""
+
+    prompt: Sequence[int]
+    answer: Sequence[int]
 
 
 class Task:
@@ -50,25 +57,31 @@ class Task:
         )
 
 
-def summed_loss(model: Module, task: Task, rows: Sequence[Sequence[int]]) -> Tensor:
-    """The cross entropy of the rows' tokens after the prompt, summed, in nats."""
+def summed_loss(model: Module, pad: int, rows: Sequence[Row]) -> Tensor:
+    """The cross entropy of the answers' tokens, summed, in nats; `pad` fills shorter rows."""
     import torch
     import torch.nn.functional as F
 
     device = next(model.parameters()).device
-    begin, longest = len(task.prompt), max(map(len, rows))
-    ids_BT = torch.full((len(rows), begin + longest), task.pad)
-    mask_BT = torch.zeros_like(ids_BT)
-    for i, row in enumerate(rows):
-        ids_BT[i, : begin + len(row)] = torch.tensor([*task.prompt, *row])
-        mask_BT[i, : begin + len(row)] = 1
-    ids_BT, mask_BT = ids_BT.to(device), mask_BT.to(device)
-    # The last token of the prompt predicts the first of the answer.
+    longest = max(len(row.prompt) + len(row.answer) for row in rows)
+    # Where the first answer begins; the token before it predicts that.
+    begin = min(len(row.prompt) for row in rows)
+    ids_BT = torch.full((len(rows), longest), pad)
+    mask_BT, learnt_BT = torch.zeros_like(ids_BT), torch.zeros_like(ids_BT)
+    for i, (prompt, answer) in enumerate(rows):
+        end = len(prompt) + len(answer)
+        ids_BT[i, :end] = torch.tensor([*prompt, *answer])
+        mask_BT[i, :end] = 1
+        learnt_BT[i, len(prompt) : end] = 1
+    ids_BT, mask_BT, learnt_BT = (each.to(device) for each in (ids_BT, mask_BT, learnt_BT))
     output = model(
-        input_ids=ids_BT, attention_mask=mask_BT, logits_to_keep=longest + 1, use_cache=False
+        input_ids=ids_BT,
+        attention_mask=mask_BT,
+        logits_to_keep=longest - begin + 1,
+        use_cache=False,
     )
     logits_BLV = output.logits[:, :-1].float()
     losses_N = F.cross_entropy(
         logits_BLV.flatten(0, 1), ids_BT[:, begin:].flatten(), reduction="none"
     )
-    return (losses_N * mask_BT[:, begin:].flatten()).sum()
+    return (losses_N * learnt_BT[:, begin:].flatten()).sum()

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
 from executor.errors import UserError
-from executor.settings import AtLeast0, AtLeast1, Positive, Settings, Share
+from executor.settings import AtLeast0, AtLeast1, Positive, Settings, Share, to_dict
+from ideator_rl.recipe.envs import EnvSettings, check_envs
 from ideator_rl.recipe.read import read_recipe
 from ideator_rl.recipe.recipe import Recipe
 from ideator_rl.recipe.sections import TrackingSettings
@@ -70,23 +71,35 @@ class RunningSettings(Settings, frozen=True):
 
 
 class WarmStartRecipe(Recipe, frozen=True, kw_only=True):
-    """One supervised fine-tuning."""
+    """One supervised fine-tuning, on one problem (`env`) or on several (`envs`), whose answers take
+    turns by weight."""
 
     folder: ClassVar[str] = "sft"
     determining: ClassVar[tuple[str, ...]] = ("model", "data", "training")
 
+    envs: tuple[EnvSettings, ...] = ()
     model: StartModelSettings
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
     running: RunningSettings = RunningSettings()
     tracking: TrackingSettings = TrackingSettings()
 
+    @property
+    def problems(self) -> tuple[EnvSettings, ...]:
+        """The one or the several."""
+        return self.envs or (EnvSettings(self.env, problem=self.problem),)
+
+    def science(self) -> dict[str, Any]:
+        return super().science() | {"envs": to_dict(self)["envs"]}
+
 
 def read_warm_start_recipe(
     path: str | Path, overrides: Mapping[str, str] | None = None
 ) -> WarmStartRecipe:
     """Reads a recipe. Raises UserError."""
-    return read_recipe(path, WarmStartRecipe, overrides)
+    recipe = read_recipe(path, WarmStartRecipe, overrides)
+    check_envs(recipe.envs)
+    return recipe
 
 
 def run_folder(recipe: WarmStartRecipe) -> Path:

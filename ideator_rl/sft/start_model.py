@@ -1,7 +1,7 @@
 """The model that a warm start begins with, as something that transformers loads.
 
     check_start(recipe.model)                             # before anything is started
-    make_start(recipe, prompt, sources, run / "start")    # once a run, by one process
+    make_start(recipe, lessons, run / "start")            # once a run, by one process
     find_start(recipe.model, run / "start")               # the folder to load
 
 Building one from nothing takes seconds, out of a GGUF file up to a minute.
@@ -16,7 +16,7 @@ from pathlib import Path
 from executor.errors import UserError
 from ideator_rl.ideators.language_model.model_folder import EXTRA, find_model
 from ideator_rl.sft.gguf_model import find_gguf, save_gguf_model
-from ideator_rl.sft.idea_texts import Sources, make_answer
+from ideator_rl.sft.lessons import Lessons
 from ideator_rl.sft.recipe import StartModelSettings, WarmStartRecipe
 from ideator_rl.sft.tiny_model import build_model, build_tokenizer, save_checkpoint
 
@@ -38,7 +38,7 @@ def check_start(settings: StartModelSettings) -> None:
         raise UserError("model.sizes.heads: must be a multiple of model.sizes.key_value_heads")
 
 
-def make_start(recipe: WarmStartRecipe, prompt: str, sources: Sources, folder: Path) -> None:
+def make_start(recipe: WarmStartRecipe, lessons: Lessons, folder: Path) -> None:
     """Makes the checkpoint folder, whole or not at all; nothing where it is there or not needed."""
     if folder.exists() or recipe.model.path is not None:
         return
@@ -48,9 +48,7 @@ def make_start(recipe: WarmStartRecipe, prompt: str, sources: Sources, folder: P
     if settings.gguf is not None:
         save_gguf_model(find_gguf(settings.gguf), fresh)
     else:
-        answers = [make_answer(sources, recipe.seed, index) for index in range(_TOKENIZER_ANSWERS)]
-        # The prompt comes with every answer.
-        texts = [*answers, *[prompt] * len(answers)]
+        texts = lessons.texts(_TOKENIZER_ANSWERS)
         tokenizer = build_tokenizer(texts, settings.sizes.vocabulary)
         save_checkpoint(build_model(settings.sizes, tokenizer, recipe.seed), tokenizer, fresh)
     fresh.rename(folder)

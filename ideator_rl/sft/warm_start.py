@@ -20,20 +20,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from executor.errors import UserError
-from executor.problem.problem import Problem
 from executor.processes.processes import die_with_parent
-from executor.records import Idea
 from executor.store.runs import Store
-from gym_envs import find_problem
 from ideator_rl.analysis.metrics_file import append_step
-from ideator_rl.ideators.language_model.chat import chat_messages, style_prompt
+from ideator_rl.ideators.language_model.chat import chat_messages
 from ideator_rl.ideators.language_model.model_folder import AnswerDefaults, write_answer_defaults
-from ideator_rl.ideators.library import Atom, load_library
 from ideator_rl.kept.recipe import keep_recipe
+from ideator_rl.open_problems import open_problems
 from ideator_rl.recipe.overrides import parse_overrides
-from ideator_rl.sft.answer_batch import Task, summed_loss
-from ideator_rl.sft.earlier_ideas import claimed_ideas, earlier_ideas
-from ideator_rl.sft.idea_texts import Sources, teachable
+from ideator_rl.sft.answer_batch import Row, Task, summed_loss
+from ideator_rl.sft.lessons import (
+    Lessons,
+    check_libraries,
+    find_earlier_ideas,
+    keep_earlier_ideas,
+    read_lessons,
+)
 from ideator_rl.sft.recipe import (
     TrainingSettings,
     WarmStartRecipe,
@@ -54,11 +56,8 @@ def warm_start(recipe: WarmStartRecipe) -> Path:
 
     Raises UserError, before anything is trained, for what cannot be done as asked.
     """
-    problem = find_problem(recipe.env, recipe.problem)
-    prompt = style_prompt(problem, recipe.data.prompt)
-    atoms = teachable(load_library(problem.library), recipe.data)
-    if not atoms:
-        raise UserError(f"{problem.library}: none is expected to complete; set data.library: all")
+    problems = open_problems(recipe.problems)
+    check_libraries(recipe, problems)
     folder = run_folder(recipe)
     store = Store(recipe.store)
     run = store.run(recipe.run)
@@ -84,15 +83,12 @@ def warm_start(recipe: WarmStartRecipe) -> Path:
     try:
         # What is drawn or built once is kept for the other processes, and for a resumed run.
         if accelerator.is_main_process:
-            # Chosen at the run's first start: later searches do not change them.
-            earlier = folder / "earlier.jsonl"
-            found = None if earlier.exists() else _earlier_ideas(recipe, problem, store)
+            found = find_earlier_ideas(recipe, problems, store, folder)
             keep_recipe(run, recipe)
-            if found is not None:
-                _keep_ideas(found, earlier)
-            make_start(recipe, prompt, _sources(recipe, atoms, folder), folder / "start")
+            keep_earlier_ideas(found)
+            make_start(recipe, read_lessons(recipe, problems, folder), folder / "start")
         accelerator.wait_for_everyone()
-        _train(accelerator, recipe, prompt, _sources(recipe, atoms, folder), folder)
+        _train(accelerator, recipe, read_lessons(recipe, problems, folder), folder)
         # The caller may need the device's memory next.
         accelerator.free_memory()
         accelerator.end_training()
@@ -105,8 +101,7 @@ def warm_start(recipe: WarmStartRecipe) -> Path:
 def _train(
     accelerator: Accelerator,
     recipe: WarmStartRecipe,
-    prompt: str,
-    sources: Sources,
+    lessons: Lessons,
     folder: Path,
 ) -> None:
     import torch
@@ -114,12 +109,22 @@ def _train(
 
     settings, running = recipe.training, recipe.running
 
-    # The model and its task.
+    # The model and its tasks.
     start = find_start(recipe.model, folder / "start")
     tokenizer = AutoTokenizer.from_pretrained(start)
     model = AutoModelForCausalLM.from_pretrained(start, dtype=getattr(torch, recipe.model.dtype))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    task = Task(tokenizer, chat_messages(prompt), settings.max_tokens)
+    tasks = {
+        lesson.problem: Task(tokenizer, chat_messages(lesson.prompt), settings.max_tokens)
+        for lesson in lessons.each
+    }
+    pad = next(iter(tasks.values())).pad
+
+    def row_of(index: int) -> Row:
+        lesson = lessons.of(index)
+        task = tasks[lesson.problem]
+        return Row(task.prompt, task.row(lesson.sources, recipe.seed, index))
+
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=settings.learning_rate,
@@ -132,8 +137,9 @@ def _train(
     # Where an earlier session ended.
     first = _resume(accelerator, folder / "checkpoints")
     _say(
-        f"warm start on {recipe.env}: {settings.steps} steps of {settings.batch_size} answers, "
-        f"from {len(sources.atoms)} library ideas and {len(sources.earlier)} earlier ones; "
+        f"warm start on {', '.join(tasks)}: {settings.steps} steps of {settings.batch_size} "
+        f"answers, from {sum(len(lesson.sources.atoms) for lesson in lessons.each)} library ideas "
+        f"and {sum(len(lesson.sources.earlier) for lesson in lessons.each)} earlier ones; "
         f"{parameters / 1e6:.2f} million parameters, {accelerator.num_processes} x "
         f"{accelerator.device.type}; run {recipe.run} in {recipe.store}"
         + (f", going on after step {first}" if first else ""),
@@ -149,8 +155,8 @@ def _train(
 
         # The batch is the same for any number of processes; neighbours in length share a part.
         indices = range(step * settings.batch_size, (step + 1) * settings.batch_size)
-        rows = sorted((task.row(sources, recipe.seed, index) for index in indices), key=len)
-        tokens = sum(map(len, rows))
+        rows = sorted(map(row_of, indices), key=lambda row: len(row.prompt) + len(row.answer))
+        tokens = sum(len(row.answer) for row in rows)
         mine = rows[accelerator.process_index :: accelerator.num_processes]
         size = running.micro_batch
         parts = [mine[begin : begin + size] for begin in range(0, len(mine), size)]
@@ -159,7 +165,7 @@ def _train(
         loss = torch.zeros((), device=accelerator.device)
         for part in parts:
             with accelerator.accumulate(model):
-                part_loss = summed_loss(model, task, part) / tokens
+                part_loss = summed_loss(model, pad, part) / tokens
                 # accelerate divides by the parts, and averages over the processes: undone here, so
                 # that the gradient is that of the mean over the whole batch.
                 accelerator.backward(part_loss * len(parts) * accelerator.num_processes)
@@ -196,7 +202,7 @@ def _train(
         shutil.rmtree(fresh, ignore_errors=True)
         accelerator.unwrap_model(model).save_pretrained(fresh, state_dict=weights)
         tokenizer.save_pretrained(fresh)
-        room = settings.max_tokens - len(task.prompt)
+        room = settings.max_tokens - max(len(task.prompt) for task in tasks.values())
         write_answer_defaults(fresh, AnswerDefaults(recipe.data.prompt, room))
         fresh.rename(folder / "model")
         _say(f"the model is {folder / 'model'}")
@@ -240,31 +246,6 @@ def _resume(accelerator: Accelerator, folder: Path) -> int:
         return 0
     accelerator.load_state(str(last))
     return int(last.name.removeprefix("step-"))
-
-
-def _earlier_ideas(recipe: WarmStartRecipe, problem: Problem, store: Store) -> list[Idea]:
-    """Raises UserError where the recipe names searches, and there is nothing in them."""
-    data = recipe.data
-    ideas = earlier_ideas(store, problem, data.searches, data.top)
-    if not ideas and data.searches != "*":
-        raise UserError(
-            f"data.searches: no search on {problem.name} that is named {data.searches} has a "
-            f"completed idea in {store.url}"
-        )
-    if data.claims:
-        ideas += claimed_ideas(store, problem, data.claims, data.top)
-    return ideas
-
-
-def _keep_ideas(ideas: Sequence[Idea], path: Path) -> None:
-    fresh = path.with_name(f".{path.name}")
-    fresh.write_text("".join(f"{idea.to_json()}\n" for idea in ideas))
-    fresh.rename(path)
-
-
-def _sources(recipe: WarmStartRecipe, atoms: Sequence[Atom], folder: Path) -> Sources:
-    lines = (folder / "earlier.jsonl").read_text().splitlines()
-    return Sources(atoms, [Idea.from_json(line) for line in lines], recipe.data)
 
 
 def _clear(folder: Path) -> None:

@@ -12,6 +12,7 @@ from ideator_rl.evaluation.recipe import EvaluationRecipe
 from ideator_rl.recipe.read import read_recipe
 from ideator_rl.recipe.recipe import ExecutingRecipe, SearchRecipe
 from ideator_rl.recipe.sections import LocalWorkersSettings
+from ideator_rl.rl.parts import most_needed, open_parts
 from ideator_rl.rl.train_recipe import TrainRecipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -32,7 +33,10 @@ def test_trials_and_trainer_fit_the_machines_of_the_header(
     path: Path, kind: type[ExecutingRecipe]
 ) -> None:
     recipe = read_recipe(path, kind)
-    of_trial = find_problem(recipe.env, recipe.problem).file.resources.gpus
+    if isinstance(recipe, TrainRecipe):
+        _, of_trial = most_needed(open_parts(recipe))
+    else:
+        of_trial = find_problem(recipe.env, recipe.problem).file.resources.gpus
     named = MACHINES.findall(path.read_text())
     if not of_trial:
         assert not named

@@ -19,6 +19,7 @@ from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from ideator_rl.ideators.archive import Archive
 from ideator_rl.ideators.ideator import Executed
+from ideator_rl.run_parts import on_problem
 from ideator_rl.run_path import find_run
 
 FOLDER = "imitation"
@@ -59,7 +60,7 @@ def find_examples(
     """
     if kept := kept_examples(run):
         return kept
-    other = _find(source, run)
+    other = _find(source, run, problem)
     start = read_start(other)
     if start is None:
         raise UserError(
@@ -87,6 +88,13 @@ def find_examples(
     return found
 
 
+def is_about(source: str, run: RunFolder, problem: Problem) -> bool:
+    """Whether a run, or the part of a training on several problems, is about a problem. Raises
+    UserError where there is no such run."""
+    start = read_start(_find(source, run, problem))
+    return start is not None and start.problem == problem.name
+
+
 def keep_examples(run: RunFolder, examples: Sequence[Executed]) -> None:
     """Keeps them in the training's run, if it has none yet."""
     if not kept_examples(run):
@@ -99,11 +107,11 @@ def kept_examples(run: RunFolder) -> list[Executed]:
     return [Executed(example.idea, example.outcome) for example in kept.ideas] if kept else []
 
 
-def _find(source: str, run: RunFolder) -> RunFolder:
+def _find(source: str, run: RunFolder, problem: Problem) -> RunFolder:
     url = run.url.removesuffix(f"/runs/{run.name}")
     path = source if "/" in source else f"{url}/runs/{source}"
     try:
-        other = find_run(path)
+        other = on_problem(find_run(path), problem.name)
     except UserError as error:
         raise UserError(f"imitation.from: {error}") from None
     if other.url == run.url:

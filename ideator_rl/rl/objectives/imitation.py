@@ -27,7 +27,8 @@ class ImitationSettings(Settings, frozen=True, rename={"source": "from"}):
     step wants, each as an answer to the prompt that it answered. It is averaged over tokens as the
     advantages are, so that `weight` compares with an advantage. `from` is another run on the same
     problem, a search or a training: its name in this store, or STORE/runs/RUN. Its best ideas, as
-    they are when this run begins, are answers to the prompt that shows nothing."""
+    they are when this run begins, are answers to the prompt that shows nothing. Of several problems
+    each has its `best`."""
 
     weight: Positive = 0.3
     best: AtLeast1 = 16

@@ -21,6 +21,7 @@ import numpy as np
 from executor.records import Outcome
 from executor.store.runs import Store
 from ideator_rl.ideators.archive_prompts import PromptsSettings
+from ideator_rl.rl.objectives.comparable import comparable, gains, unit_of
 from ideator_rl.rl.objectives.entropy_hold import EntropyHoldSettings
 from ideator_rl.rl.objectives.group import Floats, Group
 from ideator_rl.rl.objectives.imitation import ImitationSettings
@@ -35,7 +36,9 @@ class Learning:
     """What is learnt: the objective, what changes the rewards before, the most tokens of an answer;
     where the run is kept (`store`, a URL, and `run`), the seeds of its baselines, the first of
     which is the run's own, and what groups are shown; what steers the entropy coefficient, and what
-    is imitated; the prompt that shows nothing; and after how many executions training ends."""
+    is imitated; the prompt that shows nothing, and after how many executions training ends; the
+    problem, and its weight among several, where their rewards are made `comparable` with the
+    recipe's `unit`, see `comparable.py`."""
 
     objective: Objective
     signal: SignalSettings
@@ -48,6 +51,10 @@ class Learning:
     imitation: ImitationSettings | None = None
     first_prompt: str = ""
     executions: int | None = None
+    problem: str = ""
+    weight: float = 1.0
+    comparable: bool = False
+    unit: float | None = None
 
 
 class Baselines(Protocol):
@@ -74,7 +81,8 @@ class StepAdvantages:
             rewards_B: the measured rewards.
 
         Raises:
-            UserError: an objective of somebody else gave no finite number for each answer.
+            UserError: an objective of somebody else gave no finite number for each answer, or there
+                is no unit for comparable rewards.
         """
         found_B = np.zeros(len(infos))
         for uid in dict.fromkeys(uids):
@@ -117,7 +125,7 @@ class StepAdvantages:
             for row, (code, info) in enumerate(zip(hashes, infos, strict=True))
         ]
         baselines = self._baselines()
-        return Group(
+        group = Group(
             rewards_N=rewards_N,
             completed_N=np.array([info["completed"] for info in infos]),
             statuses=[info["status"] for info in infos],
@@ -125,8 +133,22 @@ class StepAdvantages:
             ran_before_N=np.array(before),
             thinking_tokens_N=np.array([float(info["thinking_tokens"]) for info in infos]),
             noise=statistics.stdev(baselines) if len(baselines) > 1 else 0.0,
-            baseline=statistics.fmean(baselines) if baselines else 0.0,
+            baseline=self._zero(),
         )
+        return comparable(group, self._unit()) if self._learning.comparable else group
+
+    def gains(self, infos: Sequence[Info]) -> Floats:
+        """Each answer's reward on the scale of `comparable.py`. Raises UserError where there is no
+        unit."""
+        rewards_B = np.array([info["reward"] for info in infos], dtype=np.float64)
+        completed_B = np.array([info["completed"] for info in infos], dtype=np.bool_)
+        return gains(rewards_B, completed_B, self._zero(), self._unit())
+
+    def _zero(self) -> float:
+        return statistics.fmean(self._baselines() or [0.0])
+
+    def _unit(self) -> float:
+        return unit_of(self._learning.problem, self._baselines(), self._learning.unit)
 
     def _baselines(self) -> list[float]:
         """The rewards of the baselines, which started with the run."""

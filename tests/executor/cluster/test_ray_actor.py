@@ -20,10 +20,19 @@ pytest.importorskip("ray")
 import ray
 
 from executor import Idea, Problem, Store, StoreError, UserError
-from executor.cluster.remote import RemoteExecutor, start_executor
+from executor.cluster.actor import ProblemRun
+from executor.cluster.remote import RemoteExecutor, start_executor, start_executors
 from executor.errors import ExecutorLost
 from gym_envs import ResearchEnv, ResearchVectorEnv
-from tests.executor.runs import examined, idea, most_at_once, outcome_files, trials, wait_until
+from tests.executor.runs import (
+    examined,
+    idea,
+    most_at_once,
+    outcome_files,
+    tiny,
+    trials,
+    wait_until,
+)
 from tests.executor.trials import all_gone, marked
 from tests.tiny_problem import larger
 
@@ -177,6 +186,35 @@ def test_an_executor_that_is_killed_loses_nothing(
     assert sorted(event["key"] for event in trials(run)) == sorted(f"i{n}" for n in range(8))
     assert most_at_once(trials(run)) == 2
     assert [event["event"] for event in run.events()].count("start") == 2
+
+
+@pytest.mark.slow
+def test_several_problems_share_the_slots_of_one_actor_also_after_its_death(
+    store: Path, tmp_path: Path
+) -> None:
+    runs = [ProblemRun(tiny(tmp_path / name), name) for name in ("one", "two")]
+    executors = start_executors("both", runs, store=store, slots=2, sandbox="none")
+    assert [executor.run for executor in executors] == ["one", "two"]
+    again = RemoteExecutor.connect(executors[0].name, "two")
+    assert again.problem.folder == tmp_path / "two" and again.slots == 2
+    begun = time.time()
+    futures = [
+        executor.submit(idea(f"i{n}", 20 + n, sleep=0.5))
+        for n in range(4)
+        for executor in executors
+    ]
+    wait_until(lambda: len(list(store.glob("runs/*/ideas/*/outcome.json"))) >= 3)
+    kill_actor(again)
+    assert [future.result(60).reward for future in futures] == [20, 20, 21, 21, 22, 22, 23, 23]
+    events = [event for own in runs for event in trials(Store(store).run(own.run))]
+    assert sorted(event["key"] for event in events) == sorted(2 * [f"i{n}" for n in range(4)])
+    assert most_at_once(events) == 2
+    # What ran before the restart is not known, and it is one place.
+    ended = time.time()
+    assert 0 < again.busy(begun, ended) == executors[0].busy(begun, ended) < 1
+    again.close()
+    with pytest.raises(ExecutorLost):
+        executors[0].stage()
 
 
 DRIVER = """

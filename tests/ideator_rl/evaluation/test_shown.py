@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from executor import Executor, Idea, Problem, load_problem
+from executor import Executor, Idea, Problem, Store, load_problem
 from executor.errors import UserError
 from executor.store.open import open_storage
 from ideator_rl.evaluation.recipe import EvaluationRecipe, read_evaluation
 from ideator_rl.evaluation.shown import keep_shown, shown_ideas
 from ideator_rl.ideators.ideator import Executed
+from ideator_rl.run_parts import keep_part
 from tests.tiny_problem import larger, make_problem
 
 
@@ -46,6 +47,16 @@ def test_what_was_chosen_stays_chosen(tmp_path: Path, problem: Problem) -> None:
     assert names(shown_ideas(recipe(archive), problem, out)) == ["n30"]
     assert names(shown_ideas(recipe(archive), problem, open_storage(tmp_path / "new"))) == ["n40"]
     assert shown_ideas(recipe(None, "fixed"), problem, out) == []
+
+
+def test_of_a_training_on_several_problems_the_ideas_on_this_one_are_shown(
+    tmp_path: Path, problem: Problem
+) -> None:
+    execute(tmp_path, problem, "both.tiny", 20, 30)
+    store = Store(tmp_path / "store")
+    keep_part(store.run("both"), store.run("both.tiny"))
+    out = open_storage(tmp_path / "out")
+    assert names(shown_ideas(recipe(f"{tmp_path}/store/runs/both"), problem, out)) == ["n30"]
 
 
 def test_what_shows_nothing_that_compares_is_one_line(tmp_path: Path, problem: Problem) -> None:

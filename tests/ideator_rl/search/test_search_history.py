@@ -15,6 +15,7 @@ from ideator_rl.claims.kept_claims import Imported, keep_claims
 from ideator_rl.ideators.ideator import IdeaRequest, Proposal, propose_all
 from ideator_rl.ideators.library import LibraryIdeator, load_library
 from ideator_rl.recipe.read import parse_recipe
+from ideator_rl.run_parts import keep_part
 from ideator_rl.search.confirmation import make_plan
 from ideator_rl.search.history import load_history
 from ideator_rl.search.loop import SearchResult, search
@@ -89,6 +90,17 @@ def test_ideas_that_were_measured_here_are_improved_on(store: Store, problem: Pr
     assert result.best is not None and result.best.outcome.reward == 14
     (exploit,) = (request for request in author.requests if request.mode == "exploit")
     assert "ours:a" in [entry.idea.id for entry in exploit.history]
+
+
+def test_of_a_training_on_several_problems_the_ideas_on_this_one_are_known(
+    store: Store, problem: Problem, tmp_path: Path
+) -> None:
+    keep_part(store.run("both"), store.run("ours"))
+    known = load_history(store.run("new"), store, problem, "both")
+    assert [entry.idea.id for entry in known] == ["both:a", "both:b"]
+    other = load_problem(make_problem(tmp_path / "other", "other", "Other-v0"))
+    with pytest.raises(UserError, match="training on several problems, and none of them is other"):
+        load_history(store.run("newer"), store, other, "both")
 
 
 def test_a_claim_says_what_it_is_and_its_parents_are_found(store: Store, problem: Problem) -> None:

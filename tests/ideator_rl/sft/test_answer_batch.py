@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import pytest
 
 from executor import Idea, load_problem
@@ -31,3 +34,26 @@ def test_no_answer_teaches_the_marks_of_a_chat() -> None:
         assert end == tokenizer.eos_token_id
         assert not set(answer) & set(tokenizer.all_special_ids)
         assert tokenizer.decode(answer).count("</think>") == 1
+
+
+def test_rows_behind_prompts_of_any_length_have_the_loss_that_each_has_alone(
+    tiny_model: Path,
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from ideator_rl.sft.answer_batch import Row, summed_loss
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    rng = random.Random(0)
+    rows = [
+        Row(*([rng.randrange(5, 500) for _ in range(length)] for length in lengths))
+        for lengths in ((3, 7), (9, 2), (5, 5), (3, 1))
+    ]
+    with torch.no_grad():
+        alone = sum(summed_loss(model, 0, [row]) for row in rows)
+        together = summed_loss(model, 0, rows)
+        # Whatever the prompt says, none of the loss is on it.
+        tokens = sum(len(row.answer) for row in rows)
+    assert together.item() == pytest.approx(float(alone), rel=1e-5)
+    assert together.item() / tokens == pytest.approx(torch.tensor(512.0).log().item(), rel=0.1)

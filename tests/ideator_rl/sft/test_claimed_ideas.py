@@ -56,5 +56,5 @@ def test_a_model_is_warmed_up_on_an_imported_set(tmp_path: Path) -> None:
     (tmp_path / "config_taught.yaml").write_text(yaml.safe_dump(recipe))
     folder = warm_start(read_warm_start_recipe(tmp_path / "config_taught.yaml"))
     assert (folder / "model.safetensors").is_file()
-    lines = (folder.parent / "earlier.jsonl").read_text().splitlines()
+    lines = (folder.parent / "earlier-tiny.jsonl").read_text().splitlines()
     assert [Idea.from_json(line).text for line in lines] == [larger(15), larger(12)]

@@ -21,7 +21,7 @@ from ideator_rl.sft.recipe import TrainingSettings, read_warm_start_recipe
 from ideator_rl.sft.warm_start import learning_rate, warm_start
 from tests.ideator_rl.command_line import wait_until_gone
 from tests.models import SMALLEST, tiny_checkpoint
-from tests.tiny_problem import make_problem
+from tests.tiny_problem import make_problem, make_sibling
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
@@ -89,7 +89,7 @@ def test_a_model_from_nothing_learns_to_write_ideas_that_apply(recipe: Path) -> 
     assert folder == recipe.parent / "store/runs/first/model" == find_model(str(folder))
     assert read_answer_defaults(folder).prompt == "brief"
     assert sorted(os.listdir(folder.parent)) == [
-        "earlier.jsonl",
+        "earlier-tiny.jsonl",
         "metrics.jsonl",
         "model",
         "recipe.yaml",
@@ -167,6 +167,75 @@ def test_a_finished_run_says_so_and_trains_no_more(recipe: Path) -> None:
     assert "was started with training.learning_rate: 0.01" in said and said.count("\n") == 1
 
 
+@pytest.mark.slow
+def test_one_model_learns_to_write_ideas_for_two_problems_and_which_is_asked_for(
+    recipe: Path,
+) -> None:
+    import torch
+
+    make_sibling(recipe.parent / "sibling")
+    raw = yaml.safe_load(recipe.read_text())
+    del raw["env"]
+    raw["envs"] = [
+        str(recipe.parent / "tiny"),
+        {"env": str(recipe.parent / "sibling"), "weight": 2},
+    ]
+    raw["data"] = {"prompt": "brief", "lengths": [1.0], "considered": 0}
+    raw["training"] = {"steps": 150, "batch_size": 16, "learning_rate": 0.01, "max_tokens": 200}
+    recipe.write_text(yaml.safe_dump(raw))
+    folder = warm_start(read_warm_start_recipe(recipe))
+    assert {"earlier-sibling.jsonl", "earlier-tiny.jsonl"} < set(os.listdir(folder.parent))
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    torch.manual_seed(0)
+    for name, own, others in (("tiny", "value", "amount"), ("sibling", "amount", "value")):
+        problem = find_problem(recipe.parent / name)
+        prompt = tokenizer.apply_chat_template(
+            chat_messages(style_prompt(problem, "brief")),
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+        )
+        made = model.generate(**prompt, do_sample=True, max_new_tokens=150, num_return_sequences=40)
+        texts = tokenizer.batch_decode(made[:, prompt["input_ids"].shape[1] :], True)
+        ideas = [read_answer(text).idea for text in texts]
+        assert sum(f"\n{own}: 10 -> " in idea for idea in ideas) >= 4
+        assert sum(f"\n{others}: 10 -> " in idea for idea in ideas) <= 1
+        applied = [apply_idea(problem, idea).status for idea in ideas]
+        assert applied.count("completed") >= 20
+
+
+@pytest.mark.parametrize(
+    ("envs", "said"),
+    [
+        (["tiny"], "it has one problem only; write it as env: tiny"),
+        (["digits", "digits"], "envs: digits is named twice"),
+        (
+            ["digits", {"env": "tiny", "wait": 2}],
+            "envs[1].wait: unknown key; did you mean envs.weight?",
+        ),
+        (["digits", {"env": "tiny", "weight": 0}], "envs[1].weight: expected `float` > 0.0"),
+        (["digits", "no-such"], "unknown environment 'no-such'"),
+        ("digits", "envs: expected"),
+    ],
+)
+def test_what_is_wrong_with_several_problems_is_one_line(
+    recipe: Path, envs: object, said: str
+) -> None:
+    raw = yaml.safe_load(recipe.read_text())
+    del raw["env"]
+    recipe.write_text(yaml.safe_dump(raw | {"envs": envs}))
+    with pytest.raises(UserError) as caught:
+        warm_start(read_warm_start_recipe(recipe))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_one_problem_and_several_do_not_go_together(recipe: Path) -> None:
+    with pytest.raises(UserError, match=r"config_small\.yaml: env: this recipe has `envs`"):
+        read_warm_start_recipe(recipe, {"envs": "[digits, tiny]"})
+
+
 def test_a_pretrained_model_is_trained_further(recipe: Path) -> None:
     start_model = tiny_checkpoint(recipe.parent / "pretrained")
     raw = yaml.safe_load(recipe.read_text()) | {"model": {"path": str(start_model)}}
@@ -239,6 +308,7 @@ def test_the_recipes_that_come_with_the_project_are_read() -> None:
         "digits-sft-qwen3_tiny-seed0",
         "digits-sft-smollm2-seed0",
         "nanogpt-tiny-sft-qwen3_tiny-seed0",
+        "several-sft-qwen3_tiny-seed0",
     ]
 
 
