@@ -34,6 +34,8 @@ Scalar = bool | int | float | str
 
 # Where msgspec found a mistake: in a field, or in a key of a mapping.
 _PLACE = re.compile(r" - at `(key` in `)?\$(.*)`")
+# A number in a list, or a key.
+_PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,8 +110,12 @@ def _wrong_key(field: str, section: object) -> str:
 
 
 def _value_at(raw: object, field: str) -> object:
-    for key in filter(None, field.split(".")):
-        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    """What stands at a place such as `model.path` or `envs[1].weight`; None for nothing."""
+    for number, key in _PART.findall(field):
+        if number:
+            raw = raw[int(number)] if isinstance(raw, list) else None
+        else:
+            raw = raw.get(key) if isinstance(raw, Mapping) else None
     return raw
 
 

@@ -28,18 +28,23 @@ class EnvSettings(Settings, frozen=True):
 def name_envs(raw: dict[str, Any]) -> None:
     """Makes every problem of a recipe that is not validated yet a section, and names `env`. Raises
     UserError."""
-    if raw.get("envs") is None:
+    if not raw.get("envs"):
         return
-    for key in ("env", "problem"):
-        if key in raw:
-            mend = "names all problems" if key == "env" else "has a key `problem` for each"
-            raise UserError(f"{key}: this recipe has `envs`, which {mend}; remove one of the two")
+    # A run keeps its recipe with all keys.
+    if raw.get("env", SEVERAL) != SEVERAL:
+        raise UserError(_both("env", "names all problems"))
+    if raw.get("problem"):
+        raise UserError(_both("problem", "has a key `problem` for each"))
     raw["env"] = SEVERAL
     if isinstance(raw["envs"], list):
         raw["envs"] = [{"env": one} if isinstance(one, str) else one for one in raw["envs"]]
 
 
-def check_envs(envs: Sequence[EnvSettings]) -> None:
-    """Refuses a list of one problem. Raises UserError."""
+def _both(key: str, why: str) -> str:
+    return f"{key}: this recipe has `envs`, which {why}; remove one of the two"
+
+
+def check_envs(envs: Sequence[EnvSettings], where: object) -> None:
+    """Refuses a list of one problem; `where` begins the error's line. Raises UserError."""
     if len(envs) == 1:
-        raise UserError(f"envs: it has one problem only; write it as env: {envs[0].env}")
+        raise UserError(f"{where}: envs: it has one problem only; write it as env: {envs[0].env}")

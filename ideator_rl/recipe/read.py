@@ -95,7 +95,7 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | 
             raise UserError(f"{path}: {why}") from None
         for name in (raw.keys() & kind.lacks.keys()).difference(kind.__struct_fields__):
             raise UserError(f"{path}: {name}: {kind.lacks[name]}") from None
-        set_here = any(str(error).startswith(f"{name}:") for name in overrides or {})
+        set_here = any(str(error).startswith((f"{name}:", f"{name}[")) for name in overrides or {})
         raise UserError(f"--{error}" if set_here else f"{path}: {error}") from None
 
 

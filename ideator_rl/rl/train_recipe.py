@@ -194,7 +194,7 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
 
 def _check_several(recipe: TrainRecipe, path: Path) -> None:
     """Refuses what several problems cannot have. Raises UserError."""
-    check_envs(recipe.envs)
+    check_envs(recipe.envs, path)
     seeds = recipe.executor.baseline_seeds
     if seeds < 2 and any(one.unit is None for one in recipe.envs):
         raise UserError(

@@ -98,7 +98,7 @@ def read_warm_start_recipe(
 ) -> WarmStartRecipe:
     """Reads a recipe. Raises UserError."""
     recipe = read_recipe(path, WarmStartRecipe, overrides)
-    check_envs(recipe.envs)
+    check_envs(recipe.envs, path)
     return recipe
 
 

@@ -120,7 +120,15 @@ def test_missing_gpus_are_one_line_that_names_the_problem(
     [
         ({"envs": "[digits]"}, "it has one problem only; write it as env: digits"),
         ({"envs": "[digits, {env: grpo-tiny, wait: 1}]"}, "did you mean envs.weight?"),
-        ({"envs": "[digits, {env: grpo-tiny, unit: 0}]"}, "envs[1].unit: expected `float` > 0.0"),
+        ({"envs": "[]"}, "env: required, but missing"),
+        (
+            {"envs": "[digits, {env: grpo-tiny, unit: 0}]"},
+            "--envs[1].unit: expected `float` > 0.0 (got 0)",
+        ),
+        (
+            {"envs": "[digits, {env: grpo-tiny, weight: -2}]"},
+            "--envs[1].weight: expected `float` > 0.0 (got -2)",
+        ),
         ({"env": "digits"}, "env: this recipe has `envs`, which names all problems"),
         ({"problem.budget.seconds": "1"}, "problem: this recipe has `envs`"),
         ({"executor.baseline_seeds": "1"}, "executor.baseline_seeds: the noise of each baseline"),
@@ -133,6 +141,15 @@ def test_what_several_problems_cannot_have_is_one_line(
     with pytest.raises(UserError) as caught:
         read_train_recipe(recipe, overrides)
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_recipe_that_a_run_has_kept_is_read_again(recipe: Path) -> None:
+    kept = recipe.parent / "config_kept.yaml"
+    both = read_train_recipe(recipe)
+    for asked in (both, read_alone(recipe, {"env": "digits"})):
+        kept.write_text(asked.to_yaml())
+        path = asked.model.path
+        assert read_train_recipe(kept, {"model.path": str(path)}).science() == asked.science()
 
 
 def test_one_seed_of_each_baseline_will_do_where_units_are_said(recipe: Path) -> None:
