@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from itertools import combinations, count
 
 GRAM = 3
@@ -32,9 +32,7 @@ def mean_similarity(texts: Iterable[str]) -> float | None:
     Equal texts are as alike as can be: a batch of copies has 1. Takes O(n²) set operations in the
     number of distinct texts, some seconds for 512 ideas of 500 tokens.
     """
-    # Sets of small numbers are compared several times as fast as sets of tuples.
-    numbers: defaultdict[Gram, int] = defaultdict(count().__next__)
-    counts = Counter(frozenset(numbers[gram] for gram in _grams(text)) for text in texts)
+    counts = Counter(_numbered(texts))
     size = counts.total()
     if size < 2:
         return None
@@ -44,6 +42,16 @@ def mean_similarity(texts: Iterable[str]) -> float | None:
         for (one, ours), (other, theirs) in combinations(counts.items(), 2)
     )
     return (copies + others) / (size * (size - 1) / 2)
+
+
+def similarities(texts: Sequence[str]) -> list[float]:
+    """For each text the mean of its `similarity` to all others, 0 to 1; 0 where it is alone."""
+    totals = [0.0] * len(texts)
+    for (i, one), (j, other) in combinations(enumerate(_numbered(texts)), 2):
+        alike = _jaccard(one, other)
+        totals[i] += alike
+        totals[j] += alike
+    return [total / max(1, len(texts) - 1) for total in totals]
 
 
 def similarity(one: str, other: str) -> float:
@@ -59,6 +67,12 @@ def _grams(text: str) -> set[Gram]:
     tokens = _TOKEN.findall(text)
     ends = range(GRAM, max(len(tokens), GRAM) + 1)
     return {tuple(tokens[end - GRAM : end]) for end in ends}
+
+
+def _numbered(texts: Iterable[str]) -> list[frozenset[int]]:
+    """The grams of each text as small numbers, whose sets are compared several times as fast."""
+    numbers: defaultdict[Gram, int] = defaultdict(count().__next__)
+    return [frozenset(numbers[gram] for gram in _grams(text)) for text in texts]
 
 
 def _jaccard(one: Set[object], other: Set[object]) -> float:

@@ -106,7 +106,10 @@ class PluginObjective(ObjectiveSettings, frozen=True, tag="plugin"):
         try:
             return found(group, **self.options)
         except Exception as error:  # whatever a package does
-            raise raised("objective", self.name, error) from error
+            told = raised("objective", self.name, error)
+            if isinstance(error, AttributeError) and error.obj is group:
+                told = UserError(f"{told}; a group has {', '.join(Group.__annotations__)}")
+            raise told from error
 
 
 Objective = (
@@ -145,7 +148,7 @@ def advantages(objective: Objective, group: Group) -> Floats:
     found = objective.advantages(group)
     try:
         found_N = np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # the last: of tensors that have a gradient
         found_N = np.array(np.nan)
     if found_N.shape != (group.size,):
         raise UserError(
@@ -153,5 +156,8 @@ def advantages(objective: Objective, group: Group) -> Floats:
             f"{group.size} ideas; it has to return one number for each"
         )
     if not np.isfinite(found_N).all():
-        raise UserError(f"objective: {name} gave an advantage that is not a finite number")
+        raise UserError(
+            f"objective: {name} gave an advantage that is not a finite number; it has to return "
+            "one for each idea, whatever their rewards are"
+        )
     return found_N

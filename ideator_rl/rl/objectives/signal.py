@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from executor.settings import Settings
-from ideator_rl.analysis.diversity import similarity
+from ideator_rl.analysis.diversity import similarities
 from ideator_rl.rl.objectives.group import Floats, Group
 
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -57,7 +57,7 @@ def shape(group: Group, settings: SignalSettings, ideas: Sequence[str], longest:
         rewards_N = _floored(group)
     rewards_N += settings.length * group.thinking_tokens_N / longest
     if settings.similarity:
-        rewards_N -= settings.similarity * _similarities(ideas)
+        rewards_N -= settings.similarity * np.array(similarities(ideas))
     lowest = rewards_N.min()
     if settings.duplicates == "fail":
         rewards_N[group.ran_before_N] = lowest
@@ -87,13 +87,3 @@ def _floored(group: Group) -> Floats:
     completed_C = group.rewards_N[group.completed_N]
     floor = min([group.baseline, *completed_C]) - group.noise
     return np.where(group.completed_N, group.rewards_N, floor)
-
-
-def _similarities(ideas: Sequence[str]) -> Floats:
-    """How similar each idea is to the others of the group on the average, 0 to 1."""
-    n = len(ideas)
-    alike_NN = np.zeros((n, n))
-    for i in range(n):
-        for j in range(i):
-            alike_NN[i, j] = alike_NN[j, i] = similarity(ideas[i], ideas[j])
-    return alike_NN.sum(axis=1) / max(1, n - 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ideator_rl.analysis.diversity import distinct, mean_similarity, similarity
+from ideator_rl.analysis.diversity import distinct, mean_similarity, similarities, similarity
 
 WORDS = st.lists(st.sampled_from(["lr", "->", "0.1", "relu", "\n"]), max_size=8).map(" ".join)
 TEXTS = st.lists(WORDS | st.text(max_size=12), max_size=8)
@@ -24,6 +24,14 @@ def test_the_mean_is_over_all_pairs_in_any_order(texts: list[str], rng) -> None:
         assert found == pytest.approx(fmean(pairs)) and 0 <= found <= 1
         shuffled = rng.sample(texts, len(texts))
         assert mean_similarity(shuffled) == pytest.approx(found)
+
+
+@given(TEXTS)
+def test_each_text_is_compared_with_all_others(texts: list[str]) -> None:
+    found = similarities(texts)
+    for i, text in enumerate(texts):
+        others = [similarity(text, other) for j, other in enumerate(texts) if j != i]
+        assert found[i] == pytest.approx(fmean(others) if others else 0)
 
 
 @given(WORDS | st.text(), WORDS | st.text())

@@ -19,6 +19,7 @@ from gym_envs import find_problem
 from ideator_rl.analysis.metrics_file import read_steps
 from ideator_rl.ideators.archive import ShownIdeas
 from ideator_rl.ideators.language_model.chat import style_prompt
+from ideator_rl.rl.objectives.entropy_hold import HeldEntropy
 from ideator_rl.run_parts import on_problem, parts_of, whole_of
 from tests.executor.runs import most_at_once, trials
 from tests.ideator_rl.rl.killed_runs import TIMEOUT_S, last_step, processes, start, wait_for
@@ -98,6 +99,38 @@ def test_a_killed_run_on_two_problems_goes_on_and_each_has_its_own_trials_and_fi
         assert set(Counter(run.outcome(key).content_hash for key in keys).values()) == {1}
     assert (place / "store/runs/small/model/model.safetensors").is_file()
     assert (place / "store/runs/small/report.html").is_file()
+
+
+@pytest.mark.slow
+def test_all_that_steers_a_step_goes_with_several_problems(place: Path) -> None:
+    steers = (
+        *("--grpo.staleness", "1", "--grpo.deadline_s", "60", "--grpo.mini_batches", "2"),
+        *("--signal.failures", "floor", "--signal.duplicates", "bonus"),
+        *("--signal.similarity", "0.1", "--signal.length", "0.1"),
+        *("--entropy_hold.unseen", "0.6", "--imitation.best", "2"),
+        *("--objective.kind", "max_at_k", "--objective.k", "2", "--steps", "3"),
+    )
+    recipe = yaml.safe_load((place / "config_small.yaml").read_text())
+    del recipe["objective"]["normalize"]
+    (place / "config_small.yaml").write_text(yaml.safe_dump(recipe))
+    output, _ = (training := start(place, *steers)).communicate(timeout=TIMEOUT_S)
+    assert training.returncode == 0, output
+    steps = read_steps(place / "store/runs/small/metrics.jsonl")
+    assert list(steps) == [1, 2, 3]
+    # The entropy is held for all answers together, and each problem has its own best.
+    assert list(run_of(place).kept_numbered("entropy", HeldEntropy)) == [1, 2, 3]
+    imitated = {
+        problem: run_of(place, problem).kept_numbered("imitation", ShownIdeas)[3].ideas
+        for problem in ("digits", "tiny")
+    }
+    assert steps[3]["imitation/ideas"] == sum(map(len, imitated.values()))
+    assert steps[3]["imitation/log_likelihood"] < 0
+    for problem, ideas in imitated.items():
+        assert 1 <= len(ideas) <= 2
+        assert all(run_of(place, problem).outcome(key).completed for key in ideas)
+        # Of four batches of two groups, the one that is ahead included, each has a half.
+        asked = [key for key in run_of(place, problem).trials() if key[:4].isdecimal()]
+        assert len(asked) == 16
 
 
 @pytest.mark.release

@@ -224,6 +224,16 @@ def not_finite(group: Group, *, weight: float) -> Floats:
     return group.rewards_N * np.nan
 
 
+def with_gradient(group: Group, *, weight: float) -> object:
+    import torch
+
+    return torch.tensor(group.rewards_N, requires_grad=True)
+
+
+def asks_for_more(group: Group, *, weight: float) -> Floats:
+    return group.log_probabilities_N  # type: ignore[attr-defined, no-any-return]
+
+
 def test_an_installed_objective_is_called_with_its_options(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -236,7 +246,9 @@ def test_an_installed_objective_is_called_with_its_options(
     ("value", "told"),
     [
         ("wrong_shape", r"plugin mine gave advantages of the shape \(1,\) for 3 ideas"),
-        ("not_finite", "plugin mine gave an advantage that is not a finite number"),
+        ("not_finite", "plugin mine gave an advantage that is not a finite number; it has to"),
+        ("with_gradient", r"plugin mine gave advantages of the shape \(\) for 3 ideas"),
+        ("asks_for_more", "mine raised AttributeError: .*; a group has rewards_N, completed_N,"),
     ],
 )
 def test_what_is_no_advantage_is_one_line(

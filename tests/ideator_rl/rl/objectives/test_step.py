@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from ideator_rl.rl.objectives.step import (
     step_of,
 )
 from tests.executor.runs import idea, tiny
+from tests.ideator_rl.rl.objectives.test_objectives import OBJECTIVES
 
 
 class Baselines:
@@ -117,3 +120,27 @@ def test_the_estimator_of_grpo_is_verls() -> None:
         )
         ours = advantages(GrpoObjective(normalize=normalize), group(values))
         assert theirs[:, 0].tolist() == pytest.approx(ours.tolist(), abs=1e-5)
+
+
+SHORTEST_STEP_S = 3.7  # of 64 answers under verl alone, docs/training.md
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+def test_an_objective_and_all_signals_take_a_hundredth_of_a_step_at_most(
+    tmp_path: Path, objective: Objective
+) -> None:
+    signal = SignalSettings("floor", "bonus", length=0.1, similarity=0.1)
+    rng, words = random.Random(0), [f"word{n}" for n in range(100)]
+    infos = [
+        info(f"code{n % 50}", rng.random() * (n % 3)) | {"idea": " ".join(rng.choices(words, k=80))}
+        for n in range(64)
+    ]
+    rewards = np.array([rng.random() if one["completed"] else 0.0 for one in infos])
+    step = StepAdvantages(learning(tmp_path, objective, signal), Baselines())
+    took = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        step.advantages(["x", "y"] * 32, infos, rewards)
+        took.append(time.perf_counter() - begun)
+    assert min(took) <= 0.01 * SHORTEST_STEP_S
