@@ -2,9 +2,8 @@
 reward.
 
 An answer is generated, what follows its thinking is executed through `ResearchEnv.astep`, and the
-reward goes back to verl together with the fields of `INFO`. An environment of
-several turns goes on with the outcome as the user's next message; the reward is then the sum over
-the turns.
+reward goes back to verl together with a report of the answer. An environment of several turns goes
+on with the outcome as the user's next message; the reward is then the sum over the turns.
 
 Every failure of an idea is a reward with a status. If the executor is lost, the idea is submitted
 again; if it stays lost, the idea's status is `lost`: an exception would make verl drop its group.
@@ -137,7 +136,7 @@ class IdeaAgentLoop(AgentLoopBase):
             return Outcome(idea.id, "timeout", failure, "train", detail=detail), True
 
     def _info(self, answer: Answer, outcome: Outcome, generated: float) -> dict[str, Any]:
-        """The fields `INFO` of the last turn, always all of them. Lengths in tokens, Unix times."""
+        """What is reported of the last turn, always all fields. Lengths in tokens, Unix times."""
 
         def length(text: str) -> int:
             return len(self._tokenizer.encode(text, add_special_tokens=False))

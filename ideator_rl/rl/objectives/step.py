@@ -77,7 +77,7 @@ class StepAdvantages:
 
         Args:
             uids: names each answer's group.
-            infos: the fields of the agent loop's `INFO`, for each answer.
+            infos: what the agent loop reports of each answer.
             rewards_B: the measured rewards.
 
         Raises:
