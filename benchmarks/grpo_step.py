@@ -1,11 +1,12 @@
 """What research environments cost a GRPO step of verl's, and how busy they keep the executor.
 
-    python benchmarks/grpo_step.py [--json] [--steps 8] [--thinking 400]
+    python benchmarks/grpo_step.py [--json] [--steps 8] [--thinking 400] [--duplicates]
 
 Three training runs on one machine, the same model, batch and steps, one after the other. Model and
 batch have the sizes of the digits' recipe. An answer thinks for 100 to 400 tokens and then sets a
 number of its own, so that no two ideas are one trial. With `--thinking 1` all answers are short and
-end at once: then nothing hides what the trials of a batch take of the two cores.
+end at once: then nothing hides what the trials of a batch take of the two cores. With
+`--duplicates` all set the same number, so that after the first one nothing is left to execute.
 
 - bare: verl as it is, its single-turn agent loop and a reward function that returns a constant
   (but for one thing: it looks for complete batches as often as ours, not every two seconds);
@@ -14,7 +15,8 @@ end at once: then nothing hides what the trials of a batch take of the two cores
 
 Reported are median seconds a step without the first two, split into generating, executing (what is
 waited for after the last answer) and updating; `ratio` is zero-work over bare. `busy` is the share
-of busy slots from the first answer of a step to its last outcome, with one-second trials.
+of busy slots from the first answer of a step to its last outcome, with one-second trials; `trials`
+are those of a step with zero-work ones.
 `peak_gib` is the most memory that all processes of the zero-work run held at once, counted by their
 proportional shares.
 """
@@ -31,6 +33,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -51,10 +54,10 @@ class QuickBuffer(ReplayBuffer):
 """
 
 
-def answer(rng: random.Random, length: int) -> str:
-    """A thinking trace of `length` tokens, a digit being one, and an idea of eight numbers."""
+def answer(rng: random.Random, length: int, is_same: bool) -> str:
+    """A thinking trace of `length` tokens, a digit being one, and an idea of a number of eight."""
     thinking = "".join(rng.choices("0123456789", k=length))
-    number = rng.randrange(10**7, 10**8)
+    number = 12345678 if is_same else rng.randrange(10**7, 10**8)
     return (
         f"<think>{thinking}</think>\n[Experiment] Set it.\n[Code Changes]\nsetting: 0 -> {number}\n"
     )
@@ -73,8 +76,8 @@ def make_problem(folder: Path, seconds: float) -> Path:
     return folder
 
 
-def make_model(folder: Path, problem: Path, thinking: int) -> Path:
-    """It knows how to write such an idea, after `thinking` tokens at most."""
+def make_model(folder: Path, problem: Path, thinking: int, is_same: bool) -> Path:
+    """It knows how to write such an idea, after `thinking` tokens at most; or one idea only."""
     import torch
 
     from gym_envs import find_problem
@@ -83,7 +86,10 @@ def make_model(folder: Path, problem: Path, thinking: int) -> Path:
 
     rng = random.Random(0)
     # The library fills the vocabulary, which is half of the parameters.
-    texts = [find_problem("digits").library.read_text(), *(answer(rng, 99) for _ in range(300))]
+    texts = [
+        find_problem("digits").library.read_text(),
+        *(answer(rng, 99, False) for _ in range(300)),
+    ]
     tokenizer = build_tokenizer(texts, TinySizes().vocabulary)
     model = build_model(TinySizes(), tokenizer, seed=0)
     messages = chat_messages(style_prompt(find_problem(problem), "brief"))
@@ -91,7 +97,8 @@ def make_model(folder: Path, problem: Path, thinking: int) -> Path:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(300):
         length = rng.randint(min(100, thinking), thinking)
-        texts = [f"{prompt}{answer(rng, length)}{tokenizer.eos_token}" for _ in range(16)]
+        answers = [answer(rng, length, is_same) for _ in range(16)]
+        texts = [f"{prompt}{text}{tokenizer.eos_token}" for text in answers]
         ids_BT = tokenizer(texts, return_tensors="pt")["input_ids"]
         model(ids_BT, labels=ids_BT).loss.backward()
         optimizer.step()
@@ -222,10 +229,20 @@ def median(steps: list[dict[str, float]], name: str) -> float:
     return statistics.median(step[name] for step in steps[2:])
 
 
+def median_trials(store: Path, run: str, steps: int) -> float:
+    """How many trials a step had, without the first two steps."""
+    from executor import Store
+
+    events = Store(store).run(run).events()
+    counts = Counter(event["key"][:4] for event in events if event["event"] == "trial")
+    return statistics.median(counts[f"{step:04d}"] for step in range(3, steps + 1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--thinking", type=int, default=400)
+    parser.add_argument("--duplicates", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--bare", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -235,7 +252,7 @@ def main() -> None:
         folder = Path(name)
         zero = make_problem(folder / "zero", 0)
         slow = make_problem(folder / "slow", 1)
-        model = make_model(folder / "model", zero, args.thinking)
+        model = make_model(folder / "model", zero, args.thinking, args.duplicates)
         with PeakMemory() as memory:
             began = time.monotonic()
             ours = run_ours(write_recipe(folder / "config_zero.yaml", zero, model, args.steps))
@@ -248,6 +265,7 @@ def main() -> None:
             if f"time/{part}" in steps[0]:
                 figures[f"{label}_{part}_s"] = median(steps, f"time/{part}")
     figures["ratio"] = figures["zero_step_s"] / figures["bare_step_s"]
+    figures["trials"] = median_trials(folder / "store", "config_zero", args.steps)
     figures["busy"] = statistics.median(step["executor/busy"] for step in sleeping)
     for name, value in figures.items():
         print(f"{name:16} {value:8.3f}", file=sys.stderr)
