@@ -3,21 +3,21 @@
     seats = share([RayWorkers(first, sandbox), RayWorkers(second, sandbox)])
     Executor(first, workers=seats[0]), Executor(second, workers=seats[1])
 
-A trial of workers with n slots takes an n-th of the place, and where there is no room, the one that
-came first is the next. The workers are called on one event loop, which is none of the executors'.
+A trial of workers with n slots takes an n-th of the place; where there is no room, the highest
+priority is the next, then the oldest. The workers are called on one event loop, which is none of
+the executors'.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 
 from executor.records import Job, Trial
 from executor.scheduler import Workers
 from executor.tasks.background import Background
+from executor.tasks.places import Places
 from executor.trial.spec import TrialSpec
 
 
@@ -51,7 +51,8 @@ class _Seat:
         task = asyncio.current_task()
         self._running.add(task)
         try:
-            async with self._place.room.taken(Fraction(1, self.slots)):
+            part = Fraction(1, self.slots)
+            async with self._place.room.one(job.priority, job.submitted_at, part):
                 return await self._workers.run(job, spec)
         finally:
             self._running.discard(task)
@@ -72,7 +73,7 @@ class _Place:
     """The loop that the workers of all seats are called on, and how much of the place is free."""
 
     def __init__(self, seats: int) -> None:
-        self.background, self.room = Background("workers"), _Room()
+        self.background, self.room = Background("workers"), Places(1)
         self._seats = seats
         self._left: list[Workers] = []
 
@@ -84,35 +85,3 @@ class _Place:
     async def _close(self) -> None:
         for workers in {id(one): one for one in self._left}.values():
             await workers.close()
-
-
-class _Room:
-    """Belongs to one event loop."""
-
-    def __init__(self) -> None:
-        self._free = Fraction(1)
-        self._waiting: deque[tuple[Fraction, asyncio.Future[None]]] = deque()
-
-    @asynccontextmanager
-    async def taken(self, part: Fraction) -> AsyncIterator[None]:
-        """Holds a part of the place, once it is free and those that came before have theirs."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((part, turn))
-        self._let_in()
-        try:
-            await turn
-            yield
-        finally:
-            if not turn.cancelled():
-                self._free += part
-            self._let_in()
-
-    def _let_in(self) -> None:
-        while self._waiting:
-            part, turn = self._waiting[0]
-            if not turn.cancelled():
-                if part > self._free:
-                    return
-                self._free -= part
-                turn.set_result(None)
-            self._waiting.popleft()
