@@ -55,10 +55,12 @@ bench: .venv/rl
 # are drawn from a secret that everybody may know, so that everybody can measure the same again.
 docs: export IDEATOR_RL_DATA = $(CURDIR)/store/docs-data
 docs: .venv/rl
-	for env in digits nanogpt-tiny grpo-tiny; do \
+	for env in digits demand nanogpt-tiny grpo-tiny; do \
 	  $(BIN)/ideator-rl envs prepare $$env --secret docs/public-secret.txt || exit; done
 	$(BIN)/python benchmarks/search_comparison.py --write docs/search-comparison.md
 	$(BIN)/python benchmarks/idea_table.py --env digits --write docs/ideas-digits.md
+	$(BIN)/python benchmarks/idea_table.py --env demand --write docs/ideas-demand.md
+	$(BIN)/python benchmarks/hunt.py --env demand --trials 2500 --write docs/hunt-demand.md
 	$(BIN)/python benchmarks/idea_table.py --env nanogpt-tiny --write docs/ideas-nanogpt-tiny.md
 	$(BIN)/python benchmarks/idea_table.py --env grpo-tiny --write docs/ideas-grpo-tiny.md
 	for seed in 0 1 2; do $(BIN)/ideator-rl train --seed $$seed \

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -26,7 +27,7 @@ from ideator_rl.ideators.library import Atom, genome_title, idea_text, load_libr
 Values = tuple[tuple[str, Scalar], ...]
 Genome = tuple[tuple[str, Values], ...]  # atoms and their values, sorted by name
 SIZES, WEIGHTS = (1, 2, 3, 4, 5), (25, 30, 20, 15, 10)  # atoms of a random idea, in percent
-GENERATION, ELITE = 100, 40
+BATCH, ELITE = 100, 40
 FRESH_SEEDS = range(1000, 1010)
 
 
@@ -34,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--env", default="demand")
     parser.add_argument("--random", type=int, default=1000, help="random combinations")
-    parser.add_argument("--trials", type=int, default=20_000, help="of the evolutionary search")
+    parser.add_argument(
+        "--trials", type=int, default=20_000, help="ideas of the evolutionary search"
+    )
     parser.add_argument("--atoms", type=int, default=5, help="the most that an idea combines")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slots", type=int)
@@ -44,7 +47,8 @@ def main() -> None:
 
     problem = find_problem(args.env)
     atoms = {atom.id: atom for atom in load_library(problem.library)}
-    run = f"hunt-{problem.name}-{problem.version}-atoms{args.atoms}-seed{args.seed}"
+    settings = f"random{args.random}-atoms{args.atoms}-seed{args.seed}"
+    run = f"hunt-{problem.name}-{problem.version}-{settings}"
     with Executor(problem, store=args.store, run=run, slots=args.slots) as executor:
         noise = [executor.submit_baseline(seed).result().reward for seed in FRESH_SEEDS]
         hunts = [Measured(executor, atoms, name) for name in ("random", "greedy", "evolution")]
@@ -75,17 +79,19 @@ class Measured:
     def __init__(self, executor: Executor, atoms: dict[str, Atom], name: str) -> None:
         self._executor, self._atoms, self._name = executor, atoms, name
         self.rewards: dict[Genome, float] = {}
+        self._ideas: dict[Genome, Idea] = {}
 
     def run(self, genomes: Iterable[Genome]) -> None:
         """Executes those that this hunt has not executed yet."""
         new = list(dict.fromkeys(g for g in genomes if g not in self.rewards))
-        first = len(self.rewards)
-        ideas = [self.idea(f"{self._name}-{first + i:06}", g) for i, g in enumerate(new)]
-        outcomes = self._executor.execute(ideas)
+        for genome in new:
+            text = idea_text([(self._atoms[name], dict(chosen)) for name, chosen in genome])
+            self._ideas[genome] = Idea(f"{self._name}-{len(self._ideas):06}", text)
+        outcomes = self._executor.execute([self._ideas[genome] for genome in new])
         self.rewards |= {g: o.reward for g, o in zip(new, outcomes, strict=True)}
-
-    def idea(self, idea_id: str, genome: Genome) -> Idea:
-        return Idea(idea_id, idea_text([(self._atoms[name], dict(v)) for name, v in genome]))
+        best = self.ranked()[0]
+        told = f"{len(self.rewards)} ideas, best {self.rewards[best]:.4f}: {genome_title(best)}"
+        print(f"{self._name}: {told}", file=sys.stderr)
 
     def ranked(self) -> list[Genome]:
         """The best first."""
@@ -94,8 +100,7 @@ class Measured:
     def row(self) -> str:
         """A line of the table: the best idea, and what it earns on fresh seeds."""
         best = self.ranked()[0]
-        idea = self.idea(f"{self._name}-best", best)
-        futures = [self._executor.submit(idea, seed=seed) for seed in FRESH_SEEDS]
+        futures = [self._executor.submit(self._ideas[best], seed=seed) for seed in FRESH_SEEDS]
         again = [future.result().reward for future in futures]
         confirmed = f"{statistics.fmean(again):.4f} ± {statistics.stdev(again):.4f}"
         cells = (len(self.rewards), f"{self.rewards[best]:.4f}", confirmed, genome_title(best))
@@ -103,8 +108,9 @@ class Measured:
 
 
 def at_random(measured: Measured, atoms: dict[str, Atom], count: int, rng: Random) -> None:
-    drawn = [rng.choices(SIZES, WEIGHTS)[0] for _ in range(count)]
-    measured.run(random_genome(atoms, size, rng) for size in drawn)
+    for start in range(0, count, BATCH):
+        sizes = rng.choices(SIZES, WEIGHTS, k=min(BATCH, count - start))
+        measured.run(random_genome(atoms, size, rng) for size in sizes)
 
 
 def greedily(measured: Measured, atoms: dict[str, Atom], most: int) -> None:
@@ -122,10 +128,10 @@ def by_evolution(
     measured: Measured, atoms: dict[str, Atom], most: int, trials: int, rng: Random
 ) -> None:
     """Breeds the best ideas: adds, exchanges, varies or drops an atom, or joins two ideas."""
-    at_random(measured, atoms, 2 * GENERATION, rng)
-    while len(measured.rewards) < trials:
+    at_random(measured, atoms, 2 * BATCH, rng)
+    for _ in range(2 * BATCH, trials, BATCH):
         elite = measured.ranked()[:ELITE]
-        measured.run([child(elite, atoms, most, rng) for _ in range(GENERATION)])
+        measured.run([child(elite, atoms, most, rng) for _ in range(BATCH)])
 
 
 def child(elite: Sequence[Genome], atoms: dict[str, Atom], most: int, rng: Random) -> Genome:
