@@ -52,7 +52,7 @@ def main() -> None:
     with Executor(problem, store=args.store, run=run, slots=args.slots) as executor:
         noise = [executor.submit_baseline(seed).result().reward for seed in FRESH_SEEDS]
         hunts = [Measured(executor, atoms, name) for name in ("random", "greedy", "evolution")]
-        at_random(hunts[0], atoms, args.random, Random(args.seed))
+        at_random(hunts[0], atoms, args.atoms, args.random, Random(args.seed))
         greedily(hunts[1], atoms, args.atoms)
         by_evolution(hunts[2], atoms, args.atoms, args.trials, Random(args.seed + 1))
         rows = [hunt.row() for hunt in hunts]
@@ -107,10 +107,12 @@ class Measured:
         return f"| {self._name} | " + " | ".join(map(str, cells)) + " |\n"
 
 
-def at_random(measured: Measured, atoms: dict[str, Atom], count: int, rng: Random) -> None:
+def at_random(
+    measured: Measured, atoms: dict[str, Atom], most: int, count: int, rng: Random
+) -> None:
     for start in range(0, count, BATCH):
         sizes = rng.choices(SIZES, WEIGHTS, k=min(BATCH, count - start))
-        measured.run(random_genome(atoms, size, rng) for size in sizes)
+        measured.run(random_genome(atoms, min(size, most), rng) for size in sizes)
 
 
 def greedily(measured: Measured, atoms: dict[str, Atom], most: int) -> None:
@@ -128,7 +130,7 @@ def by_evolution(
     measured: Measured, atoms: dict[str, Atom], most: int, trials: int, rng: Random
 ) -> None:
     """Breeds the best ideas: adds, exchanges, varies or drops an atom, or joins two ideas."""
-    at_random(measured, atoms, 2 * BATCH, rng)
+    at_random(measured, atoms, most, 2 * BATCH, rng)
     for _ in range(2 * BATCH, trials, BATCH):
         elite = measured.ranked()[:ELITE]
         measured.run([child(elite, atoms, most, rng) for _ in range(BATCH)])
