@@ -60,7 +60,7 @@ docs: .venv/rl
 	$(BIN)/python benchmarks/search_comparison.py --write docs/search-comparison.md
 	$(BIN)/python benchmarks/idea_table.py --env digits --write docs/ideas-digits.md
 	$(BIN)/python benchmarks/idea_table.py --env demand --write docs/ideas-demand.md
-	$(BIN)/python benchmarks/hunt.py --env demand --trials 2500 --write docs/hunt-demand.md
+	$(BIN)/python benchmarks/hunt.py --env demand --trials 6000 --write docs/hunt-demand.md
 	$(BIN)/python benchmarks/idea_table.py --env nanogpt-tiny --write docs/ideas-nanogpt-tiny.md
 	$(BIN)/python benchmarks/idea_table.py --env grpo-tiny --write docs/ideas-grpo-tiny.md
 	for seed in 0 1 2; do $(BIN)/ideator-rl train --seed $$seed \
