@@ -38,10 +38,14 @@ class ControlGroup:
 
     def enter(self) -> None:
         """Moves the calling process, which has one thread, and what it starts into the group."""
+        for path in self.entrances():
+            _write(path, "0")
+
+    def entrances(self) -> list[Path]:
+        """Files: a process with one thread that writes 0 into them has entered."""
         # To move a thread the kernel need not wait for all processors, some milliseconds long.
         name = "tasks" if self.version == 1 else "cgroup.procs"
-        for folder in set(self.folders.values()):
-            _write(folder / name, "0")
+        return [folder / name for folder in set(self.folders.values())]
 
     def cpu_seconds(self) -> float:
         """User and system time of all that ever ran in the group."""

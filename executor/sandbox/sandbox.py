@@ -19,9 +19,10 @@ from executor.processes.owned_names import owned_name
 from executor.records import Record
 from executor.sandbox import bubblewrap, cgroup, namespaces, seccomp, syscalls
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
-from executor.sandbox.rlimits import set_rlimits
-from executor.sandbox.warm import Server, WarmProcess
-from executor.sandbox.warm_fork import STATUS, ForkJob
+from executor.sandbox.fork_server import ForkJob
+from executor.sandbox.lock_in import Plan, set_rlimits
+from executor.sandbox.rlimits import rlimits
+from executor.sandbox.servers import Server, launcher
 
 Level = Literal["strict", "best-effort", "none"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -89,14 +90,27 @@ def start(
     stdin: int = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
     group: cgroup.ControlGroup | None = None,
-) -> subprocess.Popen[bytes]:
+) -> processes.Process:
     """Starts a command locked in; it ends with this process, and so does everything that it starts.
 
-    Raises OSError where the command or the sandbox does not start.
+    Raises OSError where the sandbox does not start. A command that does not exist ends with 127 in
+    a box, and raises OSError without one.
     """
     words, descriptors = list(command), list(pass_fds)
-    steps = _limits(sandbox, box, group)
-    if sandbox.name == "bubblewrap":
+    if not sandbox.isolates:
+        return processes.start(
+            words,
+            cwd=box.work,
+            env=dict(env),
+            output=output,
+            stdin=stdin,
+            pass_fds=pass_fds,
+            before=_steps(sandbox, box),
+        )
+    plan = None
+    if sandbox.name == "namespaces":
+        plan = _plan(sandbox, box)
+    else:
         options, prefix = bubblewrap.arguments(box, box_uid())
         if (code := _filter(sandbox, box)) is not None:
             descriptors.append(_in_memory(code))
@@ -106,20 +120,17 @@ def start(
         words = [sandbox.binary, "--args", str(descriptors[-1]), "--", *prefix, *words]
         # Of bwrap's own processes; the command does not get to see it.
         env = {**env, processes.MARK: os.environ.get(processes.MARK, "")}
-    elif sandbox.name == "namespaces":
-        steps.append(_entry(sandbox, box))
-    elif sandbox.level != "none" and processes.LINUX:
-        steps.append(partial(syscalls.prctl, syscalls.PR_SET_NO_NEW_PRIVS, 1))
+    job = ForkJob(
+        words=words,
+        env=dict(env),
+        cwd=str(box.work),
+        numbers=descriptors,
+        groups=_entrances(group),
+        limits=rlimits(box.limits, box_uid(), grouped=sandbox.grouped),
+        plan=plan,
+    )
     try:
-        return processes.start(
-            words,
-            cwd=box.work,
-            env=dict(env),
-            output=output,
-            stdin=stdin,
-            pass_fds=descriptors,
-            before=steps,
-        )
+        return launcher().start(job, output=output, stdin=stdin, pass_fds=descriptors)
     finally:
         for descriptor in descriptors[len(pass_fds) :]:
             os.close(descriptor)
@@ -137,34 +148,45 @@ def start_warm(
     stdin: int = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
     group: cgroup.ControlGroup | None = None,
-) -> WarmProcess:
+) -> processes.Process:
     """Starts a Python script as a fork of a server, locked in by the sandbox `namespaces`.
 
     `clock`, one of `pass_fds`, is where it says how much CPU time its start took. Raises OSError
     where the sandbox does not start.
     """
-    steps = (*_limits(sandbox, box, group), _entry(sandbox, box, report=STATUS))
-    job = ForkJob(steps, dict(env), str(box.work), clock, list(script), tuple(pass_fds))
+    job = ForkJob(
+        words=list(script),
+        env=dict(env),
+        cwd=str(box.work),
+        numbers=list(pass_fds),
+        groups=_entrances(group),
+        limits=rlimits(box.limits, box_uid(), grouped=sandbox.grouped),
+        plan=_plan(sandbox, box),
+        clock=clock,
+    )
     return server.start(job, output=output, stdin=stdin, pass_fds=pass_fds)
 
 
-def _limits(
-    sandbox: Sandbox, box: Box, group: cgroup.ControlGroup | None
-) -> list[Callable[[], None]]:
-    """What bounds the resources of the process that calls it."""
-    steps = []
-    if group:
-        steps.append(group.enter)
-    if sandbox.level != "none":
-        steps.append(partial(set_rlimits, box.limits, box_uid(), grouped=sandbox.grouped))
+def _steps(sandbox: Sandbox, box: Box) -> list[Callable[[], None]]:
+    """What a process does first that no box holds."""
+    if sandbox.level == "none":
+        return []
+    limits = rlimits(box.limits, box_uid(), grouped=False)
+    steps: list[Callable[[], None]] = [partial(set_rlimits, limits)]
+    if processes.LINUX:
+        steps.append(partial(syscalls.prctl, syscalls.PR_SET_NO_NEW_PRIVS, 1))
     return steps
 
 
-def _entry(sandbox: Sandbox, box: Box, report: int | None = None) -> Callable[[], None]:
-    """What locks the process that calls it into the sandbox `namespaces`."""
+def _entrances(group: cgroup.ControlGroup | None) -> list[str]:
+    return [str(path) for path in group.entrances()] if group else []
+
+
+def _plan(sandbox: Sandbox, box: Box) -> Plan:
+    """What locks a process into the sandbox `namespaces`."""
     root = box.scratch / "root"
     root.mkdir(exist_ok=True)
-    return namespaces.entry(box, box_uid(), root, _filter(sandbox, box), report)
+    return namespaces.plan(box, box_uid(), root, _filter(sandbox, box))
 
 
 def _filter(sandbox: Sandbox, box: Box) -> bytes | None:

@@ -2,6 +2,8 @@
 
 unshare(NEWNS)
 mount("tmpfs", "/mnt", "tmpfs", NOSUID | NODEV, "size=1m")
+
+It imports little: each process in a box begins as a fork of one that has imported it.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from executor.sandbox import Box, Sandbox, box_uid, open_group, start
 from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.meter import Meter
 from executor.sandbox.sandbox import start_warm
-from executor.sandbox.warm import Server, server_for
+from executor.sandbox.servers import Server, server_for
 from executor.trial.command import PRELUDE, RUN_SCRIPT, TORCHRUN, Command, environment
 from executor.trial.spec import TrialSpec
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from executor.processes import processes
 from executor.records import Status, Trial
 from executor.sandbox import Sandbox, places
-from executor.sandbox.warm import check_servers
+from executor.sandbox.servers import check_servers
 from executor.sandbox.watch import TimeLimits, WatchedRun, watch
 from executor.sandbox.workspace import trial_folder
 from executor.trial.candidate_folder import ForbiddenEntry, NoCandidate, check_candidate

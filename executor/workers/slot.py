@@ -23,7 +23,7 @@ from pathlib import Path
 from executor.processes import processes
 from executor.sandbox import Sandbox, cgroup
 from executor.sandbox.gpu_driver import make_device_nodes
-from executor.sandbox.warm import ServerDied, stop_servers
+from executor.sandbox.servers import ServerDied, launcher, stop_servers
 from executor.sandbox.watch import Interrupted
 from executor.sandbox.workspace import enter_private_mounts
 from executor.trial.spec import TrialSpec
@@ -42,6 +42,9 @@ def main() -> None:
     # Our own environment must not leak into a forked examiner's libraries either.
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     processes.adopt_orphans()
+    if sandbox.isolates:
+        # Ahead of the first trial, which would wait for it.
+        launcher()
     # Results have a descriptor of their own, so that prints of an evaluate.py do no harm.
     answers = os.dup(1)
     os.dup2(2, 1)

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from executor.sandbox import bubblewrap, cgroup, meter, namespaces, sandbox
-from executor.sandbox import syscalls as sys_calls
+from executor.sandbox.lock_in import WRITE
 from executor.sandbox.sandbox import SandboxName
 from executor.trial import exam_pipe, examiner, half, log_tail, trial
 from executor.trial.log_tail import last_line, tail
 from executor.workers import slot
 from tests.cheats.removals import (
-    SysCalls,
     around,
     bwrap_options,
     everything_training_left,
@@ -29,9 +28,9 @@ from tests.cheats.removals import (
     exposed_to_the_loader,
     installed_in,
     instead,
+    launchers_do,
     no_filter,
     no_loader_covers,
-    no_prctl,
     no_project_masks,
     put,
     servers_run,
@@ -59,6 +58,12 @@ class Defence:
         return f"{self.lock}-{self.name}".replace(" ", "-")
 
 
+_NO_BOUNDS = """
+prctl = syscalls.prctl
+syscalls.prctl = lambda number, *values: (
+    None if number == syscalls.PR_CAPBSET_DROP else prctl(number, *values)
+)
+"""
 # What the filter of system calls keeps a box from, and the cheat that would use it.
 _REFUSED_CALLS = {
     "locks of files": "locks-shared-files",
@@ -148,35 +153,45 @@ DEFENCES: tuple[Defence, ...] = (
     Defence("bounding set", "bubblewrap", "becomes-root", setpriv("--bounding-set=-all", [])),
     Defence("seccomp", "bubblewrap", "kernel-doors", no_filter),
     # ---- namespaces
-    Defence("network namespace", "namespaces", "network-tcp", put(sys_calls, "NEWNET", 0)),
+    Defence("network namespace", "namespaces", "network-tcp", launchers_do("syscalls.NEWNET = 0")),
     Defence(
         "ipc namespace",
         "namespaces",
         "left-in-shared-memory",
-        put(sys_calls, "NEWIPC", 0),
+        launchers_do("syscalls.NEWIPC = 0"),
         given=no_filter,
     ),
-    Defence("pid namespace", "namespaces", "kills-by-number", put(sys_calls, "NEWPID", 0)),
+    Defence("pid namespace", "namespaces", "kills-by-number", launchers_do("syscalls.NEWPID = 0")),
     Defence(
         "host name",
         "namespaces",
         "knows-the-machine",
         # or the host would get another name
-        put(namespaces, "sys", SysCalls(NEWUTS=0, set_hostname=lambda name: None)),
+        launchers_do("syscalls.NEWUTS, syscalls.set_hostname = 0, lambda name: None"),
     ),
     Defence(
         "read-only data",
         "namespaces",
         "poisoned-data",
-        around(namespaces, "_bind", lambda honest, *words, **_: honest(*words, read_only=False)),
+        around(
+            namespaces,
+            "_show",
+            lambda honest, *words: honest(*words[:2], WRITE) if len(words) == 2 else honest(*words),
+        ),
     ),
     Defence(
-        "unprivileged user", "namespaces", "becomes-root", put(os, "setresuid", lambda *ids: None)
+        "unprivileged user",
+        "namespaces",
+        "becomes-root",
+        launchers_do("os.setresuid = lambda *ids: None"),
     ),
     Defence(
-        "unprivileged group", "namespaces", "becomes-root", put(os, "setresgid", lambda *ids: None)
+        "unprivileged group",
+        "namespaces",
+        "becomes-root",
+        launchers_do("os.setresgid = lambda *ids: None"),
     ),
-    Defence("bounding set", "namespaces", "becomes-root", no_prctl(sys_calls.PR_CAPBSET_DROP)),
+    Defence("bounding set", "namespaces", "becomes-root", launchers_do(_NO_BOUNDS)),
     Defence("seccomp", "namespaces", "kernel-doors", no_filter),
     Defence(
         "closed descriptors of a warm start",
@@ -229,13 +244,13 @@ DEFENCES: tuple[Defence, ...] = (
         "open files",
         "bubblewrap",
         "descriptor-bomb",
-        put(sandbox, "set_rlimits", lambda *_, **__: None),
+        put(sandbox, "rlimits", lambda *_, **__: []),
     ),
     Defence(
         "file size",
         "bubblewrap",
         "disk-hundred-gigabytes",
-        put(sandbox, "set_rlimits", lambda *_, **__: None),
+        put(sandbox, "rlimits", lambda *_, **__: []),
     ),
     Defence(
         "processor time of the whole tree",
@@ -314,6 +329,7 @@ def main() -> None:
     def run_trial(*words: Any, **named: Any) -> Any:
         if next(trials) == 1:
             defence.remove()
+            namespaces._of_the_host.cache_clear()
             if not defence.of_servers:
                 setattr(half, "server_for", lambda *_: None)  # noqa: B010
         return honest(*words, **named)

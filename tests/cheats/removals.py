@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from executor.sandbox import bubblewrap, seccomp, visible, warm
-from executor.sandbox import syscalls as sys_calls
+from executor.sandbox import bubblewrap, seccomp, servers, visible
 from executor.sandbox.box import Box
 
 # A variable that names a folder of the host that everybody may read and write: only a defence
@@ -81,21 +80,32 @@ def replaced(words: list[str], old: list[str], new: list[str]) -> list[str]:
     return [*words[: at[0]], *new, *words[at[0] + len(old) :]]
 
 
-class SysCalls:
-    """The module of system calls with some names changed."""
-
-    def __init__(self, **changed: Any) -> None:
-        self.__dict__ = {**vars(sys_calls), **changed}
-
-
 def servers_run(script: str) -> Callable[[], None]:
     """Servers of warm starts are of this folder's `script`."""
 
     def replace_servers() -> None:
-        warm.stop_servers()
-        warm._SCRIPT = Path(__file__).with_name(script)
+        servers.stop_servers()
+        servers._WARM = Path(__file__).with_name(script)
 
     return replace_servers
+
+
+def launchers_do(code: str) -> Callable[[], None]:
+    """Launchers run some code, which knows `os` and `syscalls`, before they serve."""
+    launcher = servers._BARE
+
+    def replace_launchers() -> None:
+        servers.stop_servers()
+        servers._BARE = exposed() / "open_launcher.py"
+        servers._BARE.write_text(
+            "import os, runpy, sys\n"
+            f"sys.path.insert(0, {str(launcher.parents[2])!r})\n"
+            "from executor.sandbox import syscalls\n"
+            f"{code}\n"
+            f"runpy.run_path({str(launcher)!r}, run_name='__main__')\n"
+        )
+
+    return replace_launchers
 
 
 def exposed() -> Path:
@@ -134,14 +144,6 @@ def everything_training_left(honest: Any, *words: Any) -> Box:
         left = shutil.ignore_patterns("candidate")
         shutil.copytree(folder / "train", box.work, ignore=left, dirs_exist_ok=True)
     return box
-
-
-def no_prctl(option: int) -> Callable[[], None]:
-    def prctl(honest: Any, number: int, *values: int) -> None:
-        if number != option:
-            honest(number, *values)
-
-    return around(sys_calls, "prctl", prctl)
 
 
 def installed_in(module: object) -> Callable[[], None]:

@@ -96,18 +96,25 @@ class Slot:
 
 def warm_servers(slot: int) -> list[int]:
     """The servers of warm starts that a slot keeps; their forks have the same command line."""
+    return servers(slot, b"warm_server.py")
+
+
+def servers(slot: int, *scripts: bytes) -> list[int]:
+    """The servers that a slot keeps, of all scripts or these."""
+    scripts = scripts or (b"launcher.py", b"warm_server.py")
     children = Path(f"/proc/{slot}/task/{slot}/children").read_text().split()
     found = []
     for pid in children:
         with suppress(OSError):  # it may have ended
-            if b"warm_server.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if any(script in command for script in scripts):
                 found.append(int(pid))
     return found
 
 
 def left_by(slot: int) -> list[int]:
-    """What works for a slot besides the servers of warm starts."""
-    return [pid for pid in descendants(slot) if pid not in warm_servers(slot)]
+    """What works for a slot besides its servers."""
+    return [pid for pid in descendants(slot) if pid not in servers(slot)]
 
 
 def is_alive(pid: int) -> bool:

@@ -1,17 +1,18 @@
-"""Warm starts: a server has imported a problem's modules, and each trial is a fork of it.
+"""Servers: each process in a box begins as a fork of one.
 
     server = server_for(("torch",), env, 60.0, stopped)    # None where they cannot be imported
     process = server.start(job, output=log, pass_fds=())   # with the members of a Popen
+    process = launcher().start(job, output=log, pass_fds=())
 
-A server is a child of this process, runs in a clean environment and never sees a file of an idea,
-nor what it forks for. Servers are kept for later trials; `stop_servers()` ends them, and they end
-with this process.
+A server of warm starts has imported a problem's modules, and its forks run scripts. The launcher
+has imported next to nothing, so that it forks fast, and its forks become commands. Each is a child
+of this process, runs in a clean environment and never sees a file of an idea, nor what it forks
+for. Servers are kept for later trials; `stop_servers()` ends them, and they end with this process.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import select
 import socket
 import subprocess
@@ -19,30 +20,30 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from executor.processes import processes
-from executor.sandbox.warm_fork import LOCKED_IN, ForkJob
+from executor.processes.processes import Process
+from executor.sandbox.fork_server import LOCKED_IN, ForkJob
 
-_SCRIPT = Path(__file__).with_name("warm_server.py")
-_ROOT = Path(__file__).parents[2]
+_WARM, _BARE = (Path(__file__).with_name(f"{name}.py") for name in ("warm_server", "launcher"))
 # Problems take turns in a worker; one has two servers, for training and for the candidate.
 _MOST_SERVERS = 4
 _POLL_S = 0.05
 
 _Key = tuple[tuple[str, ...], frozenset[tuple[str, str]]]
+_LAUNCHER: _Key = ((), frozenset())
 _servers: dict[_Key, Server | None] = {}
 # Those that were asked for since the last `check_servers()`.
 _used: set[_Key] = set()
 
 
 class ServerDied(Exception):
-    """A server of warm starts was killed; what it started says nothing about an idea."""
+    """A server was killed; what it started says nothing about an idea."""
 
 
-class WarmProcess:
+class ForkedProcess:
     """A fork of a server, with the members of Popen that are used here.
 
     `exit_descriptor` becomes readable when the process has ended.
@@ -69,7 +70,7 @@ class WarmProcess:
     def wait(self, timeout: float | None = None) -> int:
         """Raises subprocess.TimeoutExpired."""
         if not select.select([self.exit_descriptor], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired("a warm start", timeout or 0.0)
+            raise subprocess.TimeoutExpired("a fork of a server", timeout or 0.0)
         code = self.poll()
         assert code is not None
         return code
@@ -87,15 +88,15 @@ class WarmProcess:
 
 
 class Server:
-    """Imports `modules` in the environment `env`; `is_ready` says when that is done."""
+    """Python with the options and the script in `words`, in the environment `env`; `is_ready` says
+    when it can fork."""
 
-    def __init__(self, modules: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(self, words: Sequence[str], env: Mapping[str, str]) -> None:
         self._env = dict(env)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        words = [str(theirs.fileno()), ",".join(modules), str(_ROOT)]
         with theirs, open(os.devnull, "wb") as nowhere:
             self._process = processes.start(
-                [sys.executable, "-P", "-B", str(_SCRIPT), *words],
+                [sys.executable, *words, str(theirs.fileno())],
                 cwd=Path("/"),
                 env=dict(env),
                 output=nowhere.fileno(),
@@ -104,7 +105,7 @@ class Server:
         processes.spare(self._process.pid)
 
     def is_ready(self, startup_s: float, stopped: Callable[[], bool]) -> bool:
-        """Waits for the imports, not once `stopped()` is true; False when they failed."""
+        """Waits for its imports, not once `stopped()` is true; False when they failed."""
         until = time.monotonic() + startup_s
         while not select.select([self._channel], [], [], _POLL_S)[0]:
             if stopped() or time.monotonic() > until:
@@ -113,13 +114,14 @@ class Server:
 
     def start(
         self, job: ForkJob, *, output: int, stdin: int = subprocess.DEVNULL, pass_fds: Sequence[int]
-    ) -> WarmProcess:
+    ) -> Process:
         """Forks the server; returns when the fork is locked in. Raises OSError where it is not."""
-        # Not all again: what an import has changed stays.
-        job = replace(job, env=dict(job.env.items() - self._env.items()))
+        if job.clock >= 0:
+            # Not all again: what an import has changed stays.
+            job.env = dict(job.env.items() - self._env.items())
         reader, writer = os.pipe()
         request = os.memfd_create("request")
-        os.write(request, pickle.dumps(job))
+        os.write(request, job.to_bytes())
         os.lseek(request, 0, os.SEEK_SET)
         theirs, ours = os.pipe() if stdin == subprocess.PIPE else (os.open(os.devnull, 0), -1)
         try:
@@ -128,7 +130,7 @@ class Server:
         finally:
             for descriptor in (writer, request, theirs):
                 os.close(descriptor)
-        process = WarmProcess(reader, os.fdopen(ours, "wb") if ours >= 0 else None)
+        process = ForkedProcess(reader, os.fdopen(ours, "wb") if ours >= 0 else None)
         if not process.locked_in():
             raise OSError("the process could not be locked in")
         return process
@@ -146,6 +148,19 @@ class Server:
         processes.spare_no_more(self._process.pid)
 
 
+def launcher() -> Server:
+    """The server of commands, started if there is none yet."""
+    _forget_dead_servers()
+    if _LAUNCHER not in _servers:
+        # Where the loader finds libpython.
+        env = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+        _servers[_LAUNCHER] = Server(["-I", "-S", "-B", str(_BARE)], env)
+    _used.add(_LAUNCHER)
+    server = _servers[_LAUNCHER]
+    assert server is not None
+    return server
+
+
 def server_for(
     modules: Sequence[str],
     env: Mapping[str, str],
@@ -159,9 +174,11 @@ def server_for(
     key = (tuple(modules), frozenset(env.items()))
     _forget_dead_servers()
     if key not in _servers:
-        while len(_servers) >= _MOST_SERVERS:
-            _stop(next(iter(_servers)))
-        server = _servers[key] = Server(modules, env)
+        others = [other for other in _servers if other != _LAUNCHER]
+        for other in others[: max(0, len(others) - _MOST_SERVERS + 1)]:
+            _stop(other)
+        words = ["-P", "-B", str(_WARM), ",".join(modules)]
+        server = _servers[key] = Server(words, env)
         if not server.is_ready(startup_s, stopped):
             _stop(key)
             _servers[key] = None
