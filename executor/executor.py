@@ -209,11 +209,12 @@ class Executor:
         made: Implementation | None,
         *,
         final: bool = False,
+        left: bool = False,
     ) -> concurrent.futures.Future[Outcome]:
         seed = self.seed if seed is None else seed
         self._seen.add(trial_key(idea.id, seed, self.seed))
         return self._background.start(
-            self._pipeline.outcome(idea, seed, priority, made, final=final)
+            self._pipeline.outcome(idea, seed, priority, made, final=final, left=left)
         )
 
     def execute(self, ideas: Iterable[Idea]) -> list[Outcome]:
@@ -318,5 +319,5 @@ class Executor:
             await in_thread(self._session.keep)
         await in_thread(self.run.flush)
         async for key, idea, final in left_in(self.run, self._seen):
-            outcome = self._submit(idea, repeat_seed(key), 0, None, final=final)
+            outcome = self._submit(idea, repeat_seed(key), 0, None, final=final, left=True)
             self._background.start(watched(partial(asyncio.wrap_future, outcome), self.run))

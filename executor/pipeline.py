@@ -4,15 +4,15 @@
     outcome = await way.outcome(idea, seed=0, priority=0)
 
 Whatever an earlier session, another idea or another run on the same store has finished is not done
-again. What a trial needs no answer to is written while it runs; its log, its result and its outcome
-follow in this order, so that what is there after a kill is complete. Belongs to one event loop.
+again. What a trial needs no answer to is written while it runs; its log and its result follow, and
+then its outcome, so that what is there after a kill is complete. Belongs to one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -28,7 +28,7 @@ from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.run_records import SessionClock
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
-from executor.store.runs import RunFolder, Store
+from executor.store.runs import KeptResult, RunFolder, Store
 from executor.store.storage import Lock
 from executor.store.threads import in_thread
 from executor.tasks.places import Places
@@ -38,6 +38,10 @@ from executor.trial_keys import check_idea_id, trial_key
 _LOCK_POLL_S = 0.1
 # Ideas that are under way at a time, the waiting ones included: each has a file open in the store.
 UNDER_WAY, UNDER_WAY_A_SLOT = 256, 8
+
+
+class _Taken(Exception):
+    """The store has an idea of this name, though nobody here has begun it."""
 
 
 class Pipeline:
@@ -63,6 +67,8 @@ class Pipeline:
         self._implementer, self._scheduler = implementer, scheduler
         self._seed, self._sandbox = seed, sandbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # The trials that were begun here, by key.
+        self._begun: set[str] = set()
         self._looking, self._has_looked = asyncio.Lock(), False
         self._places = Places(max(UNDER_WAY, UNDER_WAY_A_SLOT * scheduler.slots))
 
@@ -74,9 +80,10 @@ class Pipeline:
         made: Implementation | None = None,
         *,
         final: bool = False,
+        left: bool = False,
     ) -> Outcome:
         """How a trial of an idea ends. `made` is its code where there is some already; `final` asks
-        for the final part of the held-out data, too.
+        for the final part of the held-out data, too; another process `left` it in the store.
 
         Raises UserError when the idea's id stands for another text, StoreError.
         """
@@ -87,6 +94,12 @@ class Pipeline:
         # The clock may find in the store what is submitted here: one of the two waits.
         turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
         async with turn, self._places.one(priority, job.submitted_at):
+            known = left or key in self._begun or key in self._budget.begun
+            self._begun.add(key)
+            if admitted and not known:
+                # Not looked for: it is written unless it is there.
+                with suppress(_Taken):
+                    return await self._begin(_Way(key, idea, job, is_new=True), made)
             kept = await in_thread(self._run.idea, key)
             if kept is not None and (kept.text, kept.base) != (idea.text, idea.base):
                 raise UserError(
@@ -98,8 +111,11 @@ class Pipeline:
                 return finished
             if not admitted:
                 return cancelled(self._problem, idea, seed, str(self._budget))
-            async with task_group() as writes:
-                return await self._new_outcome(_Way(key, idea, job, kept is not None, writes), made)
+            return await self._begin(_Way(key, idea, job, is_known=kept is not None), made)
+
+    async def _begin(self, way: _Way, made: Implementation | None) -> Outcome:
+        async with task_group() as way.writes:
+            return await self._new_outcome(way, made)
 
     async def _new_outcome(self, way: _Way, made: Implementation | None) -> Outcome:
         try:
@@ -120,7 +136,7 @@ class Pipeline:
 
     async def _executed(self, way: _Way, made: Implementation | None) -> Outcome:
         if not way.is_known:
-            way.write(self._run.write_idea, way.key, way.idea)
+            way.write(self._write_idea, way)
         if way.asked.final:
             # Before the code, so that no other process takes it for an ordinary repeat.
             way.write(self._run.write_job, way.key, way.asked)
@@ -190,11 +206,11 @@ class Pipeline:
         job = replace(way.asked, content_hash=content, cpus=resources.cpus, gpus=resources.gpus)
         own_log = self._run.log_path(way.key, repaired=repaired)
         async with self._only_one(content) as turn:
-            if turn.found is not None and meets(turn.found[0].sandbox, self._sandbox):
-                earlier, log_path = turn.found
-                if log_path != own_log:
-                    way.write(self._copy_log, log_path, way.key, repaired)
-                return replace(earlier, idea_id=way.idea.id, cached=log_path != own_log)
+            if turn.found is not None and meets(turn.found.outcome.sandbox, self._sandbox):
+                earlier = turn.found
+                way.write(self._copy_log, earlier, way.key, repaired)
+                cached = earlier.log != own_log
+                return replace(earlier.outcome, idea_id=way.idea.id, cached=cached)
             way.write(self._run.write_job, way.key, job)
             if files != self._problem.codebase:
                 await self._look()
@@ -223,27 +239,40 @@ class Pipeline:
                     await asyncio.sleep(_LOCK_POLL_S)
                 yield turn
             finally:
-                # Before the outcome: what has one leaves no lock behind, not even at a kill.
                 if turn.lock is not None:
                     await in_thread(turn.release)
 
     # ---- in threads
 
-    def _copy_log(self, path: str, key: str, repaired: bool) -> None:
-        self._run.write_log(key, self._store.read_text(path), repaired=repaired)
+    def _write_idea(self, way: _Way) -> None:
+        if not way.is_new:
+            self._run.write_idea(way.key, way.idea)
+        elif not self._run.write_new_idea(way.key, way.idea):
+            raise _Taken
+
+    def _copy_log(self, earlier: KeptResult, key: str, repaired: bool) -> None:
+        """Its own, too: a kill may have come before it was written."""
+        text = self._store.read_text(earlier.log) if earlier.text is None else earlier.text
+        self._run.write_log(key, text, repaired=repaired)
 
     def _keep_trial(
         self, way: _Way, trial: Trial, outcome: Outcome, repaired: bool, turn: _Turn
     ) -> None:
-        self._run.write_log(way.key, trial.log, repaired=repaired)
-        self._run.write_exam_log(way.key, trial.exam_log)
-        # Where no worker saw its end, it tells of the machine and not of the codebase.
-        log_path = self._run.log_path(way.key, repaired=repaired)
-        turn.release((outcome, log_path) if trial.ended else None)
+        calls: list[Callable[[], object]] = [
+            partial(self._run.write_log, way.key, trial.log, repaired=repaired),
+            partial(self._run.write_exam_log, way.key, trial.exam_log),
+        ]
+        if trial.ended:
+            # Where no worker saw its end, it tells of the machine and not of the codebase.
+            log_path = self._run.log_path(way.key, repaired=repaired)
+            calls.append(partial(turn.keep, KeptResult(outcome, log_path, trial.log)))
+        self._store.at_once(calls)
         self._run.record("trial", key=way.key, started=trial.started, ended=trial.ended)
+        calls = [turn.release]
         if not _may_be_repaired(outcome):
             # The same thread at once, since to ask another costs as much as to write.
-            self._keep_outcome(way, replace(outcome, repaired=repaired))
+            calls.append(partial(self._keep_outcome, way, replace(outcome, repaired=repaired)))
+        self._store.at_once(calls)
 
     def _keep_outcome(self, way: _Way, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
@@ -262,7 +291,7 @@ class _Turn:
     store: Store
     content: str
     lock: Lock | None = None
-    found: tuple[Outcome, str] | None = None
+    found: KeptResult | None = None
 
     def take(self) -> bool:
         self.lock = self.store.lock_result(self.content)
@@ -270,26 +299,29 @@ class _Turn:
             self.found = self.store.result(self.content)
         return self.lock is not None
 
-    def release(self, result: tuple[Outcome, str] | None = None) -> None:
-        """Keeps a result where there is one to keep, and lets others have their turn."""
+    def keep(self, result: KeptResult) -> None:
         if self.lock is not None:
-            if result is not None:
-                self.store.keep_result(*result, self.lock)
-            else:
-                self.lock.release()
+            self.store.keep_result(result, self.lock)
+
+    def release(self) -> None:
+        """Lets others have their turn."""
+        if self.lock is not None:
+            self.lock.release()
             self.lock = None
 
 
 @dataclass
 class _Way:
-    """A trial of an idea; `is_known` where the store has the idea. `writes` are under way beside
-    it, one after the other; `kept` is its outcome once that is in the store."""
+    """A trial of an idea; `is_known` where the store has the idea, `is_new` where it should not.
+    `writes` are under way beside it, one after the other; `kept` is its outcome once that is in the
+    store."""
 
     key: str
     idea: Idea
     asked: Job
-    is_known: bool
-    writes: asyncio.TaskGroup
+    is_known: bool = False
+    is_new: bool = False
+    writes: asyncio.TaskGroup = field(init=False)
     kept: Outcome | None = None
     _calls: list[Callable[[], None]] = field(default_factory=list)
     _writer: asyncio.Task[None] | None = None

@@ -22,7 +22,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -32,8 +32,9 @@ import fsspec
 
 from executor.errors import StoreError
 from executor.store.lease import try_lease
+from executor.store.recent import RecentFiles
 from executor.store.storage import HOW_TO_GO_ON, Lock
-from executor.store.threads import THREADS
+from executor.store.threads import THREADS, in_threads
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ ATTEMPT_S = 30.0
 PATIENCE_S = 120.0
 OPEN_PATIENCE_S = 10.0
 REST_S = 30.0
+_RECENT_BYTES = 8 * 2**20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _QUIET_ATTEMPTS = 3
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -81,6 +83,7 @@ class Bucket:
         if getattr(self._files, "async_impl", False):
             self._files.loop.set_exception_handler(_note_echo)
         self._logs: dict[str, bytes] = {}
+        self._recent = RecentFiles(_RECENT_BYTES)
         self._unsaved: set[str] = set()
         self._appending, self._flushing = threading.Lock(), threading.Lock()
         self._given_up, self._rests_until = "", 0.0
@@ -96,13 +99,26 @@ class Bucket:
     def read(self, path: str) -> bytes | None:
         if path in self._logs:
             return self._logs[path]
+        if (recent := self._recent.get(path)) is not None:
+            return recent
         try:
             return self._ask("read", self._files.cat_file, path, answers=_MISSING)
         except _MISSING:
             return None
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, *, final: bool = False) -> None:
         self._ask("written", self._files.pipe_file, path, data)
+        if final:
+            self._recent.keep(path, data)
+
+    def write_new(self, path: str, data: bytes) -> bool:
+        if not self._put_new(path, data):
+            return False
+        self._recent.keep(path, data)
+        return True
+
+    def at_once(self, calls: Iterable[Callable[[], object]]) -> None:
+        in_threads(lambda call: call(), calls)
 
     def own_log(self, path: str) -> bytes:
         # Objects cannot grow: the log is kept here and put whole at each flush.
@@ -144,6 +160,7 @@ class Bucket:
 
     def remove_folder(self, path: str) -> None:
         prefix = f"{self._root}/{path}/"
+        self._recent.forget(f"{path}/")
         for name in list(self._logs):
             if f"{self._root}/{name}".startswith(prefix):
                 del self._logs[name]
@@ -162,14 +179,8 @@ class Bucket:
 
     def create(self, path: str, data: bytes) -> bool:
         """Writes a file unless there is one with other content."""
-        exists = (FileExistsError,)
-        try:
-            create = partial(self._files.pipe_file, mode="create")
-            self._ask("written", create, path, data, answers=exists)
-        except exists:
-            # Ours it is when only the answer to an earlier attempt was lost.
-            return self.read(path) == data
-        return True
+        # Ours it is when only the answer to an earlier attempt was lost.
+        return self._put_new(path, data) or self.read(path) == data
 
     def age(self, path: str) -> float:
         """Seconds since a file was written, by the store's own clock; 0 when it is gone."""
@@ -182,6 +193,15 @@ class Bucket:
             return 0.0
         finally:
             self.remove(probe)
+
+    def _put_new(self, path: str, data: bytes) -> bool:
+        exists = (FileExistsError,)
+        try:
+            create = partial(self._files.pipe_file, mode="create")
+            self._ask("written", create, path, data, answers=exists)
+        except exists:
+            return False
+        return True
 
     def _ask(
         self,

@@ -62,7 +62,7 @@ def read_record(storage: Storage, path: str, kind: type[S]) -> S | None:
 
 
 def write_record(storage: Storage, path: str, record: StrictRecord) -> None:
-    storage.write(path, f"{record.to_json()}\n".encode())
+    storage.write(path, f"{record.to_json()}\n".encode(), final=True)
 
 
 def read_numbered(storage: Storage, folder: str, kind: type[S]) -> dict[int, S]:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Folder:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, *, final: bool = False) -> None:
         target = f"{self.url}/{path}"
         folder, _, name = target.rpartition("/")
         temporary = f"{folder}/.{name}.{os.getpid()}-{threading.get_ident()}"
@@ -46,6 +46,16 @@ class Folder:
                 with suppress(OSError):
                     os.unlink(temporary)
                 raise
+
+    def write_new(self, path: str, data: bytes) -> bool:
+        if os.path.lexists(f"{self.url}/{path}"):
+            return False
+        self.write(path, data)
+        return True
+
+    def at_once(self, calls: Iterable[Callable[[], object]]) -> None:
+        for call in calls:
+            call()
 
     def own_log(self, path: str) -> bytes:
         return self.read(path) or b""
@@ -113,18 +123,23 @@ class Folder:
 class _FileLock(Lock):
     def __init__(self, folder: Folder, descriptor: int, path: str) -> None:
         self._folder, self._descriptor, self._path = folder, descriptor, path
+        self._is_held = True
 
     def release(self) -> None:
+        if not self._is_held:
+            return
+        self._is_held = False
         with suppress(OSError):
             os.unlink(self._path)
         os.close(self._descriptor)
 
-    def release_into(self, path: str, data: bytes) -> None:
+    def turn_into(self, path: str, data: bytes) -> None:
         # The lock's own file is put in place: to make a file takes longer than all else here.
         with self._folder.doing("written"):
             os.ftruncate(self._descriptor, 0)
             _write_all(self._descriptor, data)
             os.replace(self._path, f"{self._folder.url}/{path}")
+        self._is_held = False
         os.close(self._descriptor)
 
 

@@ -39,7 +39,7 @@ class Leasable(Protocol):
 
     def read(self, path: str) -> bytes | None: ...
 
-    def write(self, path: str, data: bytes) -> None: ...
+    def write(self, path: str, data: bytes, *, final: bool = False) -> None: ...
 
     def remove(self, path: str) -> None: ...
 
@@ -89,9 +89,8 @@ class _Lease(Lock):
                 self._files.remove(self._path)
         _held.discard(self._owner)
 
-    def release_into(self, path: str, data: bytes) -> None:
-        self._files.write(path, data)
-        self.release()
+    def turn_into(self, path: str, data: bytes) -> None:
+        self._files.write(path, data, final=True)
 
     def _renew(self) -> None:
         while not self._released.wait(LEASE_S / 4):

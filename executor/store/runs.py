@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,18 +59,23 @@ class Store:
     def runs(self) -> list[str]:
         return self._storage.list("runs")
 
-    def result(self, content_hash: str) -> tuple[Outcome, str] | None:
-        """The outcome that this codebase had before, and the log's path; None if it never ran."""
+    def result(self, content_hash: str) -> KeptResult | None:
+        """What this codebase had before; None if it never ran."""
         data = _json(self._storage.read(f"results/{content_hash}.json"))
         try:
             return None if data is None else _kept(data, content_hash)
         except ValueError:
             return None
 
-    def keep_result(self, outcome: Outcome, log_path: str, lock: Lock) -> None:
-        """Keeps what a codebase led to, and releases its lock."""
-        text = f'{{"outcome": {outcome.to_json()}, "log": {json.dumps(log_path)}}}'
-        lock.release_into(f"results/{outcome.content_hash}.json", text.encode())
+    def keep_result(self, kept: KeptResult, lock: Lock) -> None:
+        """Keeps what a codebase led to, for the caller to release its lock."""
+        names = f'"log": {json.dumps(kept.log)}, "text": {json.dumps(kept.text)}'
+        text = f'{{"outcome": {kept.outcome.to_json()}, {names}}}'
+        lock.turn_into(f"results/{kept.outcome.content_hash}.json", text.encode())
+
+    def at_once(self, calls: Iterable[Callable[[], object]]) -> None:
+        """Makes calls to this store that do not depend on each other, the fastest way."""
+        self._storage.at_once(calls)
 
     def lock_result(self, content_hash: str) -> Lock | None:
         """Held while a codebase runs, so that no other process on this store runs it too."""
@@ -197,6 +202,11 @@ class RunFolder:
     def write_idea(self, key: str, idea: Idea) -> None:
         self._write(key, "idea.json", idea.to_json().encode())
 
+    def write_new_idea(self, key: str, idea: Idea) -> bool:
+        """False, and nothing is written, where there is an idea of this key."""
+        path = f"{self._path}/ideas/{key}/idea.json"
+        return self._storage.write_new(path, idea.to_json().encode())
+
     def exchange(self, key: str) -> tuple[Turn, ...]:
         """What was said to and by a language model to implement the idea; empty without one."""
         turns = _json(self._read(key, "exchange.json")) or ()
@@ -216,7 +226,7 @@ class RunFolder:
         self._write(key, "job.json", job.to_json().encode())
 
     def write_log(self, key: str, log: str, *, repaired: bool = False) -> None:
-        self._storage.write(self.log_path(key, repaired=repaired), log.encode())
+        self._storage.write(self.log_path(key, repaired=repaired), log.encode(), final=True)
 
     def write_exam_log(self, key: str, log: str) -> None:
         """What the candidate printed while it was asked: for people, never for an ideator."""
@@ -294,7 +304,7 @@ class RunFolder:
         return self._storage.read(f"{self._path}/ideas/{key}/{name}")
 
     def _write(self, key: str, name: str, data: bytes) -> None:
-        self._storage.write(f"{self._path}/ideas/{key}/{name}", data)
+        self._storage.write(f"{self._path}/ideas/{key}/{name}", data, final=True)
 
     def _record(self, kind: type[R], key: str, name: str) -> R | None:
         data = self._read(key, name)
@@ -304,19 +314,22 @@ class RunFolder:
             return None
 
 
-class _Kept(msgspec.Struct):
-    """A file of `results/`; anything in it that is of another type makes it none."""
+class KeptResult(msgspec.Struct):
+    """A file of `results/`: an outcome, the path of its log, and the log's text, which earlier
+    versions left out. With it the log can be written at the same time, and again after a kill.
+    Anything in the file that is of another type makes it none."""
 
     outcome: Outcome
     log: str
+    text: str | None = None
 
 
-def _kept(data: Any, content_hash: str) -> tuple[Outcome, str]:
+def _kept(data: Any, content_hash: str) -> KeptResult:
     """Raises ValueError for anything else than what was kept for this codebase."""
-    kept = convert(data, _Kept)
+    kept = convert(data, KeptResult)
     if kept.outcome.content_hash != content_hash:
         raise ValueError("the result of another codebase")
-    return kept.outcome, kept.log
+    return kept
 
 
 def _json(data: bytes | None) -> Any:

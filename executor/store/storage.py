@@ -12,6 +12,7 @@ a thread (`threads.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 HOW_TO_GO_ON = "what is finished is kept, and the same command goes on from there"
@@ -25,8 +26,14 @@ class Storage(Protocol):
     def read(self, path: str) -> bytes | None:
         """The whole file; None when there is none."""
 
-    def write(self, path: str, data: bytes) -> None:
-        """Puts a whole file in place at once."""
+    def write(self, path: str, data: bytes, *, final: bool = False) -> None:
+        """Puts a whole file in place at once; of a `final` one nobody else writes another text."""
+
+    def write_new(self, path: str, data: bytes) -> bool:
+        """The same, for a final file, unless there is one: False then, and where it may be."""
+
+    def at_once(self, calls: Iterable[Callable[[], object]]) -> None:
+        """Makes calls to this storage, one after the other or not, whichever is faster."""
 
     def own_log(self, path: str) -> bytes:
         """The text of a log that from here on only this process writes; empty without one."""
@@ -56,5 +63,6 @@ class Lock:
     def release(self) -> None:
         """Never raises: what cannot be released ends by itself."""
 
-    def release_into(self, path: str, data: bytes) -> None:
-        """Writes a file, as the storage does, and releases. Raises StoreError, still held then."""
+    def turn_into(self, path: str, data: bytes) -> None:
+        """Writes a final file, as the storage does; the lock may be released by that, and has to be
+        released all the same. Raises StoreError."""

@@ -214,7 +214,8 @@ def load_run(run: RunFolder) -> RunData:
     unpatched_keys = [key for key, outcome in ended.items() if outcome.idea_id == BASELINE]
     baseline = {ended[key].seed: ended[key] for key in unpatched_keys}
     baseline_s = {ended[key].seed: slot_s.get(key, 0.0) for key in unpatched_keys}
-    unpatched = next((files for key in unpatched_keys if (files := run.codebase(key))), None)
+    trees = (run.codebase(key, repaired=False) for key in unpatched_keys)
+    unpatched = next(filter(None, trees), None)
 
     def read_trial(key: str) -> TrialData:
         return _trial(run, key, ended[key], unpatched, slot_s.get(key, 0.0), asked=bool(requests))

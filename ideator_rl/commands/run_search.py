@@ -101,7 +101,8 @@ def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bo
             return 1
     from ideator_rl.report.report import write_report
 
-    page = write_report(kept)
+    # What it has written itself it need not ask the store for.
+    page = write_report(executor.run)
     _say_result(result, confirmation, recipe, str(page), other, as_json=as_json)
     if result.ended:
         warn(

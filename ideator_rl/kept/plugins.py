@@ -29,9 +29,11 @@ class PluginPackages(StrictRecord):
 def keep_plugins(run: RunFolder, recipe: Recipe) -> None:
     """Keeps where the plug-ins of a recipe come from, unless the last session's were the same."""
     packages = {f"{part} {name}": _package(part, name) for part, name in plugins_of(recipe)}
+    if not packages:
+        return
     kept = run.kept_numbered(PLUGINS, PluginPackages)
     number = max(kept, default=-1)
-    if packages and (number < 0 or kept[number].packages != packages):
+    if number < 0 or kept[number].packages != packages:
         run.keep_numbered(PLUGINS, number + 1, PluginPackages(packages))
 
 

@@ -5,12 +5,13 @@
         ...
 
 Stored ideas of the epoch come first, then new ones for the rest. The history that an epoch is shown
-is recorded before the ideator is asked, so that a resumed search asks the same questions even if
-more trials have ended since.
+is recorded, so that a resumed search asks the same questions even if more trials have ended since:
+before the ideator is asked, unless no trial runs whose end could change it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
@@ -74,11 +75,16 @@ class Epochs:
         return self._recorded.get(self.number)
 
     async def ideas(
-        self, ideator: Ideator | None, executed: Mapping[str, Executed], baseline: float
+        self,
+        ideator: Ideator | None,
+        executed: Mapping[str, Executed],
+        baseline: float,
+        beside: asyncio.TaskGroup | None = None,
     ) -> AsyncGenerator[list[Idea], None]:
         """The next epoch's ideas; without an ideator only those that the store has.
 
-        `executed` is by id, `baseline` NaN where it is not known yet. Raises what the ideator does.
+        `executed` is by id, `baseline` NaN where it is not known yet. Where no trial runs, what is
+        recorded can be written `beside` the epoch. Raises what the ideator does.
         """
         number, rng = self.number, Random(f"{self._recipe.seed}/{self.number}")
         shown = self.recorded()
@@ -96,7 +102,7 @@ class Epochs:
         names = [f"{number:03d}-{place:03d}" for place in range(sum(part.count for part in parts))]
         async with task_group() as tasks:
             if is_new:
-                tasks.create_task(self._record(number, shown))
+                (beside or tasks).create_task(self._record(number, shown))
             begun = [name for name in names if name in self._begun]
             found = [tasks.create_task(in_thread(self._run.idea, name)) for name in begun]
         kept = zip(begun, found, strict=True)

@@ -114,7 +114,9 @@ async def search(
             asked = ideator if executor.seconds_left() > 0 else None
             before = epochs.ideas_left
             try:
-                async with aclosing(epochs.ideas(asked, executed, baseline)) as batches:
+                # Whatever could change what the epoch is shown has ended.
+                beside = tasks if baselines.done() and not running else None
+                async with aclosing(epochs.ideas(asked, executed, baseline, beside)) as batches:
                     async for ideas in batches:
                         if ended:
                             break

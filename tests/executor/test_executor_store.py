@@ -17,6 +17,7 @@ from executor import (
     ProblemError,
     Store,
     StoreError,
+    UserError,
     load_problem,
 )
 from executor.records import Implementation, Job
@@ -56,6 +57,38 @@ def test_identical_codebases_of_different_runs_run_once(problem: Problem, store:
         assert again.cached and again.idea_id == "second" and again.reward == 30
         assert "a line of the log" in executor.run.log("second")
     assert examined(problem) == [30]
+
+
+def test_a_log_that_a_kill_kept_from_its_result_is_written_again(
+    problem: Problem, store: Path
+) -> None:
+    with Executor(problem, store=store, slots=1) as executor:
+        outcome = executor.submit(idea("a", 30, shell="sleep 0; echo measured")).result()
+    folder = store / "runs" / "default" / "ideas" / "a"
+    for name in ("log.txt", "outcome.json"):
+        (folder / name).unlink()
+    with Executor(problem, store=store, slots=1) as executor:
+        again = executor.submit(idea("a", 30, shell="sleep 0; echo measured")).result()
+        assert executor.run.log("a") == "measured\n"
+    assert (again.reward, again.cached) == (outcome.reward, False)
+    assert examined(problem) == [30]
+
+
+@pytest.mark.parametrize("where", ["folder", "memory"])
+def test_an_idea_that_another_process_left_meanwhile_keeps_its_text_and_its_code(
+    problem: Problem, store: Path, where: str
+) -> None:
+    url = str(store) if where == "folder" else f"memory://{uuid4().hex}"
+    with Executor(problem, store=url, slots=1, period_s=1000) as executor:
+        left = Store(url).run("default")
+        for name in "ab":
+            left.write_idea(name, idea(name, 30))
+            files = patched_files(problem, 40)
+            left.write_implementation(name, Implementation("completed", files))
+        # Of the code that is there, not of the code that the idea's text would give.
+        assert executor.submit(idea("a", 30)).result(20).reward == 40
+        with pytest.raises(UserError, match="taken in the run default by another text"):
+            executor.submit(idea("b", 31)).result(20)
 
 
 def test_failures_are_remembered_too(executor: Executor) -> None:

@@ -13,7 +13,17 @@ from executor.store.bucket import Bucket
 from executor.store.folder import Folder, _FileLock
 from executor.store.lease import _Lease
 
-METHODS = ("read", "write", "own_log", "append", "flush", "list", "remove_folder", "try_lock")
+METHODS = (
+    "read",
+    "write",
+    "write_new",
+    "own_log",
+    "append",
+    "flush",
+    "list",
+    "remove_folder",
+    "try_lock",
+)
 
 
 class Calls:
@@ -42,7 +52,7 @@ def watch_stores(patch: pytest.MonkeyPatch) -> Calls:
     calls = Calls()
     watched: list[tuple[type, str]] = [
         *((kind, name) for kind in (Folder, Bucket) for name in METHODS),
-        *((kind, name) for kind in (_FileLock, _Lease) for name in ("release", "release_into")),
+        *((kind, name) for kind in (_FileLock, _Lease) for name in ("release", "turn_into")),
     ]
     for kind, name in watched:
         patch.setattr(kind, name, calls.watched(name, getattr(kind, name)))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from executor import Outcome, Store
+from executor.store.runs import KeptResult
 from executor.store.tree import LARGEST_TREE, zip_tree
 
 
@@ -62,6 +63,7 @@ def test_a_strange_zip_is_no_codebase(tmp_path: Path, kind: str) -> None:
         {"outcome": {"metrics": [1.0]}},
         {"outcome": {"content_hash": "another"}},
         {"log": None},
+        {"text": 7},
         [],
         7,
     ],
@@ -70,7 +72,8 @@ def test_a_strange_result_is_no_result(tmp_path: Path, change: object) -> None:
     store = Store(tmp_path)
     lock = store.lock_result("0123")
     assert lock
-    store.keep_result(Outcome("a", "completed", 0.5, content_hash="0123"), "a log", lock)
+    outcome = Outcome("a", "completed", 0.5, content_hash="0123")
+    store.keep_result(KeptResult(outcome, "a log", "its text"), lock)
     assert store.result("0123") is not None
     path = tmp_path / "results" / "0123.json"
     kept = json.loads(path.read_text())

@@ -16,6 +16,7 @@ from executor import StoreError
 from executor.store.bucket import Bucket
 from executor.store.folder import Folder
 from executor.store.open import open_storage
+from executor.store.recent import RecentFiles
 from executor.store.storage import Storage
 
 
@@ -36,6 +37,35 @@ def test_what_is_written_is_read(storage: Storage) -> None:
     for data in (b"", b"first", b"\0\xff\n" * 10_000, b"last"):
         storage.write("runs/a/file.bin", data)
         assert storage.read("runs/a/file.bin") == data
+
+
+def test_what_is_there_is_not_written_anew(storage: Storage) -> None:
+    assert storage.write_new("runs/a/file", b"first")
+    assert not storage.write_new("runs/a/file", b"first")
+    assert not storage.write_new("runs/a/file", b"second")
+    assert storage.read("runs/a/file") == b"first"
+
+
+def test_a_bucket_is_not_asked_for_what_was_written_to_it_for_good() -> None:
+    url = f"memory://{uuid4().hex}"
+    storage, files = Bucket(url), Bucket(url)
+    for name in ("final", "changing"):
+        storage.write(name, b"first", final=name == "final")
+        files.write(name, b"of another process")
+    assert storage.read("final") == b"first"
+    assert storage.read("changing") == b"of another process"
+    storage.write("runs/a/final", b"first", final=True)
+    storage.remove_folder("runs/a")
+    assert storage.read("runs/a/final") is None
+
+
+def test_only_so_much_is_remembered_of_what_was_written() -> None:
+    recent = RecentFiles(most_bytes=10)
+    for name in ("a", "b", "b", "c"):
+        recent.keep(name, name.encode() * 5)
+    assert [recent.get(name) for name in "abc"] == [None, b"bbbbb", b"ccccc"]
+    recent.keep("d", b"d" * 11)
+    assert [recent.get(name) for name in "bcd"] == [None, None, None]
 
 
 def test_what_is_missing_is_none(storage: Storage) -> None:
@@ -82,7 +112,8 @@ def test_a_lock_can_go_into_a_file(storage: Storage) -> None:
     for data in (b"what was found", b"more"):
         lock = storage.try_lock("results/a.lock")
         assert lock is not None
-        lock.release_into("results/a.json", data)
+        lock.turn_into("results/a.json", data)
+        lock.release()
         assert storage.list("results") == ["a.json"] and storage.read("results/a.json") == data
     after = storage.try_lock("results/a.lock")
     assert after is not None and storage.read("results/a.json") == b"more"
@@ -93,7 +124,7 @@ def test_what_a_killed_holder_had_begun_to_write_is_in_no_file(tmp_path: Path) -
     (tmp_path / "a.lock").write_bytes(b"a longer text that was never put in place")
     lock = Folder(tmp_path).try_lock("a.lock")
     assert lock is not None
-    lock.release_into("a.json", b"whole")
+    lock.turn_into("a.json", b"whole")
     assert (tmp_path / "a.json").read_bytes() == b"whole" and os.listdir(tmp_path) == ["a.json"]
 
 

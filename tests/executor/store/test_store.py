@@ -16,7 +16,7 @@ from executor.llm.journal import Journal
 from executor.llm.meter import Charge
 from executor.llm.records import Request
 from executor.records import Implementation, Job
-from executor.store.runs import RunFolder
+from executor.store.runs import KeptResult, RunFolder
 from executor.store.tree import unzip, zip_tree
 from executor.trial_keys import trial_key
 
@@ -95,11 +95,13 @@ def test_results_are_shared_by_all_runs(url: str) -> None:
     outcome = Outcome("a", "completed", 0.5, content_hash="abc")
     lock = Store(url).lock_result("abc")
     assert lock
-    Store(url).keep_result(outcome, "runs/first/ideas/a/log.txt", lock)
+    kept = KeptResult(outcome, "runs/first/ideas/a/log.txt", "what it printed")
+    Store(url).keep_result(kept, lock)
+    lock.release()
     again = Store(url).lock_result("abc")
     assert again, "it was released"
     again.release()
-    assert Store(url).result("abc") == (outcome, "runs/first/ideas/a/log.txt")
+    assert Store(url).result("abc") == kept
     assert Store(url).result("abd") is None
 
 
