@@ -16,6 +16,7 @@ fill.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -263,6 +264,8 @@ def _report(
 ) -> None:
     """Runs in the forked examiner: examines, and writes the result to `file` as JSON."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Or the collector would search, and so copy, what the worker has.
+    gc.freeze()
     os.dup2(log, 1)
     os.dup2(log, 2)
     try:
