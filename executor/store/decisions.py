@@ -61,8 +61,8 @@ def read_record(storage: Storage, path: str, kind: type[S]) -> S | None:
         ) from None
 
 
-def write_record(storage: Storage, path: str, record: StrictRecord) -> None:
-    storage.write(path, f"{record.to_json()}\n".encode(), final=True)
+def write_record(storage: Storage, path: str, record: StrictRecord, *, final: bool = False) -> None:
+    storage.write(path, f"{record.to_json()}\n".encode(), final=final)
 
 
 def read_numbered(storage: Storage, folder: str, kind: type[S]) -> dict[int, S]:

@@ -250,7 +250,7 @@ class RunFolder:
         return read_record(self._storage, f"{self._path}/{name}", kind)
 
     def keep(self, name: str, record: StrictRecord) -> None:
-        write_record(self._storage, f"{self._path}/{name}", record)
+        write_record(self._storage, f"{self._path}/{name}", record, final=True)
 
     def kept_numbered(self, folder: str, kind: type[S]) -> dict[int, S]:
         """The records of a folder by number. Raises DamagedRecord."""
