@@ -14,7 +14,7 @@ import select
 import signal
 
 from executor.sandbox import syscalls
-from executor.sandbox.lock_in import Plan, fork_and_wait, lock_in, set_rlimits, write
+from executor.sandbox.lock_in import Plan, lock_in, set_rlimits, write
 
 # The descriptor on which a fork reports: its pid, that it is locked in, how it ended, a line each.
 # Its number is above all that a box starts with.
@@ -34,7 +34,7 @@ class ForkJob:
         numbers: of the descriptors that it gets beside standard input and output.
         groups: files of control groups, into which it writes that it enters.
         limits: see `rlimits`.
-        plan: of the box; None where the command itself makes it.
+        plan: of the box; None where the command is bwrap, which makes it and reports how it ended.
         clock: of a script, the descriptor on which it says how much CPU time its start took.
     """
 
@@ -100,10 +100,6 @@ def _locked_in(channel: _socket.socket, server: int) -> ForkJob:
     job = _take(channel)
     os.write(STATUS, f"{os.getpid()}\n".encode())
     os.chdir(job.cwd)
-    if job.plan is None:
-        waiting = os.getpid()
-        fork_and_wait(STATUS)
-        _die_with(waiting)
     for path in job.groups:
         write(path, "0")
     set_rlimits(job.limits)
@@ -112,7 +108,8 @@ def _locked_in(channel: _socket.socket, server: int) -> ForkJob:
         # Of a process that changed its user the kernel hides even its own files.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     os.write(STATUS, LOCKED_IN)
-    os.close(STATUS)
+    if job.plan:
+        os.close(STATUS)
     return job
 
 

@@ -19,7 +19,7 @@ from executor.processes.owned_names import owned_name
 from executor.records import Record
 from executor.sandbox import bubblewrap, cgroup, namespaces, seccomp, syscalls
 from executor.sandbox.box import DATA, TOOLS, WORK, Box
-from executor.sandbox.fork_server import ForkJob
+from executor.sandbox.fork_server import STATUS, ForkJob
 from executor.sandbox.lock_in import Plan, set_rlimits
 from executor.sandbox.rlimits import rlimits
 from executor.sandbox.servers import Server, launcher
@@ -115,6 +115,7 @@ def start(
         if (code := _filter(sandbox, box)) is not None:
             descriptors.append(_in_memory(code))
             options = ["--seccomp", str(descriptors[-1]), *options]
+        options = ["--json-status-fd", str(STATUS), *options]
         # Not on the command line: a box can read that of its first process.
         descriptors.append(_in_memory("\0".join(options).encode()))
         words = [sandbox.binary, "--args", str(descriptors[-1]), "--", *prefix, *words]

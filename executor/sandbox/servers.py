@@ -12,6 +12,7 @@ for. Servers are kept for later trials; `stop_servers()` ends them, and they end
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
@@ -60,11 +61,16 @@ class ForkedProcess:
         """Waits until it is; False when it has ended instead."""
         return self._line() + b"\n" == LOCKED_IN
 
+    def skip_line(self) -> None:
+        """Waits until bwrap has told its child's number."""
+        self._line()
+
     def poll(self) -> int | None:
         if self.returncode is None and select.select([self.exit_descriptor], [], [], 0)[0]:
             # What was killed says nothing.
-            line = self._line()
-            self.returncode = int(line) if line else -9
+            line = self._line() or b"-9"
+            # As bwrap tells it: { "exit-code": 0 }
+            self.returncode = json.loads(line)["exit-code"] if line[:1] == b"{" else int(line)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -133,6 +139,8 @@ class Server:
         process = ForkedProcess(reader, os.fdopen(ours, "wb") if ours >= 0 else None)
         if not process.locked_in():
             raise OSError("the process could not be locked in")
+        if job.plan is None:
+            process.skip_line()
         return process
 
     def has_died(self) -> bool:
