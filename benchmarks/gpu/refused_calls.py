@@ -30,7 +30,8 @@ from pathlib import Path
 from executor.processes import processes
 from executor.sandbox import Box, Limits, box_uid, namespaces, seccomp
 from executor.sandbox.call_numbers import NUMBERS
-from executor.sandbox.rlimits import set_rlimits
+from executor.sandbox.lock_in import lock_in, set_rlimits
+from executor.sandbox.rlimits import rlimits
 from executor.trial.command import environment
 
 from gpu.setting import Setting
@@ -82,8 +83,8 @@ def _watched(
     (box.work / "script.py").write_text(script)
     ours, theirs = socket.socketpair()
     steps = [
-        partial(set_rlimits, box.limits, box_uid(), grouped=True),
-        namespaces.entry(box, box_uid(), root, None),
+        partial(set_rlimits, rlimits(box.limits, box_uid(), grouped=True)),
+        partial(lock_in, namespaces.plan(box, box_uid(), root, None)),
         partial(_install, program, theirs),
     ]
     words = [sys.executable, "-B", "script.py"]

@@ -66,11 +66,11 @@ def set_rlimits(limits: list[tuple[int, int]]) -> None:
         pass
 
 
-def lock_in(plan: Plan, report: int) -> None:
+def lock_in(plan: Plan, report: int | None = None) -> None:
     """Locks the calling process in; returns in a grandchild of it.
 
-    The exit code of the grandchild is that of the caller, and is written to the descriptor
-    `report`. Raises OSError where the kernel refuses.
+    The exit code of the grandchild is that of the caller, and is written to the descriptor `report`
+    if there is one. Raises OSError where the kernel refuses.
     """
     as_root = os.geteuid() == 0
     namespaces = sys.NEWNS | sys.NEWPID | sys.NEWNET | sys.NEWIPC | sys.NEWUTS
