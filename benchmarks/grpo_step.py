@@ -175,6 +175,7 @@ def bare(recipe_path: str, out: str) -> None:
     config.actor_rollout_ref.rollout.agent.agent_loop_config_path = None
     config.reward.custom_reward_function.path = str(reward)
     config.reward.custom_reward_function.name = "constant"
+    config.algorithm.adv_estimator = "grpo"
     config.trainer.logger = ["file"]
     sampler = Path(recipe_path).with_name("sampler.py")
     sampler.write_text(SAMPLER)
