@@ -55,7 +55,8 @@ def test_jobs_keep_their_order_over_a_jump(tmp_path: Path, monkeypatch: pytest.M
         for n, ahead in enumerate([0, 3600, -3600, 7200, -7200]):
             set_clock(monkeypatch, ahead)
             futures.append(executor.submit(idea(f"i{n}", 20 + n)))
-            wait_until(lambda n=n: executor.run.idea(f"i{n}"))
+            # Its codebase has been looked up: what is left is to wait for the slot.
+            wait_until(lambda n=n: executor.run.job(f"i{n}"))
         found = [future.result() for future in futures]
     assert workers.examined == [20, 21, 22, 23, 24]
     for before, after in pairwise(found):
