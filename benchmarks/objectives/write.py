@@ -6,7 +6,7 @@ write(Path("docs/objectives"))        # <env>.md and <env>.svg for each <env>.js
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from objectives.arms import ARMS, CHOSEN
@@ -18,9 +18,10 @@ from objectives.results import Results
 # What every arm is compared with.
 AGAINST = ("grpo", "best_of_n")
 POLICY_K = (1, 16, 64)
+SHARES = ("completed", "distinct", "algorithms")
 POLICY_COLUMNS = (
-    *("arm", "steps", "executions", "mean reward", "completed", "distinct", "algorithms"),
-    *("characters", *(f"best@{k}" for k in POLICY_K)),
+    *("arm", "steps", "executions", "mean reward", *SHARES, "characters"),
+    *(f"best@{k}" for k in POLICY_K),
 )
 
 
@@ -96,31 +97,27 @@ def maxima(arms: Sequence[str], runs: Sequence[Figures]) -> str:
 
 
 def policies(arms: Sequence[str], runs: Sequence[Figures]) -> str:
-    columns: Sequence[tuple[Callable[[Figures], float], str]] = [
-        (lambda run: run.steps, ".0f"),
-        (lambda run: run.executions, ".0f"),
-    ]
     table = ""
     for name in arms:
         own = [run for run in runs if run.arm == name]
-
-        def mean(of: Callable[[Figures], float], own: Sequence[Figures] = own) -> float:
-            return statistics.fmean(of(run) for run in own)
-
-        cells = [format(mean(of), form) for of, form in columns]
-        cells[0] = cells[0] if any(run.steps for run in own) else ""
-        cells += [
-            f"{mean(lambda run: run.first_mean):.3f} → {mean(lambda run: run.last_mean):.3f}",
-            f"{100 * mean(lambda run: run.completed):.0f} %",
-            f"{100 * mean(lambda run: run.distinct):.0f} %",
-            f"{100 * mean(lambda run: run.algorithms):.0f} %",
-            f"{mean(lambda run: run.length[0]):.0f} → {mean(lambda run: run.length[1]):.0f}",
+        before, after = (statistics.fmean(run.length[i] for run in own) for i in (0, 1))
+        cells = [
+            f"{mean(own, 'steps'):.0f}" if any(run.steps for run in own) else "",
+            f"{mean(own, 'executions'):.0f}",
+            f"{mean(own, 'first_mean'):.3f} → {mean(own, 'last_mean'):.3f}",
+            *(f"{100 * mean(own, share):.0f} %" for share in SHARES),
+            f"{before:.0f} → {after:.0f}",
         ]
-        trained = all(run.policy for run in own)
+        is_trained = all(run.policy for run in own)
         for k in POLICY_K:
-            cells.append(f"{statistics.fmean(r.policy[k] for r in own):.4f}" if trained else "")
+            best = f"{statistics.fmean(run.policy[k] for run in own):.4f}" if is_trained else ""
+            cells.append(best)
         table += f"| {name} | {' | '.join(cells)} |\n"
     return table
+
+
+def mean(runs: Sequence[Figures], key: str) -> float:
+    return statistics.fmean(getattr(run, key) for run in runs)
 
 
 def rates(tuning: Sequence[Figures]) -> str:
