@@ -66,7 +66,7 @@ class Study:
         figures = figures_of(
             name, seed, data, executed, confirmed, policy, time.monotonic() - began
         )
-        print(f"  best {figures.best:.4f}, confirmed {figures.confirmed:.4f}", flush=True)
+        print(f"  best {figures.best:.4f}, confirmed {confirmed.reward:.4f}", flush=True)
         return figures
 
     def _train(self, run: str, arm: Arm, seed: int) -> None:
