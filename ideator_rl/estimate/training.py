@@ -5,14 +5,15 @@
 
 What the trainer itself takes, to write answers and to learn from them, is not priced: it is there
 for as long as the run lasts. Answers with code that ran before take no trial; how many will, nobody
-knows before, so that the expected figures are rather too high.
+knows before, so that the expected figures are rather too high. With `executions` a training may end
+before its last step: that bounds its trials, and the code of ideas is priced for all steps.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from ideator_rl.analysis.cost import Cost, total
@@ -41,18 +42,31 @@ def estimate_training(
     shares = Shares([part.env.weight for part in parts], recipe.seed)
     counts = Counter(shares.at(number) for number in range(groups))
     return {
-        part.problem.name: _estimate(part, counts[number] * recipe.grpo.group_size, slots)
+        part.problem.name: _estimate(
+            part,
+            counts[number] * recipe.grpo.group_size,
+            _most_trials(recipe) * counts[number] / groups,
+            slots,
+        )
         for number, part in enumerate(parts)
     }
 
 
-def _estimate(part: Part, ideas: int, slots: int) -> Estimate:
+def _most_trials(recipe: TrainRecipe) -> float:
+    """In the step that brings the last of `executions`, every idea may be a new one."""
+    if recipe.executions is None:
+        return inf
+    ahead = 1 + recipe.grpo.staleness
+    return recipe.executions - 1 + ahead * recipe.grpo.groups * recipe.grpo.group_size
+
+
+def _estimate(part: Part, ideas: int, most_trials: float, slots: int) -> Estimate:
     recipe, problem = part.recipe, part.problem
     known, worst, assumptions = known_quantities(recipe, problem, read_past(recipe, problem))
     limits = list(model_limits(recipe))
-    reached, would_end = within(limits, _planned(recipe, known, ideas), ideas)
-    at_most, stages = _planned(recipe, worst, ideas), {}
-    for stage, expected in _planned(recipe, known, reached).items():
+    reached, would_end = within(limits, _planned(recipe, known, ideas, most_trials), ideas)
+    at_most, stages = _planned(recipe, worst, ideas, most_trials), {}
+    for stage, expected in _planned(recipe, known, reached, most_trials).items():
         own = {kind: most for _, where, kind, most in limits if where == stage}
         stages[stage] = bounds(expected, at_most[stage], limits=own)
     summed = bounds(*map(total, zip(*stages.values(), strict=True)), limits={})
@@ -72,14 +86,17 @@ def _estimate(part: Part, ideas: int, slots: int) -> Estimate:
     )
 
 
-def _planned(recipe: TrainRecipe, known: Quantities, ideas: int) -> dict[str, Cost]:
+def _planned(
+    recipe: TrainRecipe, known: Quantities, ideas: int, most_trials: float
+) -> dict[str, Cost]:
     # A codebase that is repaired is taken to crash as late as it may.
     late = min(getattr(recipe.implementer, "repair_within_s", 0.0), known.trial_s)
     cold = ceil(ideas / (recipe.grpo.groups * recipe.grpo.group_size))
+    trials = min(known.executed * ideas, most_trials)
     return {
         "implementation": implementation_cost(recipe, known, ideas, cold),
         "baseline": Cost(slot_s=recipe.executor.baseline_seeds * known.trial_s),
-        "execution": Cost(slot_s=known.executed * ideas * (known.trial_s + known.repaired * late)),
+        "execution": Cost(slot_s=trials * (known.trial_s + known.repaired * late)),
     }
 
 

@@ -55,6 +55,23 @@ def test_what_is_asked_ahead_is_priced_too(workplace: Path) -> None:
     assert one.ideas == (10 + 2) * 4 * 8
 
 
+def test_executions_bound_the_trials_of_all_problems(workplace: Path) -> None:
+    path = workplace / "config_both.yaml"
+    raw = yaml.safe_load(path.read_text()) | {"envs": ["digits", "grpo-tiny"]}
+    path.write_text(yaml.safe_dump(raw))
+
+    def trials(**keys: str) -> dict[str, float]:
+        recipe = read_train_recipe(path, keys)
+        parts = open_parts(recipe)
+        found = estimate_training(recipe, parts, slots=2)
+        seconds = {part.problem.name: part.problem.file.budget.seconds for part in parts}
+        return {n: one.stages["execution"].expected.slot_s / seconds[n] for n, one in found.items()}
+
+    # A step has 32 ideas, and the last one may bring as many new codebases.
+    assert trials(executions="101") == pytest.approx({"digits": 66, "grpo-tiny": 66})
+    assert trials(executions="1000") == trials() == pytest.approx({"digits": 144, "grpo-tiny": 144})
+
+
 def test_a_code_model_is_paid_within_the_budget_of_each_problem(workplace: Path) -> None:
     llm = {
         "api": "openai",
