@@ -21,7 +21,7 @@ from executor.budget import RunBudget
 from executor.clock import now
 from executor.data.prepared import PreparedData
 from executor.errors import UserError
-from executor.implementer.implementer import Implementer
+from executor.implementer.implementer import DirectImplementer, Implementer
 from executor.outcomes import cancelled, outcome_of, trial_spec
 from executor.problem.problem import IMPLAUSIBLE, Problem
 from executor.records import Idea, Implementation, Job, Outcome, Trial
@@ -136,7 +136,10 @@ class Pipeline:
 
     async def _executed(self, way: _Way, made: Implementation | None) -> Outcome:
         if not way.is_known:
-            way.write(self._write_idea, way)
+            way.claim(self._write_idea, way)
+            if not isinstance(self._implementer, DirectImplementer):
+                # What is paid for waits: another process may have an answer already.
+                await way.claimed()
         if way.asked.final:
             # Before the code, so that no other process takes it for an ordinary repeat.
             way.write(self._run.write_job, way.key, way.asked)
@@ -215,6 +218,7 @@ class Pipeline:
             if files != self._problem.codebase:
                 await self._look()
             spec = trial_spec(self._problem, self._data, files, job.seed, final=final)
+            await way.claimed()
             trial = await self._scheduler.run(job, spec)
             outcome = outcome_of(self._problem, way.idea, job.seed, trial, content)
             await way.written()
@@ -313,8 +317,8 @@ class _Turn:
 @dataclass
 class _Way:
     """A trial of an idea; `is_known` where the store has the idea, `is_new` where it should not.
-    `writes` are under way beside it, one after the other; `kept` is its outcome once that is in the
-    store."""
+    `writes` are under way beside it, one after the other, and the first is what claims the idea;
+    `kept` is its outcome once that is in the store."""
 
     key: str
     idea: Idea
@@ -324,7 +328,17 @@ class _Way:
     writes: asyncio.TaskGroup = field(init=False)
     kept: Outcome | None = None
     _calls: list[Callable[[], None]] = field(default_factory=list)
+    _claim: asyncio.Task[None] | None = None
     _writer: asyncio.Task[None] | None = None
+
+    def claim(self, call: Callable[..., None], *args: object) -> None:
+        """Calls it in a thread; all other writes come after it."""
+        self._claim = self.writes.create_task(in_thread(call, *args))
+
+    async def claimed(self) -> None:
+        """Returns when the claim has been made, if there is one."""
+        if self._claim is not None:
+            await asyncio.shield(self._claim)
 
     def write(self, call: Callable[..., None], *args: object) -> None:
         """Calls it in a thread, once all before has been written."""
@@ -333,12 +347,14 @@ class _Way:
             self._writer = self.writes.create_task(self._write())
 
     async def _write(self) -> None:
+        await self.claimed()
         while self._calls:
             calls, self._calls = self._calls, []
             await in_thread(_call_each, calls)
 
     async def written(self) -> None:
         """Returns when all of it has been."""
+        await self.claimed()
         if self._writer is not None:
             await self._writer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from executor import Executor, Problem, StoreError
 from executor.records import Outcome
 from executor.store import bucket
 from tests.executor.runs import outcome_files, tiny
+from tests.faults import faulty_filesystem
 from tests.faults.faulty_filesystem import Fault, fail, leftovers
 from tests.faults.instant_workers import InstantWorkers, batch
 
@@ -50,10 +52,18 @@ def check(outcomes: list[Outcome], store: Path) -> None:
     assert len(outcome_files(store)) == len(list((store / "results").iterdir())) == IDEAS
 
 
-@pytest.mark.parametrize("kind", ["error", "lost", "cut"])
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("error", 0), *(("lost", seed) for seed in range(8)), ("cut", 0)]
+)
 def test_a_store_that_fails_now_and_then_changes_nothing(
-    problem: Problem, faulty: str, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    problem: Problem,
+    faulty: str,
+    tmp_path: Path,
+    kind: str,
+    seed: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(faulty_filesystem, "_rng", random.Random(seed))
     monkeypatch.setattr(bucket, "_FIRST_PAUSE_S", 0.001)
     fault = Fault(kind, times=1e9, chance=0.3)
     fail(fault)
