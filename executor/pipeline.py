@@ -11,9 +11,9 @@ then its outcome, so that what is there after a kill is complete. Belongs to one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -28,14 +28,14 @@ from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.run_records import SessionClock
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
+from executor.store.result_turns import ResultTurn, ResultTurns
 from executor.store.runs import KeptResult, RunFolder, Store
-from executor.store.storage import Lock
 from executor.store.threads import in_thread
 from executor.tasks.places import Places
 from executor.tasks.task_group import task_group
 from executor.trial_keys import check_idea_id, trial_key
+from executor.way import Way
 
-_LOCK_POLL_S = 0.1
 # Ideas that are under way at a time, the waiting ones included: each has a file open in the store.
 UNDER_WAY, UNDER_WAY_A_SLOT = 256, 8
 
@@ -67,6 +67,7 @@ class Pipeline:
         self._implementer, self._scheduler = implementer, scheduler
         self._seed, self._sandbox = seed, sandbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._results = ResultTurns(store)
         # The trials that were begun here, by key.
         self._begun: set[str] = set()
         self._looking, self._has_looked = asyncio.Lock(), False
@@ -92,14 +93,14 @@ class Pipeline:
         job = Job(idea.id, "", seed, priority, submitted_at=now(), final=final)
         admitted = self._budget.admit(key)
         # The clock may find in the store what is submitted here: one of the two waits.
-        turn = self._turns.setdefault(f"trial {key}", asyncio.Lock())
+        turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn, self._places.one(priority, job.submitted_at):
             known = left or key in self._begun or key in self._budget.begun
             self._begun.add(key)
             if admitted and not known:
                 # Not looked for: it is written unless it is there.
                 with suppress(_Taken):
-                    return await self._begin(_Way(key, idea, job, is_new=True), made)
+                    return await self._begin(Way(key, idea, job, is_new=True), made)
             kept = await in_thread(self._run.idea, key)
             if kept is not None and (kept.text, kept.base) != (idea.text, idea.base):
                 raise UserError(
@@ -111,13 +112,13 @@ class Pipeline:
                 return finished
             if not admitted:
                 return cancelled(self._problem, idea, seed, str(self._budget))
-            return await self._begin(_Way(key, idea, job, is_known=kept is not None), made)
+            return await self._begin(Way(key, idea, job, is_known=kept is not None), made)
 
-    async def _begin(self, way: _Way, made: Implementation | None) -> Outcome:
+    async def _begin(self, way: Way, made: Implementation | None) -> Outcome:
         async with task_group() as way.writes:
             return await self._new_outcome(way, made)
 
-    async def _new_outcome(self, way: _Way, made: Implementation | None) -> Outcome:
+    async def _new_outcome(self, way: Way, made: Implementation | None) -> Outcome:
         try:
             # The deadline is on the monotonic clock, which the event loop uses too.
             async with asyncio.timeout_at(self._budget.deadline) as clock:
@@ -134,7 +135,7 @@ class Pipeline:
             return way.kept
         return await in_thread(self._keep_outcome, way, outcome)
 
-    async def _executed(self, way: _Way, made: Implementation | None) -> Outcome:
+    async def _executed(self, way: Way, made: Implementation | None) -> Outcome:
         if not way.is_known:
             way.claim(self._write_idea, way)
             if not isinstance(self._implementer, DirectImplementer):
@@ -156,7 +157,7 @@ class Pipeline:
             outcome = await self._measure(way, mended.files, True)
         return replace(outcome, repaired=repaired or mended is not None)
 
-    async def _implement(self, way: _Way, made: Implementation | None) -> Implementation:
+    async def _implement(self, way: Way, made: Implementation | None) -> Implementation:
         if way.is_known and (stored := await self._stored(way.key)) is not None:
             return stored
         if made is None and way.key != way.idea.id:
@@ -166,7 +167,7 @@ class Pipeline:
         way.write(self._run.write_implementation, way.key, implementation)
         return implementation
 
-    async def _base(self, way: _Way) -> tuple[Mapping[str, str], ...]:
+    async def _base(self, way: Way) -> tuple[Mapping[str, str], ...]:
         """The codebase that the idea changes; empty where that is the baseline, so that an
         implementer need not know of others. Raises UserError."""
         if not way.idea.base:
@@ -186,7 +187,7 @@ class Pipeline:
         )
         return None if files is None else Implementation("completed", files, diff)
 
-    async def _repair(self, way: _Way, outcome: Outcome) -> Implementation | None:
+    async def _repair(self, way: Way, outcome: Outcome) -> Implementation | None:
         """What takes the place of a codebase whose training crashed, if anything does."""
         if not _may_be_repaired(outcome):
             return None
@@ -202,13 +203,13 @@ class Pipeline:
         way.write(self._run.write_repair, way.key, mended)
         return mended if mended.status == "completed" else None
 
-    async def _measure(self, way: _Way, files: Mapping[str, str], repaired: bool) -> Outcome:
+    async def _measure(self, way: Way, files: Mapping[str, str], repaired: bool) -> Outcome:
         """The outcome of a codebase: an earlier one of the same content, or a trial's."""
         final, resources = way.asked.final, self._problem.file.resources
         content = self._problem.content_hash(files, way.asked.seed, final=final)
         job = replace(way.asked, content_hash=content, cpus=resources.cpus, gpus=resources.gpus)
         own_log = self._run.log_path(way.key, repaired=repaired)
-        async with self._only_one(content) as turn:
+        async with self._results.one(content) as turn:
             if turn.found is not None and meets(turn.found.outcome.sandbox, self._sandbox):
                 earlier = turn.found
                 way.write(self._copy_log, earlier, way.key, repaired)
@@ -232,23 +233,9 @@ class Pipeline:
                 await in_thread(lambda: self._data.hidden)
                 self._has_looked = True
 
-    @asynccontextmanager
-    async def _only_one(self, content: str) -> AsyncIterator[_Turn]:
-        """Held by one idea at a time, in this process and in others on the same store."""
-        others = self._turns.setdefault(content, asyncio.Lock())
-        turn = _Turn(self._store, content)
-        async with others:
-            try:
-                while not await in_thread(turn.take):
-                    await asyncio.sleep(_LOCK_POLL_S)
-                yield turn
-            finally:
-                if turn.lock is not None:
-                    await in_thread(turn.release)
-
     # ---- in threads
 
-    def _write_idea(self, way: _Way) -> None:
+    def _write_idea(self, way: Way) -> None:
         if not way.is_new:
             self._run.write_idea(way.key, way.idea)
         elif not self._run.write_new_idea(way.key, way.idea):
@@ -260,7 +247,7 @@ class Pipeline:
         self._run.write_log(key, text, repaired=repaired)
 
     def _keep_trial(
-        self, way: _Way, trial: Trial, outcome: Outcome, repaired: bool, turn: _Turn
+        self, way: Way, trial: Trial, outcome: Outcome, repaired: bool, turn: ResultTurn
     ) -> None:
         calls: list[Callable[[], object]] = [
             partial(self._run.write_log, way.key, trial.log, repaired=repaired),
@@ -278,7 +265,7 @@ class Pipeline:
             # The same thread at once, since to ask another costs as much as to write.
             self._keep_outcome(way, replace(outcome, repaired=repaired))
 
-    def _keep_outcome(self, way: _Way, outcome: Outcome) -> Outcome:
+    def _keep_outcome(self, way: Way, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
         self._run.write_outcome(way.key, outcome)
         self._run.record("finished", key=way.key, status=outcome.status, reward=outcome.reward)
@@ -288,82 +275,6 @@ class Pipeline:
         return outcome
 
 
-@dataclass
-class _Turn:
-    """A codebase's turn on the store, while there is a `lock`; `found` is its earlier result."""
-
-    store: Store
-    content: str
-    lock: Lock | None = None
-    found: KeptResult | None = None
-
-    def take(self) -> bool:
-        self.lock = self.store.lock_result(self.content)
-        if self.lock is not None:
-            self.found = self.store.result(self.content)
-        return self.lock is not None
-
-    def keep(self, result: KeptResult) -> None:
-        if self.lock is not None:
-            self.store.keep_result(result, self.lock)
-
-    def release(self) -> None:
-        """Lets others have their turn."""
-        if self.lock is not None:
-            self.lock.release()
-            self.lock = None
-
-
-@dataclass
-class _Way:
-    """A trial of an idea; `is_known` where the store has the idea, `is_new` where it should not.
-    `writes` are under way beside it, one after the other, and the first is what claims the idea;
-    `kept` is its outcome once that is in the store."""
-
-    key: str
-    idea: Idea
-    asked: Job
-    is_known: bool = False
-    is_new: bool = False
-    writes: asyncio.TaskGroup = field(init=False)
-    kept: Outcome | None = None
-    _calls: list[Callable[[], None]] = field(default_factory=list)
-    _claim: asyncio.Task[None] | None = None
-    _writer: asyncio.Task[None] | None = None
-
-    def claim(self, call: Callable[..., None], *args: object) -> None:
-        """Calls it in a thread; all other writes come after it."""
-        self._claim = self.writes.create_task(in_thread(call, *args))
-
-    async def claimed(self) -> None:
-        """Returns when the claim has been made, if there is one."""
-        if self._claim is not None:
-            await asyncio.shield(self._claim)
-
-    def write(self, call: Callable[..., None], *args: object) -> None:
-        """Calls it in a thread, once all before has been written."""
-        self._calls.append(partial(call, *args))
-        if self._writer is None or self._writer.done():
-            self._writer = self.writes.create_task(self._write())
-
-    async def _write(self) -> None:
-        await self.claimed()
-        while self._calls:
-            calls, self._calls = self._calls, []
-            await in_thread(_call_each, calls)
-
-    async def written(self) -> None:
-        """Returns when all of it has been."""
-        await self.claimed()
-        if self._writer is not None:
-            await self._writer
-
-
 def _may_be_repaired(outcome: Outcome) -> bool:
     """Whether an implementer may be asked for another codebase."""
     return outcome.status == "crashed" and outcome.stage == "train"
-
-
-def _call_each(calls: Sequence[Callable[[], None]]) -> None:
-    for call in calls:
-        call()
