@@ -42,7 +42,7 @@ class Study:
             return None
         tuned = Results(docs / f"{self._env}-tuning.jsonl").all()
         found = {
-            rate: [one.confirmed for one in tuned if one.arm == f"{arm.like} {rate:g}"]
+            rate: [one.confirmed.reward for one in tuned if one.arm == f"{arm.like} {rate:g}"]
             for rate in RATES
         }
         if not all(found.values()):
