@@ -93,7 +93,11 @@ def figures_of(
         completed=sum(trial.completed for trial in last) / len(last),
         distinct=len(set(coded)) / max(1, len(coded)),
         algorithms=kinds.count("algorithm") / max(1, len(kinds)),
-        length=tuple(statistics.fmean(len(t.text) for t in part) for part in (first, last)),
+        length=(mean_length(first), mean_length(last)),
         policy=policy,
         seconds=seconds,
     )
+
+
+def mean_length(ideas: Sequence[TrialData]) -> float:
+    return statistics.fmean(len(idea.text) for idea in ideas)

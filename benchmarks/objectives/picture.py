@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,7 +17,7 @@ from objectives.arms import ARMS, CHOSEN, EXECUTIONS
 from objectives.figures import POINTS, Figures
 
 COLOURS = {"grpo": "#c8500a", CHOSEN: "#0a5aa5", "best_of_n": "#5c6068", "evolution": "#1c7c3c"}
-STYLE = {
+STYLE: Any = {
     # Text stays text, and the same runs make the same file.
     "svg.fonttype": "none",
     "svg.hashsalt": "objectives",

@@ -70,7 +70,8 @@ class Study:
         return figures
 
     def _train(self, run: str, arm: Arm, seed: int) -> None:
-        keys = {"steps": STEPS, "executions": EXECUTIONS, "checkpoint.every": STEPS} | arm.keys
+        keys: dict[str, Any] = {"steps": STEPS, "executions": EXECUTIONS, **arm.keys}
+        keys["checkpoint.every"] = STEPS
         model = {"model.path": self._warm_start(), "model.warm_start": "null"}
         self._command("train", "grpo", run, seed, keys | model)
 
