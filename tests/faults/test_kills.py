@@ -99,7 +99,8 @@ def test_a_trial_whose_server_of_warm_starts_is_killed_runs_again(executor: Exec
 
 @pytest.mark.slow
 def test_a_worker_that_keeps_dying_says_nothing_about_the_codebase(executor: Executor) -> None:
-    future = executor.submit(idea("a", 30))
+    # Long enough to be seen each time before it ends.
+    future = executor.submit(idea("a", 30, sleep=0.5))
     killed: set[int] = set()
     while not future.done():
         wait_until(lambda: victims(os.getpid(), "training") or future.done())

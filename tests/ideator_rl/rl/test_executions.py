@@ -17,9 +17,8 @@ from tests.models import teach
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 IDEAS = [
-    f"<think>Try {rate}.</think>[Experiment] A step size of {rate}.\n[Code Changes]\n"
-    f"learning_rate: 0.005 -> {rate}"
-    for rate in (0.05, 0.02)
+    f"[Experiment] A step size of {rate}.\n[Code Changes]\nlearning_rate: 0.005 -> {rate}"
+    for rate in (0.05, 0.02, 0.0001)
 ]
 
 
@@ -28,10 +27,6 @@ def test_training_ends_with_the_step_of_the_last_execution_and_keeps_its_model(
 ) -> None:
     teach(short_place / "model", IDEAS)
     words = ("--steps", "9", "--executions", "2", "--checkpoint.every", "5")
-    words += (
-        "--answer.max_answer_tokens",
-        "96",
-    )
     for _ in range(2):  # the second time there is nothing to do
         process = start(short_place, *words)
         output, _ = process.communicate(timeout=TIMEOUT_S)
