@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -271,7 +272,8 @@ def test_an_error_that_the_idea_does_not_end_with_is_logged(
     with model(in_turn(Reply(RIGHT, delay_s=0.5))) as it:
         assert it.implement(samples=2, budget={"calls": 1}).files == PATCHED
     line, cause = (record.getMessage() for record in caplog.records)
-    assert line.startswith("sample 1 of idea a failed: llm.budget.calls: 1 of 1 are spent")
+    # Which of the two asks first is not promised.
+    assert re.match(r"sample [01] of idea a failed: llm\.budget\.calls: 1 of 1 are spent", line)
     assert "Traceback" in cause and "BudgetSpent" in cause
 
 
