@@ -11,20 +11,11 @@ figures, checkpoints, the model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from executor.run_records import read_start
-from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
+from ideator_rl.linked_runs import link, linked, linked_from
 
 PARTS, PART_OF = "parts", "part_of.json"
-
-
-@dataclass(frozen=True)
-class RunName(StrictRecord):
-    """Another run of the same store."""
-
-    run: str
 
 
 def part_name(whole: str, problem: str) -> str:
@@ -35,21 +26,17 @@ def part_name(whole: str, problem: str) -> str:
 def keep_part(whole: RunFolder, part: RunFolder) -> None:
     """Notes in both runs that the one has the trials of a problem of the other. Raises
     StoreError."""
-    part.keep(PART_OF, RunName(whole.name))
-    kept = whole.kept_numbered(PARTS, RunName)
-    if RunName(part.name) not in kept.values():
-        whole.keep_numbered(PARTS, max(kept, default=-1) + 1, RunName(part.name))
+    link(whole, PARTS, part, PART_OF)
 
 
 def parts_of(whole: RunFolder) -> list[RunFolder]:
     """The runs of the problems of a training; none for any other run. Raises StoreError."""
-    return [whole.beside(part.run) for part in whole.kept_numbered(PARTS, RunName).values()]
+    return linked(whole, PARTS)
 
 
 def whole_of(part: RunFolder) -> RunFolder | None:
     """The training that a run has a problem of; None for any other run. Raises StoreError."""
-    link = part.kept(PART_OF, RunName)
-    return part.beside(link.run) if link else None
+    return linked_from(part, PART_OF)
 
 
 def on_problem(run: RunFolder, problem: str) -> RunFolder:

@@ -193,7 +193,8 @@ from functools import partial
 from pathlib import Path
 from executor import Idea
 from executor.cluster.connect import connected
-from executor.cluster.remote import start_executor
+from executor.cluster.actor import ActorSettings, ProblemRun
+from executor.cluster.remote import start_executors
 from gym_envs import find_problem
 from ideator_rl.open_executor import plugin_workers
 from ideator_rl.open_implementer import open_implementer
@@ -201,11 +202,13 @@ from ideator_rl.plugins.plugins import PluginSettings
 
 noted = PluginSettings("noted", {"file": str(Path("trials.txt").absolute())})
 with connected():
-    executor = start_executor(
-        find_problem("tiny"), store="store", run="first", slots=1, sandbox="best-effort",
+    run = ProblemRun(
+        find_problem("tiny"), "first",
         implementer=partial(open_implementer, PluginSettings("words")),
         workers=partial(plugin_workers, noted),
     )
+    settings = ActorSettings((run,), "store", slots=1, sandbox="best-effort")
+    [executor] = start_executors("first", settings)
     print("reward", executor.submit(Idea("a", "Set value to 14.")).result().reward)
     executor.close()
 """

@@ -41,9 +41,9 @@ def page(env: str, runs: Sequence[Figures], tuning: Sequence[Figures]) -> str:
     baseline = statistics.fmean(run.confirmed.baseline for run in runs)
     return f"""# The study on `{env}`
 
-{len(runs)} runs, and {len(tuning)} that chose the learning rates, {hours:.1f} hours in all. The
-plan, and what follows from these figures, is in [objectives.md](../objectives.md). Written by
-`python benchmarks/objectives.py write`.
+{len(runs)} runs, and {len(tuning)} that chose the learning rates, {hours:.1f} hours in all (the
+last session alone of a run that was interrupted). The plan, and what follows from these figures, is
+in [objectives.md](../objectives.md). Written by `python benchmarks/objectives.py write`.
 
 ![The best reward by executions]({env}.svg)
 

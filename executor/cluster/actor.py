@@ -59,16 +59,17 @@ class ProblemRun:
 
 @dataclass(frozen=True)
 class ActorSettings:
-    """What the executors are opened with, see `Executor`; the budgets are those of each."""
+    """What the executors are opened with, see `Executor`.
+
+    `slots` are those of all runs together, by default what the place to run has room for.
+    """
 
     runs: tuple[ProblemRun, ...]
     store: str
-    slots: int | None
-    sandbox: Level
-    seed: int
-    period_s: float
-    max_ideas: int | None
-    max_seconds: float | None
+    slots: int | None = None
+    sandbox: Level = "strict"
+    seed: int = 0
+    period_s: float = 10.0
 
 
 class _Opened:
@@ -117,8 +118,6 @@ class ExecutorActor:
                         implementer=implementer,
                         seed=settings.seed,
                         period_s=settings.period_s,
-                        max_ideas=settings.max_ideas,
-                        max_seconds=settings.max_seconds,
                     )
                 except RunInUse:
                     if time.monotonic() > deadline:

@@ -1,18 +1,19 @@
 """An executor for a whole Ray job: it lives in an actor, any process of the job submits ideas.
 
-    remote = start_executor(problem, store="store", run="first", slots=2)    # the driver
-    remote = RemoteExecutor.connect(remote.name)                             # any other process
+    runs = (ProblemRun(problem, "first"),)
+    [remote] = start_executors("first", ActorSettings(runs, "store", slots=2))   # the driver
+    remote = RemoteExecutor.connect(remote.name)                                 # any other process
     outcome = remote.submit(Idea("a", "[Experiment] …")).result()
 
-`start_executors` opens several in one actor, one a problem, whose trials share the slots.
-Trials run as Ray tasks. Ray must be initialised; the processes have to belong to one Ray job.
+There is one executor a run, and their trials share the slots. Trials run as Ray tasks unless a run
+says otherwise. Ray must be initialised; the processes have to belong to one Ray job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,18 +21,11 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from executor.cluster.actor import (
-    ActorSettings,
-    ExecutorActor,
-    OpenImplementer,
-    OpenWorkers,
-    ProblemRun,
-)
+from executor.cluster.actor import ActorSettings, ExecutorActor
 from executor.data.prepared import data_root
 from executor.errors import ExecutorClosed, ExecutorLost, UserError
 from executor.problem.problem import Problem
 from executor.records import Idea, Outcome
-from executor.sandbox import Level
 
 T = TypeVar("T")
 _IDEAS_AT_ONCE = 1000
@@ -41,7 +35,7 @@ _ANSWER_S = 120.0
 
 
 class RemoteExecutor:
-    """What a `ResearchEnv` needs of an executor; see `start_executor` and `connect`.
+    """What a `ResearchEnv` needs of an executor; see `start_executors` and `connect`.
 
     `problem`, `run` and `slots` are the executor's; `name` is the actor's, which may have others
     beside it: stages, failures, how busy slots are and the end are those of all. Errors come as the
@@ -151,75 +145,22 @@ class RemoteExecutor:
         )
 
 
-def start_executor(
-    problem: Problem,
-    *,
-    store: str | Path = "store",
-    run: str = "default",
-    slots: int | None = None,
-    sandbox: Level = "strict",
-    seed: int = 0,
-    period_s: float = 10.0,
-    max_ideas: int | None = None,
-    max_seconds: float | None = None,
-    implementer: OpenImplementer | None = None,
-    workers: OpenWorkers | None = None,
-) -> RemoteExecutor:
-    """Opens an executor in an actor on this node that ends with the calling Ray driver.
-
-    The arguments are those of `Executor`; `slots` is by default what the cluster has room for.
-    `implementer` opens one in the actor; by default ideas carry their own edits. `workers`
-    opens them there; by default trials are tasks of this Ray cluster. Returns when the
-    executor is open. Raises UserError and StoreError as `Executor` does.
-    """
-    [executor] = start_executors(
-        run,
-        [ProblemRun(problem, run, implementer, workers)],
-        store=store,
-        slots=slots,
-        sandbox=sandbox,
-        seed=seed,
-        period_s=period_s,
-        max_ideas=max_ideas,
-        max_seconds=max_seconds,
-    )
-    return executor
-
-
-def start_executors(
-    name: str,
-    runs: Sequence[ProblemRun],
-    *,
-    store: str | Path = "store",
-    slots: int | None = None,
-    sandbox: Level = "strict",
-    seed: int = 0,
-    period_s: float = 10.0,
-    max_ideas: int | None = None,
-    max_seconds: float | None = None,
-) -> list[RemoteExecutor]:
-    """The same for one executor a run, in one actor, in the order of the runs.
+def start_executors(name: str, settings: ActorSettings) -> list[RemoteExecutor]:
+    """Opens an executor a run in an actor on this node that ends with the calling Ray driver.
 
     Args:
         name: what they are for, of which a Ray job has one actor.
-        runs: the problem of each, and what opens its implementer and workers.
-        store, sandbox, seed, period_s, max_ideas, max_seconds: of each, see `start_executor`.
-        slots: trials at a time, of all problems together.
+        settings: the runs, and how all of them are opened. A store that is a relative path is
+            one of the working directory.
+
+    Returns:
+        The executors in the order of the runs, when all are open.
 
     Raises:
-        UserError, StoreError: as `start_executor`.
+        UserError, StoreError: as `Executor` does.
     """
-    url = str(store)
-    settings = ActorSettings(
-        runs=tuple(runs),
-        store=url if "://" in url else str(Path(url).expanduser().absolute()),
-        slots=slots,
-        sandbox=sandbox,
-        seed=seed,
-        period_s=period_s,
-        max_ideas=max_ideas,
-        max_seconds=max_seconds,
-    )
+    if "://" not in settings.store:
+        settings = replace(settings, store=str(Path(settings.store).expanduser().absolute()))
     actor_name = f"executor of {name}"
     here = ray.get_runtime_context().get_node_id()
     try:
@@ -239,7 +180,7 @@ def start_executors(
     except ValueError:
         raise UserError(f"the run {name} has an executor in this Ray job already") from None
     try:
-        return [RemoteExecutor(actor_name, actor, own.run) for own in runs]
+        return [RemoteExecutor(actor_name, actor, own.run) for own in settings.runs]
     except BaseException:
         ray.kill(actor)
         raise

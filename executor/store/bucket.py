@@ -110,6 +110,8 @@ class Bucket:
         self._ask("written", self._files.pipe_file, path, data)
         if final:
             self._recent.keep(path, data)
+        else:
+            self._recent.forget(path)
 
     def write_new(self, path: str, data: bytes) -> bool:
         if not self._put_new(path, data):
@@ -155,12 +157,13 @@ class Bucket:
         return sorted(name for name in names if not name.startswith("."))
 
     def remove(self, path: str) -> None:
+        self._recent.forget(path)
         with suppress(*_MISSING):
             self._ask("written", self._files.rm_file, path, answers=_MISSING)
 
     def remove_folder(self, path: str) -> None:
         prefix = f"{self._root}/{path}/"
-        self._recent.forget(f"{path}/")
+        self._recent.forget_folder(path)
         for name in list(self._logs):
             if f"{self._root}/{name}".startswith(prefix):
                 del self._logs[name]

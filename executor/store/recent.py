@@ -30,10 +30,14 @@ class RecentFiles:
     def get(self, path: str) -> bytes | None:
         return self._files.get(path)
 
-    def forget(self, prefix: str) -> None:
-        """Drops every file whose path begins so."""
+    def forget(self, path: str) -> None:
         with self._turn:
-            for path in [path for path in self._files if path.startswith(prefix)]:
+            self._drop(path)
+
+    def forget_folder(self, folder: str) -> None:
+        """Drops every file below a folder."""
+        with self._turn:
+            for path in [path for path in self._files if path.startswith(f"{folder}/")]:
                 self._drop(path)
 
     def _drop(self, path: str) -> None:

@@ -21,6 +21,7 @@ from executor.store.decisions import StrictRecord
 from executor.store.runs import RunFolder
 from executor.trial_keys import BASELINE
 from ideator_rl.analysis.gain import Gain, welch
+from ideator_rl.linked_runs import link, linked, linked_from
 
 FOLDER = "confirmations"
 # In a run whose winners were confirmed as another problem: where that was. In the other run: whose.
@@ -160,31 +161,21 @@ def read_plans(run: RunFolder) -> list[Plan]:
     return list(run.kept_numbered(FOLDER, Plan).values())
 
 
-@dataclass(frozen=True)
-class OtherRun(StrictRecord):
-    """The name of another run of the same store."""
-
-    run: str
-
-
 def keep_link(searched: RunFolder, confirming: RunFolder) -> None:
     """Notes in both runs that the winners of the first are confirmed in the second, as another
     problem."""
-    confirming.keep(WINNERS_OF, OtherRun(searched.name))
-    kept = searched.kept_numbered(ELSEWHERE, OtherRun)
-    if OtherRun(confirming.name) not in kept.values():
-        searched.keep_numbered(ELSEWHERE, max(kept, default=-1) + 1, OtherRun(confirming.name))
+    link(searched, ELSEWHERE, confirming, WINNERS_OF)
 
 
 def confirmed_elsewhere(run: RunFolder) -> list[RunFolder]:
     """The runs that confirmed a run's winners as other problems. Raises StoreError."""
-    return [run.beside(link.run) for link in run.kept_numbered(ELSEWHERE, OtherRun).values()]
+    return linked(run, ELSEWHERE)
 
 
 def winners_of(run: RunFolder) -> str:
     """The name of the run whose winners a run confirms; empty for any other. Raises StoreError."""
-    link = run.kept(WINNERS_OF, OtherRun)
-    return link.run if link else ""
+    searched = linked_from(run, WINNERS_OF)
+    return searched.name if searched else ""
 
 
 def keep_plan(run: RunFolder, plan: Plan) -> None:

@@ -15,7 +15,7 @@ import ray
 import yaml
 
 from executor import Store
-from executor.cluster.actor import ProblemRun
+from executor.cluster.actor import ActorSettings, ProblemRun
 from executor.cluster.remote import start_executors
 from ideator_rl.ideators.language_model.chat import style_prompt
 from ideator_rl.open_implementer import open_implementer
@@ -34,22 +34,25 @@ def train_to_the_end(
 ) -> None:
     """One attempt to train until the last step. Raises WorkerDied, RunFailed."""
     settings = recipe.executor
+    runs = tuple(
+        ProblemRun(
+            part.problem,
+            part.recipe.run,
+            partial(open_implementer, part.recipe.implementer),
+            workers,
+        )
+        for part, workers in zip(parts, open_workers(recipe, parts), strict=True)
+    )
     executors = start_executors(
         recipe.run,
-        [
-            ProblemRun(
-                part.problem,
-                part.recipe.run,
-                partial(open_implementer, part.recipe.implementer),
-                workers,
-            )
-            for part, workers in zip(parts, open_workers(recipe, parts), strict=True)
-        ],
-        store=recipe.store,
-        slots=settings.slots,
-        sandbox=recipe.sandbox,
-        seed=recipe.seed,
-        period_s=settings.period_s,
+        ActorSettings(
+            runs,
+            recipe.store,
+            slots=settings.slots,
+            sandbox=recipe.sandbox,
+            seed=recipe.seed,
+            period_s=settings.period_s,
+        ),
     )
     first = executors[0]
     try:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from executor.store.runs import RunFolder
 from ideator_rl.ideators.ideator import Executed
 from ideator_rl.rl.failures import RunFailed
-from ideator_rl.rl.objectives.imitated_run import find_examples, is_about, kept_examples
+from ideator_rl.rl.objectives.imitated_run import find_examples, has_examples, is_about
 from ideator_rl.rl.parts import Part
 from ideator_rl.rl.train_recipe import TrainRecipe
 
@@ -40,20 +40,27 @@ def initial_model(recipe: TrainRecipe) -> str:
 def examples_for(
     recipe: TrainRecipe, parts: Sequence[Part], run: RunFolder
 ) -> dict[str, list[Executed]]:
-    """The ideas of another run to imitate, by the name of the run that is to keep them. Of several
-    problems those that the other run is not about have none. Nothing where the recipe names no run,
-    or has them kept already. Raises UserError."""
+    """The ideas of another run to imitate, by the name of the run that is to keep them.
+
+    Runs that have kept theirs are left out, so that a start that was interrupted goes on with the
+    others. A problem that the other run is not about has no ideas to imitate: an empty list.
+
+    Raises:
+        UserError: there is no such run, it is about none of the problems, or nothing in it can be
+            imitated here.
+    """
     asked = recipe.imitation
-    runs = [run.beside(part.recipe.run) for part in parts]
-    if asked is None or asked.source is None or any(map(kept_examples, runs)):
+    if asked is None or asked.source is None:
         return {}
-    about = {
-        part.problem.name: is_about(asked.source, own, part.problem)
-        for part, own in zip(parts, runs, strict=True)
-    }
+    source = asked.source
+    owns = [(run.beside(part.recipe.run), part.problem) for part in parts]
+    missing = [(own, problem) for own, problem in owns if not has_examples(own)]
+    about = [is_about(source, own, problem) for own, problem in missing]
+    # Where it is about none of them, the search for examples says so.
+    unknown = len(missing) == len(owns) and not any(about)
     return {
-        own.name: find_examples(asked.source, own, part.problem, recipe.seed, asked.best)
-        for part, own in zip(parts, runs, strict=True)
-        # Where it is about none of them, the first says so.
-        if about[part.problem.name] or not any(about.values())
+        own.name: find_examples(source, own, problem, recipe.seed, asked.best)
+        if is_one or unknown
+        else []
+        for (own, problem), is_one in zip(missing, about, strict=True)
     }

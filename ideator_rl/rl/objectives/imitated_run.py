@@ -58,8 +58,8 @@ def find_examples(
     Raises:
         UserError: there is no such run, or nothing in it that can be imitated here.
     """
-    if kept := kept_examples(run):
-        return kept
+    if has_examples(run):
+        return kept_examples(run)
     other = _find(source, run, problem)
     start = read_start(other)
     if start is None:
@@ -96,13 +96,18 @@ def is_about(source: str, run: RunFolder, problem: Problem) -> bool:
 
 
 def keep_examples(run: RunFolder, examples: Sequence[Executed]) -> None:
-    """Keeps them in the training's run, if it has none yet."""
-    if not kept_examples(run):
+    """Keeps them in the training's run, if it has kept none yet."""
+    if not has_examples(run):
         run.keep(_FILE, Examples(tuple(Example(e.idea, e.outcome) for e in examples)))
 
 
+def has_examples(run: RunFolder) -> bool:
+    """Whether `keep_examples` kept what a run imitates, be it nothing. Raises StoreError."""
+    return run.kept(_FILE, Examples) is not None
+
+
 def kept_examples(run: RunFolder) -> list[Executed]:
-    """What `keep_examples` kept; empty where a run imitates itself alone."""
+    """What `keep_examples` kept; empty where a run imitates itself alone. Raises StoreError."""
     kept = run.kept(_FILE, Examples)
     return [Executed(example.idea, example.outcome) for example in kept.ideas] if kept else []
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ pytest.importorskip("ray")
 import ray
 
 from executor import Idea, Problem, Store, StoreError, UserError
-from executor.cluster.actor import ProblemRun
-from executor.cluster.remote import RemoteExecutor, start_executor, start_executors
+from executor.cluster.actor import ActorSettings, ProblemRun
+from executor.cluster.remote import RemoteExecutor, start_executors
 from executor.errors import ExecutorLost
 from gym_envs import ResearchEnv, ResearchVectorEnv
 from tests.executor.runs import (
@@ -39,9 +40,15 @@ from tests.tiny_problem import larger
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
+def start(problem: Problem, store: Path, run: str, **settings: Any) -> RemoteExecutor:
+    own = ActorSettings((ProblemRun(problem, run),), str(store), **settings)
+    [executor] = start_executors(run, own)
+    return executor
+
+
 @pytest.fixture
 def remote(problem: Problem, store: Path) -> Iterator[RemoteExecutor]:
-    remote = start_executor(problem, store=store, run="first", slots=2, sandbox="best-effort")
+    remote = start(problem, store, "first", slots=2, sandbox="best-effort")
     yield remote
     remote.close()
 
@@ -89,19 +96,19 @@ def test_errors_are_those_of_the_executor(
     with pytest.raises(UserError, match="is taken in the run first by another text"):
         remote.submit(idea("a", 21)).result()
     with pytest.raises(UserError, match="has an executor in this Ray job already"):
-        start_executor(problem, store=store, run="first")
+        start(problem, store, "first")
     with pytest.raises(StoreError, match=r"^run name '\.\./x': use up to"):
-        start_executor(problem, store=store, run="../x")
+        start(problem, store, "../x")
     remote.close()
     with pytest.raises(StoreError, match="the run first belongs to the seed 0; choose another"):
-        start_executor(problem, store=store, run="first", seed=1, sandbox="best-effort")
+        start(problem, store, "first", seed=1, sandbox="best-effort")
 
 
 @pytest.mark.slow
 def test_a_closed_executor_is_lost_and_its_run_can_be_resumed(
     problem: Problem, store: Path
 ) -> None:
-    remote = start_executor(problem, store=store, run="again", slots=1, sandbox="none")
+    remote = start(problem, store, "again", slots=1, sandbox="none")
     assert remote.submit(idea("a", 20)).result().reward == 20
     running = remote.submit(idea("b", 21, sleep=600))
     wait_until(lambda: remote.stats()["running"])
@@ -116,7 +123,7 @@ def test_a_closed_executor_is_lost_and_its_run_can_be_resumed(
     with pytest.raises(ExecutorLost, match="there is no executor of again"):
         RemoteExecutor.connect(remote.name)
 
-    remote = start_executor(problem, store=store, run="again", slots=1, sandbox="none")
+    remote = start(problem, store, "again", slots=1, sandbox="none")
     assert remote.submit(idea("a", 20)).result().reward == 20
     assert examined(problem) == [20]
     remote.close()
@@ -148,7 +155,7 @@ def test_it_says_what_runs_and_how_busy_it_is(remote: RemoteExecutor) -> None:
 def test_cancelling_frees_the_slot_and_leaves_no_process(
     problem: Problem, store: Path, tmp_path: Path
 ) -> None:
-    remote = start_executor(problem, store=store, run="cancel", slots=1, sandbox="none")
+    remote = start(problem, store, "cancel", slots=1, sandbox="none")
     shell = f"touch {tmp_path}/runs; sleep 600 # {tmp_path}"
     running = remote.submit(idea("long", shell=f"sh -c '{shell}; true'"))
     wait_until((tmp_path / "runs").exists)
@@ -193,7 +200,8 @@ def test_several_problems_share_the_slots_of_one_actor_also_after_its_death(
     store: Path, tmp_path: Path
 ) -> None:
     runs = [ProblemRun(tiny(tmp_path / name), name) for name in ("one", "two")]
-    executors = start_executors("both", runs, store=store, slots=2, sandbox="none")
+    settings = ActorSettings(tuple(runs), str(store), slots=2, sandbox="none")
+    executors = start_executors("both", settings)
     assert [executor.run for executor in executors] == ["one", "two"]
     again = RemoteExecutor.connect(executors[0].name, "two")
     assert again.problem.folder == tmp_path / "two" and again.slots == 2
@@ -214,7 +222,7 @@ def test_several_problems_share_the_slots_of_one_actor_also_after_its_death(
     assert 0 < again.busy(begun, ended) == executors[0].busy(begun, ended) < 1
     again.close()
     with pytest.raises(ExecutorLost):
-        executors[0].stage()
+        executors[0].submit(idea("late", 20)).result(10)
 
 
 DRIVER = """
@@ -222,13 +230,14 @@ import sys
 import ray
 from executor import load_problem
 from executor.cluster.reaper import end_with_me
-from executor.cluster.remote import start_executor
+from pathlib import Path
+from tests.executor.cluster.test_ray_actor import start
 from tests.executor.runs import idea
 
 end_with_me()
 ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-problem, store = load_problem(sys.argv[1]), sys.argv[2]
-remote = start_executor(problem, store=store, run="driven", slots=2, sandbox="none")
+problem, store = load_problem(sys.argv[1]), Path(sys.argv[2])
+remote = start(problem, store, "driven", slots=2, sandbox="none")
 print(remote.submit(idea("quick", 20)).result().reward, flush=True)
 futures = [remote.submit(idea(f"i{n}", 20 + n, sleep=86399)) for n in range(2)]
 futures[0].result()
@@ -252,7 +261,7 @@ def test_nothing_survives_a_driver_that_is_killed_and_its_run_goes_on(
     driver.kill()
     driver.wait()
 
-    remote = start_executor(problem, store=store, run="driven", slots=2, sandbox="none")
+    remote = start(problem, store, "driven", slots=2, sandbox="none")
     assert remote.submit(idea("quick", 20)).result().reward == 20
     assert examined(problem) == [20]
     remote.close()

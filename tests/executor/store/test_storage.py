@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,6 +58,15 @@ def test_a_bucket_is_not_asked_for_what_was_written_to_it_for_good() -> None:
     storage.write("runs/a/final", b"first", final=True)
     storage.remove_folder("runs/a")
     assert storage.read("runs/a/final") is None
+
+
+def test_what_was_final_and_is_written_anew_or_removed_is_not_remembered(storage: Storage) -> None:
+    for path in ("rewritten", "removed"):
+        storage.write(path, b"first", final=True)
+    storage.write("rewritten", b"second")
+    storage.remove("removed")
+    assert storage.read("rewritten") == b"second"
+    assert storage.read("removed") is None
 
 
 def test_only_so_much_is_remembered_of_what_was_written() -> None:
@@ -189,10 +199,14 @@ def test_another_process_never_sees_part_of_a_file(tmp_path: Path) -> None:
         assert writer.stdout and writer.stdout.readline() == b"ready\n"
         while storage.read("deep/file") is None:
             pass
-        seen = [storage.read("deep/file") for _ in range(500)]
+        seen, reads, deadline = set(), 0, time.monotonic() + 60
+        # On a busy machine the writer may not run while many reads do.
+        while (reads < 500 or len(seen) < 2) and time.monotonic() < deadline:
+            seen.add(bytes(storage.read("deep/file") or b""))
+            reads += 1
         # Killed in the middle of a write, as likely as not.
         writer.send_signal(signal.SIGKILL)
-    assert {bytes(data or b"") for data in seen} == {b"a" * size, b"b" * size}
+    assert seen == {b"a" * size, b"b" * size}
     assert storage.read("deep/file") in (b"a" * size, b"b" * size)
     assert storage.list("deep") == ["file"]
 

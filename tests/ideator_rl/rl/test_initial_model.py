@@ -60,7 +60,10 @@ def test_a_training_on_the_same_problems_has_examples_for_each(
 
 
 def test_a_run_on_one_of_them_has_examples_for_that_one(tmp_path: Path, parts: list[Part]) -> None:
-    assert found(tmp_path, parts, "old.sibling") == {"new.sibling": ["old.sibling/a"]}
+    assert found(tmp_path, parts, "old.sibling") == {
+        "new.tiny": [],
+        "new.sibling": ["old.sibling/a"],
+    }
     with pytest.raises(
         UserError, match=r"old\.sibling is a run on sibling, and this one is on tiny"
     ):
@@ -75,3 +78,14 @@ def test_what_is_kept_needs_no_other_run_any_more(tmp_path: Path, parts: list[Pa
     for name in ("old", "old.tiny", "old.sibling"):
         shutil.rmtree(tmp_path / "store/runs" / name)
     assert found(tmp_path, parts, "old") == {}
+
+
+@pytest.mark.parametrize("source", ["old", "old.sibling"])
+def test_a_start_that_ended_between_two_problems_goes_on_with_the_other(
+    tmp_path: Path, parts: list[Part], source: str
+) -> None:
+    run = Store(tmp_path / "store").run("new")
+    all_of_them = found(tmp_path, parts, source)
+    recipe = TrainRecipe(env="several", run="new", imitation=ImitationSettings(source=source))
+    keep_examples(run.beside("new.tiny"), examples_for(recipe, parts, run)["new.tiny"])
+    assert found(tmp_path, parts, source) == {"new.sibling": all_of_them["new.sibling"]}
