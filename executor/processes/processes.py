@@ -176,16 +176,24 @@ def descendants(root: int | None = None) -> list[int]:
         parent = parents.pop()
         try:
             tasks = os.listdir(f"/proc/{parent}/task")
-            children = [
-                int(pid)
-                for task in tasks
-                for pid in Path(f"/proc/{parent}/task/{task}/children").read_text().split()
-            ]
+            children = [pid for task in tasks for pid in _children(parent, task)]
         except (FileNotFoundError, ProcessLookupError):
             continue
         found += [pid for pid in children if pid not in _spared]
         parents += children
     return found
+
+
+def _children(pid: int, task: str) -> list[int]:
+    # By plain system calls: every trial asks some times.
+    descriptor = os.open(f"/proc/{pid}/task/{task}/children", os.O_RDONLY)
+    try:
+        text = b""
+        while chunk := os.read(descriptor, 1 << 16):
+            text += chunk
+    finally:
+        os.close(descriptor)
+    return [int(child) for child in text.split()]
 
 
 def end_tree(process: Process | None = None) -> None:

@@ -64,7 +64,7 @@ def arguments(box: Box, uid: int) -> tuple[list[str], list[str]]:
     words += _root_folder(box)
     words += ["--proc", "/proc", "--dev", "/dev"]
     for source, place in covers(box):
-        words += ["--ro-bind", str(source), str(place)]
+        words += ["--ro-bind", source, place]
     for device in gpu_devices() if box.gpus else ():
         words += ["--dev-bind", str(device), str(device)]
     if box.gpus and Path("/sys").exists():

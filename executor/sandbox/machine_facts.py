@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from executor.sandbox.box import Box
+from executor.sandbox.tree import write_tree
 
 _PROC = Path("/proc")
 # The same at every look, on every kernel.
@@ -55,27 +56,25 @@ _SETTINGS = (
 )
 
 
-def covers(box: Box) -> list[tuple[Path, Path]]:
+def covers(box: Box) -> list[tuple[str, str]]:
     """Writes the files that stand for the machine's, and says what goes over what.
 
     They lie beside the box's scratch folder, once for both halves of a trial.
     """
     texts = _texts(box.limits.memory_mib)
-    folder = box.scratch.parent / f"machine-{box.limits.memory_mib}"
-    empty = folder / "empty"
-    if not folder.exists():
-        for parent in {empty, *((folder / name).parent for name in texts)}:
-            parent.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text)
+    folder = f"{box.scratch.parent}/machine-{box.limits.memory_mib}"
+    empty = f"{folder}/empty"
+    if not os.path.exists(folder):
+        os.makedirs(empty)
+        write_tree(folder, texts)
     found = []
     for name, is_folder in _changing().items():
         if name == "driver" and box.gpus:
             # CUDA asks its driver's version and the numbers of its devices there.
             continue
         written = name == "sys" or name in texts
-        source = folder / name if written else empty if is_folder else Path("/dev/null")
-        found.append((source, _PROC / name))
+        source = f"{folder}/{name}" if written else empty if is_folder else "/dev/null"
+        found.append((source, f"/proc/{name}"))
     return found
 
 
@@ -93,7 +92,7 @@ def _changing() -> Mapping[str, bool]:
 
 
 @cache
-def _texts(memory_mib: int) -> Mapping[str, str]:
+def _texts(memory_mib: int) -> Mapping[str, bytes]:
     """By name below /proc, what a box reads there: taken once, and the same for each box."""
     kib = memory_mib * 1024
     sizes = {"MemTotal": kib, "MemFree": kib, "MemAvailable": kib}
@@ -119,4 +118,4 @@ def _texts(memory_mib: int) -> Mapping[str, str]:
         path = _PROC / "sys" / name
         if path.exists():
             texts[f"sys/{name}"] = path.read_text()
-    return texts
+    return {name: text.encode() for name, text in texts.items()}

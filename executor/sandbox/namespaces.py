@@ -34,7 +34,7 @@ def plan(box: Box, uid: int, folder: Path, filter: bytes | None) -> Plan:
     return Plan(
         root=str(folder),
         tree=list(_tree(box)),
-        covers=[(str(source), str(place)) for source, place in covers(box)],
+        covers=covers(box),
         work=str(WORK),
         uid=uid,
         capabilities=_last_capability(),

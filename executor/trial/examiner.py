@@ -22,7 +22,6 @@ import math
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -208,7 +207,7 @@ def examine(
     with suppress(Exception, SystemExit):
         # Loaded here once for all later trials; the fork reports any error.
         load_evaluate(evaluate)
-    with tempfile.TemporaryFile("w+") as file:
+    with os.fdopen(os.memfd_create("examination"), "w+") as file:
         pid = processes.fork(lambda: _report(evaluate, candidate, held_out, file, log))
         try:
             run = watch(_Forked(pid), limits, meter=meter, clock_start=clock_start, stopped=stopped)

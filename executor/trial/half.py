@@ -9,7 +9,7 @@ A half has its own copy of the codebase, its own temporary folder, log and contr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +22,7 @@ from executor.sandbox.cgroup import ControlGroup
 from executor.sandbox.meter import Meter
 from executor.sandbox.sandbox import start_warm
 from executor.sandbox.servers import Server, server_for
+from executor.sandbox.tree import write_tree
 from executor.trial.command import PRELUDE, RUN_SCRIPT, TORCHRUN, Command, environment
 from executor.trial.spec import TrialSpec
 
@@ -86,17 +87,16 @@ def open_half(
 def _lay_out(spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox) -> Box:
     """Writes the patched tree, then the frozen files over it, then the pipe."""
     work, scratch = folder / name, folder / f"{name}-scratch"
-    written = [work, scratch / "tmp", scratch / "shm"]
-    for path in written:
-        path.mkdir(parents=True)
-    for file, text in {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}.items():
-        if name != "train" and file.startswith("candidate/"):
-            continue
-        path = work / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
-        written += [path, *path.relative_to(work).parents]
-    own(sandbox, [work / path for path in written])
+    writable = [f"{work}", f"{scratch}/tmp", f"{scratch}/shm"]
+    for path in writable:
+        os.makedirs(path)
+    files = {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}
+    encoded = {
+        file: text.encode()
+        for file, text in files.items()
+        if name == "train" or not file.startswith("candidate/")
+    }
+    own(sandbox, [*writable, *write_tree(writable[0], encoded)])
     return Box(
         work=work,
         scratch=scratch,
@@ -109,7 +109,7 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox) -> Box:
     )
 
 
-def own(sandbox: Sandbox, paths: Sequence[Path]) -> None:
+def own(sandbox: Sandbox, paths: Iterable[str | Path]) -> None:
     """Makes the paths the property of the user that boxes run as."""
     if sandbox.isolates:
         for path in paths:
