@@ -30,7 +30,7 @@ def open_implementer(
         plugin = PluginImplementer(settings, problem)
         if takes_base and not plugin.takes_base():
             raise UserError(
-                f"search.base: parent: the implementer {settings.name} changes the baseline only; "
+                f"base: parent: the implementer {settings.name} changes the baseline only; "
                 "others take the codebase as one more argument of `implement` and `repair`"
             )
         return plugin

@@ -49,13 +49,7 @@ def run_search(recipe: SearchRecipe, *, as_json: bool) -> int:
 
 def _run(recipe: SearchRecipe, problem: Problem, kept: RunFolder, *, as_json: bool) -> int:
     """Searches, confirms and reports; returns the exit code."""
-    ideator = open_ideator(
-        recipe.ideator,
-        problem,
-        kept,
-        prompt_for(recipe.implementer),
-        changes_parents=recipe.changes_parents,
-    )
+    ideator = open_ideator(recipe.ideator, problem, kept, prompt_for(recipe.implementer))
     models = asked_models(ideator, recipe.ideator)
     # Where a plug-in is missing, this says so before anything starts.
     open_method(recipe.search)

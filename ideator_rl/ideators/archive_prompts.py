@@ -31,10 +31,18 @@ class PromptsSettings(Settings, frozen=True):
 
 
 class Prompt(NamedTuple):
-    """A prompt and the ids of the ideas in it."""
+    """A prompt, the ids of the ideas in it, and of the one whose code is to be changed; without one
+    that is the baseline's."""
 
     text: str
     shown: tuple[str, ...] = ()
+    base: str = ""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """What an answer builds on, the base first."""
+        others = (name for name in self.shown if name != self.base)
+        return (self.base, *others) if self.base else self.shown
 
 
 def choose(
@@ -100,16 +108,33 @@ def fitted(
     chosen: Sequence[Executed],
     fits: Callable[[str], bool],
     without_marks: Callable[[str], str] = str,
+    base: Executed | None = None,
 ) -> Prompt:
-    """The first prompt with as many of the chosen ideas as fit, oldest first; those that matter
-    least are left out. `without_marks` breaks a model's special tokens in their texts."""
-    for count in range(len(chosen), 0, -1):
-        shown = sorted(chosen[:count], key=lambda entry: (entry.idea.epoch, entry.idea.id))
+    """The first prompt with as many of the chosen ideas as fit, oldest first.
+
+    Args:
+        first: the prompt that shows none; where there is a `base`, with its code.
+        chosen: what matters most first; those that matter least are left out.
+        fits: whether a prompt is short enough.
+        without_marks: breaks a model's special tokens in their texts.
+        base: one of the chosen ideas, whose code is to be changed.
+    """
+    ranked = sorted(chosen, key=lambda entry: entry is not base)
+    built_on = base.idea.id if base else ""
+    for count in range(len(ranked), 0, -1):
+        shown = sorted(ranked[:count], key=lambda entry: (entry.idea.epoch, entry.idea.id))
         told = without_marks(history_prompt((e.idea.text, e.outcome) for e in shown))
-        text = f"{first}\n\n## Tried so far\n{told}\n\nWrite one idea that earns more than these."
+        wish = "Write one idea that earns more than these."
+        if base:
+            number = 1 + next(place for place, entry in enumerate(shown) if entry is base)
+            wish = (
+                f"The code to change is that of idea {number}. Write one idea that improves on it: "
+                "an edit of this code."
+            )
+        text = f"{first}\n\n## Tried so far\n{told}\n\n{wish}"
         if fits(text):
-            return Prompt(text, tuple(entry.idea.id for entry in shown))
-    return Prompt(first)
+            return Prompt(text, tuple(entry.idea.id for entry in shown), built_on)
+    return Prompt(first, base=built_on)
 
 
 def _distinct(archive: Sequence[Executed]) -> list[Executed]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -62,7 +62,8 @@ class IdeaAgentLoop(AgentLoopBase):
 
     async def run(self, sampling_params: dict[str, Any], **sample: Any) -> AgentLoopOutput:
         """`sample` has verl's fields of a prompt: raw_prompt, global_steps, index, session_id; and
-        the trainer's: the name of the `problem`, and the ids of the ideas that are `shown`."""
+        the trainer's: the name of the `problem`, the ids of the ideas that an answer builds on
+        (`parents`), and of the one whose code it changes (`base`, or an empty name)."""
         messages: list[Any] = list(sample["raw_prompt"])
         place = (self._seed, sample["global_steps"], sample["index"], sample["session_id"])
         executor = _connect(self._executor, self._runs[sample["problem"]])
@@ -90,7 +91,7 @@ class IdeaAgentLoop(AgentLoopBase):
             tokens = merged.token_ids
             text = self._tokenizer.decode(output.token_ids, skip_special_tokens=True)
             answer = read_answer(text)
-            idea = _idea(text, answer, int(sample["global_steps"]), sample["shown"])
+            idea = _idea(text, answer, sample)
             if self._turns is not None:
                 await connect_turns(self._turns).begin_trial.remote(int(sample["global_steps"]))
             outcome, over = await self._in_time(_execute(env, idea), idea, env)
@@ -168,15 +169,19 @@ def _seed_of(*place: int) -> int:
     return int.from_bytes(digest[:8]) & _MASK_63
 
 
-def _idea(text: str, answer: Answer, step: int, shown: Sequence[str]) -> Idea:
-    """Named by step and text: the same text in a step is one idea, and a resumed step finds it."""
-    digest = hashlib.sha256(answer.idea.encode(errors="surrogatepass")).hexdigest()
+def _idea(text: str, answer: Answer, sample: Mapping[str, Any]) -> Idea:
+    """Named by step, text and base: the same text in a step is one idea, and a resumed step finds
+    it."""
+    step, base = int(sample["global_steps"]), str(sample["base"])
+    named = f"{base}\0{answer.idea}" if base else answer.idea
+    digest = hashlib.sha256(named.encode(errors="surrogatepass")).hexdigest()
     meta = {"thinking": answer.thinking}
     if text != write_answer(answer.thinking, answer.idea):
         # As it was written, for those who imitate it.
         meta["answer"] = text
     name = f"{step:04d}-{digest[:12]}"
-    return Idea(name, answer.idea, epoch=step, origin="grpo", parents=tuple(shown), meta=meta)
+    parents = tuple(sample["parents"])
+    return Idea(name, answer.idea, epoch=step, origin="grpo", parents=parents, base=base, meta=meta)
 
 
 async def _execute(env: ResearchEnv, idea: Idea) -> tuple[Outcome, bool]:

@@ -17,7 +17,6 @@ import yaml
 from executor import Store
 from executor.cluster.actor import ActorSettings, ProblemRun
 from executor.cluster.remote import start_executors
-from ideator_rl.ideators.language_model.chat import style_prompt
 from ideator_rl.open_implementer import open_implementer
 from ideator_rl.rl.objectives.step import Learning
 from ideator_rl.rl.parts import Part
@@ -38,7 +37,7 @@ def train_to_the_end(
         ProblemRun(
             part.problem,
             part.recipe.run,
-            partial(open_implementer, part.recipe.implementer),
+            partial(open_implementer, part.recipe.implementer, takes_base=recipe.changes_parents),
             workers,
         )
         for part, workers in zip(parts, open_workers(recipe, parts), strict=True)
@@ -92,7 +91,7 @@ def _learning(part: Part, seeds: range) -> Learning:
         recipe.prompts,
         recipe.entropy_hold,
         recipe.imitation,
-        style_prompt(part.problem, recipe.answer.prompt),
+        recipe.answer.prompt,
         recipe.executions,
         part.problem.name,
         weight=part.env.weight,

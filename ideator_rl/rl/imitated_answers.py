@@ -1,6 +1,6 @@
 """An idea that is imitated, as the answer that the model gave or would have given.
 
-    answer = AnswerMaker(tokenizer, first_prompt, archive.ideas, fits, without_marks, longest=448)
+    answer = AnswerMaker(tokenizer, first, archive.ideas, fits, without_marks, longest=448)
     answer(entry)                    # its tokens and its prompt's; None where it cannot be imitated
 
 The text is as it was generated, with its thinking; an idea that came without any has an empty one
@@ -26,7 +26,7 @@ class AnswerMaker:
 
     Args:
         tokenizer: the model's.
-        first_prompt: the one that shows nothing.
+        first: gives the prompt that shows nothing but code, see `StepPrompts`.
         shown: by id, the ideas that prompts may have shown.
         fits: whether a prompt is short enough.
         without_marks: breaks the tokenizer's special tokens in texts of others.
@@ -37,14 +37,14 @@ class AnswerMaker:
     def __init__(
         self,
         tokenizer: Any,
-        first_prompt: str,
+        first: Callable[[str], str],
         shown: Mapping[str, Executed],
         fits: Callable[[str], bool],
         without_marks: Callable[[str], str],
         longest: int,
         **template: Any,
     ) -> None:
-        self._tokenizer, self._first, self._shown = tokenizer, first_prompt, shown
+        self._tokenizer, self._first, self._shown = tokenizer, first, shown
         self._fits, self._without_marks = fits, without_marks
         self._longest, self._template = longest, template
         self._thinks = THINK in tokenizer.get_vocab()
@@ -52,7 +52,9 @@ class AnswerMaker:
     def __call__(self, entry: Executed) -> ImitatedAnswer | None:
         """None where the answer is too long, or would teach marks of the chat."""
         shown = [self._shown[name] for name in entry.idea.parents if name in self._shown]
-        prompt = fitted(self._first, shown, self._fits, self._without_marks).text
+        base = self._shown.get(entry.idea.base)
+        first = self._first(entry.idea.base)
+        prompt = fitted(first, shown, self._fits, self._without_marks, base).text
         chat = ChatTokens(self._tokenizer, chat_messages(prompt), **self._template)
         tokens = chat.answer(answer_text(entry.idea, self._thinks))
         if tokens is None or len(tokens) > self._longest:

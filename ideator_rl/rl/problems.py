@@ -11,6 +11,7 @@ Each group of a step is about one problem, and they take turns by weight.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import numpy as np
 
 from executor import Store
 from executor.cluster.remote import RemoteExecutor
+from executor.errors import UserError
 from ideator_rl.analysis.metrics_file import best_before
 from ideator_rl.ideators.archive import Archive
 from ideator_rl.ideators.archive_prompts import Prompt
+from ideator_rl.ideators.language_model.chat import style_prompt
 from ideator_rl.recipe.shares import Shares
 from ideator_rl.rl.imitated_answers import AnswerMaker
 from ideator_rl.rl.objectives.group import Floats
@@ -49,13 +52,32 @@ class LearntProblem:
         learning = self.learning
         if learning.prompts.kind != "fixed":
             self.prompts = StepPrompts(
-                learning.prompts, self.run, learning.seeds[0], fits, without_marks
+                learning.prompts,
+                self.run,
+                learning.seeds[0],
+                self._first(without_marks),
+                fits,
+                without_marks,
             )
 
     def prompt(self, step: int, row: int) -> Prompt:
         """What a group is asked."""
-        first = self.learning.first_prompt
-        return self.prompts.prompt(step, row, first) if self.prompts else Prompt(first)
+        if self.prompts:
+            return self.prompts.prompt(step, row)
+        return Prompt(style_prompt(self.executor.problem, self.learning.style))
+
+    def _first(self, without_marks: Callable[[str], str]) -> Callable[[str], str]:
+        """See `StepPrompts`."""
+
+        @lru_cache(maxsize=64)
+        def first(base: str) -> str:
+            files = self.run.codebase(base) if base else None
+            if base and not files:
+                raise UserError(f"{self.run.url}: the code of idea {base} is gone; put it back")
+            code = {path: without_marks(text) for path, text in files.items()} if files else None
+            return style_prompt(self.executor.problem, self.learning.style, code)
+
+        return first
 
     def imitation(
         self,
@@ -71,7 +93,7 @@ class LearntProblem:
         archive = self.prompts.archive if self.prompts else Archive(self.run)
         maker = AnswerMaker(
             tokenizer,
-            learning.first_prompt,
+            self._first(without_marks),
             archive.ideas,
             fits,
             without_marks,

@@ -19,7 +19,6 @@ import msgspec
 from executor.errors import UserError
 from executor.settings import AtLeast1, Positive, Settings, to_dict
 from ideator_rl.analysis.metrics_file import METRICS
-from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.plugins.plugins import PluginSettings, load_plugin
 from ideator_rl.recipe.bundled import find_recipe
@@ -31,6 +30,7 @@ from ideator_rl.rl.objectives.entropy_hold import EntropyHoldSettings
 from ideator_rl.rl.objectives.imitation import ImitationSettings
 from ideator_rl.rl.objectives.settings import GrpoObjective, Objective, check_objective
 from ideator_rl.rl.objectives.signal import SignalSettings
+from ideator_rl.rl.step_prompts import StepPromptsSettings
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
@@ -135,7 +135,7 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
     profile: Literal["cpu", "gpu", "gpu-lora"] = "cpu"
     model: TrainedModelSettings = TrainedModelSettings()
     answer: AnswerSettings = AnswerSettings()
-    prompts: PromptsSettings = PromptsSettings()
+    prompts: StepPromptsSettings = StepPromptsSettings()
     grpo: GrpoSettings = GrpoSettings()
     objective: Objective = GrpoObjective()
     signal: SignalSettings = SignalSettings()
@@ -145,6 +145,10 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
     stage_timeout_s: Positive = 7200.0
     tracking: TrackingSettings = TrackingSettings()
     verl: dict[str, Any] = {}
+
+    @property
+    def changes_parents(self) -> bool:
+        return self.prompts.base == "parent"
 
     @property
     def by_turns(self) -> bool:
@@ -181,6 +185,11 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
         # They are opened in an actor, where an error would come late.
         load_plugin("workers", "executor.workers", workers.name, workers.options)
     check_objective(recipe.objective, recipe.grpo.group_size)
+    if recipe.changes_parents and recipe.prompts.kind == "fixed":
+        raise UserError(
+            f"{path}: prompts.base: parent changes the code of an idea that prompts.kind chooses, "
+            "and `fixed` chooses none; set it to puct, best or random"
+        )
     if recipe.imitation is not None and recipe.answer.max_turns > 1:
         raise UserError(
             f"{path}: imitation: an idea of a later turn answers outcomes that only its own turn "

@@ -119,7 +119,8 @@ class IdeatorTrainer(PPOTrainer):
         asked = [one.prompt(step, row) for one, row in zip(problems, rows, strict=True)]
         fields: dict[str, list[Any]] = {
             "raw_prompt": [chat_messages(prompt.text) for prompt in asked],
-            "shown": [list(prompt.shown) for prompt in asked],
+            "parents": [list(prompt.parents) for prompt in asked],
+            "base": [prompt.base for prompt in asked],
             "problem": [problem.name for problem in problems],
         }
         for name, values in fields.items():

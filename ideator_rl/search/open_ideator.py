@@ -9,7 +9,6 @@ Requests to language models behind an API and their replies are stored in the ru
 from __future__ import annotations
 
 from executor import Problem
-from executor.errors import UserError
 from executor.llm.journal import Journal
 from executor.llm.open import open_llm
 from executor.store.runs import RunFolder
@@ -31,8 +30,6 @@ def open_ideator(
     problem: Problem,
     run: RunFolder,
     default_prompt: PromptStyle = "full",
-    *,
-    changes_parents: bool = False,
 ) -> Ideator:
     """Opens an ideator.
 
@@ -41,7 +38,6 @@ def open_ideator(
         problem: what the ideas are about.
         run: keeps what a language model is asked and replies.
         default_prompt: how a checkpoint is asked where neither settings nor its folder say.
-        changes_parents: whether it is asked to change other codebases than the baseline.
 
     Raises:
         UserError: a library, a model, a key or a plug-in is missing, or it cannot be asked so.
@@ -60,7 +56,7 @@ def open_ideator(
         return PluginIdeator(settings, problem, "ideator")
     from ideator_rl.ideators.checkpoint import CheckpointIdeator
 
-    ideator = CheckpointIdeator.load(
+    return CheckpointIdeator.load(
         settings.model,
         problem,
         prompt=settings.prompt,
@@ -69,12 +65,6 @@ def open_ideator(
         temperature=settings.temperature,
         prompts=settings.prompts,
     )
-    if changes_parents and ideator.style == "brief":
-        raise UserError(
-            "ideator.prompt: a brief one shows no code, and with search.base: parent the ideas are "
-            "edits of code that the model cannot know; set ideator.prompt to full or words"
-        )
-    return ideator
 
 
 def asked_models(ideator: Ideator, settings: IdeatorSettings) -> dict[str, str]:

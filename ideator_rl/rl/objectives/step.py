@@ -20,13 +20,14 @@ import numpy as np
 
 from executor.records import Outcome
 from executor.store.runs import Store
-from ideator_rl.ideators.archive_prompts import PromptsSettings
+from ideator_rl.ideators.language_model.chat import PromptStyle
 from ideator_rl.rl.objectives.comparable import comparable, gains, unit_of
 from ideator_rl.rl.objectives.entropy_hold import EntropyHoldSettings
 from ideator_rl.rl.objectives.group import Floats, Group
 from ideator_rl.rl.objectives.imitation import ImitationSettings
 from ideator_rl.rl.objectives.settings import Objective, advantages
 from ideator_rl.rl.objectives.signal import SignalSettings, shape
+from ideator_rl.rl.step_prompts import StepPromptsSettings
 
 Info = Mapping[str, Any]
 
@@ -36,9 +37,9 @@ class Learning:
     """What is learnt: the objective, what changes the rewards before, the most tokens of an answer;
     where the run is kept (`store`, a URL, and `run`), the seeds of its baselines, the first of
     which is the run's own, and what groups are shown; what steers the entropy coefficient, and what
-    is imitated; the prompt that shows nothing, and after how many executions training ends; the
-    problem, and its weight among several, where their rewards are made `comparable` with the
-    recipe's `unit`, see `comparable.py`."""
+    is imitated; the style of prompts, and after how many executions training ends; the problem, and
+    its weight among several, where their rewards are made `comparable` with the recipe's `unit`,
+    see `comparable.py`."""
 
     objective: Objective
     signal: SignalSettings
@@ -46,10 +47,10 @@ class Learning:
     store: str
     run: str
     seeds: tuple[int, ...]
-    prompts: PromptsSettings
+    prompts: StepPromptsSettings
     entropy_hold: EntropyHoldSettings | None = None
     imitation: ImitationSettings | None = None
-    first_prompt: str = ""
+    style: PromptStyle = "full"
     executions: int | None = None
     problem: str = ""
     weight: float = 1.0

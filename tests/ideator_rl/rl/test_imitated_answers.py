@@ -34,7 +34,11 @@ def maker(
     tokenizer: Any, shown: tuple[Executed, ...] = (), longest: int = 200, **template: Any
 ) -> AnswerMaker:
     ideas = {entry.idea.id: entry for entry in shown}
-    return AnswerMaker(tokenizer, FIRST, ideas, lambda _: True, str, longest, **template)
+    return AnswerMaker(tokenizer, first, ideas, lambda _: True, str, longest, **template)
+
+
+def first(base: str) -> str:
+    return f"{FIRST} Its code is that of {base}." if base else FIRST
 
 
 def asked(tokenizer: Any, prompt: str) -> list[int]:
@@ -77,9 +81,22 @@ def test_the_agent_loop_keeps_what_cannot_be_put_together_again() -> None:
     from ideator_rl.rl.agent_loop import _idea
 
     for text in ("<think>a</think>b", "b", "<think>\na\n</think>\n\nb\n", "a</think>b", "<think>a"):
-        idea = _idea(text, read_answer(text), 3, ())
+        idea = _idea(text, read_answer(text), {"global_steps": 3, "parents": [], "base": ""})
         assert answer_text(idea, True) == text
         assert ("answer" in idea.meta) == (text != "<think>a</think>b")
+
+
+def test_the_same_text_on_other_code_is_another_idea() -> None:
+    pytest.importorskip("verl")
+    from ideator_rl.ideators.language_model.chat import read_answer
+    from ideator_rl.rl.agent_loop import _idea
+
+    ideas = [
+        _idea("b", read_answer("b"), {"global_steps": 3, "parents": parents, "base": base})
+        for parents, base in [((), ""), (("0001-a",), "0001-a"), (("0001-c",), "0001-c")]
+    ]
+    assert len({idea.id for idea in ideas}) == 3
+    assert [idea.base for idea in ideas] == ["", "0001-a", "0001-c"]
 
 
 def test_an_answer_that_does_not_fit_or_has_marks_of_the_chat_is_left_out(tokenizer: Any) -> None:
@@ -101,6 +118,17 @@ def test_an_idea_written_in_view_of_others_answers_that_prompt(tokenizer: Any) -
     # Parents that no prompt of this run has shown are no part of one.
     other = maker(tokenizer, earlier)(executed("x/00-1", "three", ("00-0",)))
     assert other and list(other.prompt) == asked(tokenizer, FIRST)
+
+
+def test_an_idea_that_changed_anothers_code_answers_the_prompt_with_that_code(
+    tokenizer: Any,
+) -> None:
+    base, other = executed("0001-a", "one"), executed("0001-b", "two")
+    idea = Idea("0002-c", "three", 2, parents=("0001-a", "0001-b"), base="0001-a")
+    made = maker(tokenizer, (base, other))(Executed(idea, Outcome("0002-c", "completed", 0.5)))
+    prompt = fitted(first("0001-a"), [base, other], lambda _: True, base=base)
+    assert "that of idea 1" in prompt.text
+    assert made and list(made.prompt) == asked(tokenizer, prompt.text)
 
 
 def test_a_template_that_opens_the_thinking_has_its_mark_in_the_prompt(tokenizer: Any) -> None:

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from executor import Outcome, Problem, load_problem
 from executor.errors import UserError
 from ideator_rl.analysis.metrics_file import append_step
-from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.rl.objectives.settings import GrpoObjective
 from ideator_rl.rl.objectives.signal import SignalSettings
 from ideator_rl.rl.objectives.step import Learning
 from ideator_rl.rl.problems import LearntProblem, Problems, group_number
+from ideator_rl.rl.step_prompts import StepPromptsSettings
 from tests.ideator_rl.rl.test_step_metrics import _info
-from tests.tiny_problem import make_problem
+from tests.tiny_problem import make_problem, make_sibling
 
 
 class Executed:
@@ -42,7 +42,10 @@ class Executed:
 def problems(
     folder: Path, weights: dict[str, float], groups: int, staleness: int = 0, spread: float = 0.1
 ) -> Problems:
-    problem = load_problem(make_problem(folder / "tiny"))
+    tiny = {
+        "one": load_problem(make_problem(folder / "tiny")),
+        "two": load_problem(make_sibling(folder / "sibling")),
+    }
     each = []
     for name, weight in weights.items():
         learning = Learning(
@@ -52,13 +55,12 @@ def problems(
             str(folder / "store"),
             f"several.{name}",
             (0, 1),
-            PromptsSettings(),
+            StepPromptsSettings(),
             problem=name,
-            first_prompt=f"Write an idea for {name}.",
             weight=weight,
             comparable=len(weights) > 1,
         )
-        executed: Any = Executed(problem, 0.5 if name == "one" else 50.0, spread)
+        executed: Any = Executed(tiny[name], 0.5 if name == "one" else 50.0, spread)
         each.append(LearntProblem(learning, executed))
     return Problems(each, groups, staleness)
 
@@ -101,8 +103,8 @@ def test_groups_take_turns_by_weight_over_all_steps(
 
 def test_a_group_is_asked_what_its_problem_asks(tmp_path: Path) -> None:
     found = problems(tmp_path, {"one": 1, "two": 1}, groups=2)
-    prompts = {found.of_group(1, row).prompt(1, row).text for row in (0, 1)}
-    assert prompts == {"Write an idea for one.", "Write an idea for two."}
+    asked_by = {(of := found.of_group(1, row)).name: of.prompt(1, row).text for row in (0, 1)}
+    assert "value = 10" in asked_by["one"] and "amount = 10" in asked_by["two"]
 
 
 def mixed_step() -> tuple[list[str], list[dict[str, Any]], np.ndarray]:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from executor import Outcome
 from executor.errors import UserError
-from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.rl.objectives.comparable import LOWEST, comparable, gains, unit_of
 from ideator_rl.rl.objectives.settings import GrpoObjective
 from ideator_rl.rl.objectives.signal import SignalSettings, shape
 from ideator_rl.rl.objectives.step import Learning, StepAdvantages
+from ideator_rl.rl.step_prompts import StepPromptsSettings
 from tests.ideator_rl.rl.objectives.test_objectives import group
 from tests.ideator_rl.rl.objectives.test_step import info
 
@@ -89,7 +89,7 @@ def test_groups_of_two_problems_push_alike_though_one_pays_a_hundred_times_more(
             str(tmp_path),
             "first",
             (0, 1),
-            PromptsSettings(),
+            StepPromptsSettings(),
             problem="digits",
             comparable=True,
         )

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from executor import Executor, Outcome
-from ideator_rl.ideators.archive_prompts import PromptsSettings
 from ideator_rl.rl.objectives.settings import GrpoObjective, MaxAtKObjective, Objective
 from ideator_rl.rl.objectives.signal import SignalSettings
 from ideator_rl.rl.objectives.step import (
@@ -22,6 +21,7 @@ from ideator_rl.rl.objectives.step import (
     first_steps,
     step_of,
 )
+from ideator_rl.rl.step_prompts import StepPromptsSettings
 from tests.executor.runs import idea, tiny
 from tests.ideator_rl.rl.objectives.test_objectives import OBJECTIVES
 
@@ -47,7 +47,7 @@ def info(code: str, reward: float = 0.6, step: int = 1) -> dict[str, Any]:
 
 
 def learning(store: Path, objective: Objective, signal: SignalSettings) -> Learning:
-    return Learning(objective, signal, 100, str(store), "first", (0, 1), PromptsSettings())
+    return Learning(objective, signal, 100, str(store), "first", (0, 1), StepPromptsSettings())
 
 
 def test_groups_are_told_apart_however_their_answers_lie(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_an_objective_and_all_signals_take_a_hundredth_of_a_step_at_most(
     step = StepAdvantages(learning(tmp_path, objective, signal), Baselines())
     took = []
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         step.advantages(["x", "y"] * 32, infos, rewards)
-        took.append(time.perf_counter() - begun)
+        took.append(time.thread_time() - begun)
     assert min(took) <= 0.01 * SHORTEST_STEP_S
