@@ -14,9 +14,10 @@ from ideator_rl.rl.train_recipe import TrainRecipe
 
 
 def check_prompts(recipe: TrainRecipe, problem: Problem, folder: Path) -> str:
-    """Why no earlier idea will ever be shown, in one line; empty where some may be."""
+    """Why no earlier idea will ever be shown, in one line; empty where some may be, or where a group
+    changes an idea's code, shown or not."""
     answer, kind = recipe.answer, recipe.prompts.kind
-    if kind == "fixed":
+    if kind == "fixed" or recipe.changes_parents:
         return ""
     assert answer.prompt, "set when the recipe was read"
     model = LanguageModel(folder)

@@ -121,3 +121,4 @@ def test_it_is_said_before_a_run_where_no_idea_will_fit(tiny_model: Path) -> Non
     assert "and 64 are free (answer.max_prompt_tokens" in told(prompts__kind="best")
     assert told(prompts__kind="best", answer__max_prompt_tokens="1500") == ""
     assert "\n" not in told(prompts__kind="puct", answer__max_answer_tokens="2000")
+    assert told(prompts__kind="puct", prompts__base="parent") == ""

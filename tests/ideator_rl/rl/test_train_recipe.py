@@ -54,6 +54,8 @@ def test_the_command_line_sets_any_key():
         ({"signal.bonus": "-1"}, "signal.bonus: expected `float` >= 0.0 (got -1)"),
         ({"signal.duplicates": "x"}, "signal.duplicates: expected one of keep, fail, split, bonus"),
         ({"prompts.kind": "last"}, "prompts.kind: expected one of fixed, random, best, puct"),
+        ({"prompts.base": "parent"}, "prompts.base: parent changes the code of an idea that"),
+        ({"prompts.base": "last"}, "prompts.base: expected one of baseline, parent (got 'last')"),
     ],
 )
 def test_what_is_wrong_is_one_line(overrides, words):
