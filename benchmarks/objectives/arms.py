@@ -42,6 +42,7 @@ _MAX = {"objective.kind": "max_at_k", "objective.k": "8"}
 _IMITATE = {"imitation.weight": "0.3", "imitation.best": "16"}
 _NO_PAY = {"signal.duplicates": "fail"}
 _ENTROPIC = {"objective.kind": "entropic"}
+_PARENTS = {"prompts.kind": "puct", "prompts.shown": "1", "prompts.base": "parent"}
 
 ARMS: Mapping[str, Arm] = {
     # The main comparison.
@@ -64,6 +65,20 @@ ARMS: Mapping[str, Arm] = {
     "grpo + length": Arm("train", keys={"signal.length": "0.1"}),
     "grpo + similarity": Arm("train", keys={"signal.similarity": "0.1"}),
     "grpo + kl": Arm("train", keys={"grpo.kl": "0.1"}),
+    # Ideas that change the code of an earlier one, as the library's do in an evolution.
+    "grpo + parents": Arm("train", keys=_PARENTS),
+    "max_at_k + no pay for copies + parents": Arm(
+        "train", keys=_MAX | _NO_PAY | _PARENTS, like=CHOSEN
+    ),
+    "evolution of what the model writes": Arm(
+        "sample",
+        keys={
+            "search.method": "evolution",
+            "search.base": "parent",
+            "search.pipeline": "epochs",
+            "ideator.prompts.kind": "fixed",
+        },
+    ),
     # A search beside evolution.
     "sequential": Arm("search", keys={"search.method": "sequential"}),
 }

@@ -77,10 +77,11 @@ class Study:
 
     def _search(self, run: str, arm: Arm, seed: int) -> None:
         """Some ideas become no code, or a codebase that ran before: as many more are asked for."""
-        keys: dict[str, Any] = {"confirm.top": 0, **arm.keys}
+        keys: dict[str, Any] = {"confirm.top": 0}
         if arm.kind == "sample":
             keys |= {"search.method": "best_of_n", "ideator.kind": "checkpoint"}
             keys |= {"ideator.model": self._warm_start(), "search.pipeline": "continuous"}
+        keys |= arm.keys
         ideas, executed = 0, 0
         while executed < EXECUTIONS:
             ideas += max(64, EXECUTIONS - executed)

@@ -14,8 +14,8 @@ from ideator_rl.rl.train_recipe import TrainRecipe
 
 
 def check_prompts(recipe: TrainRecipe, problem: Problem, folder: Path) -> str:
-    """Why no earlier idea will ever be shown, in one line; empty where some may be, or where a group
-    changes an idea's code, shown or not."""
+    """Why no earlier idea will ever be shown, in one line; empty where some may be, or where groups
+    change an idea's code, shown or not."""
     answer, kind = recipe.answer, recipe.prompts.kind
     if kind == "fixed" or recipe.changes_parents:
         return ""

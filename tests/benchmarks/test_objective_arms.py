@@ -33,7 +33,9 @@ def test_every_arm_is_a_recipe(env: str, name: str) -> None:
         recipe = read_train_recipe(f"recipes/{env}/grpo/config_long.yaml", arm.keys)
         assert recipe.grpo.learning_rate == RATES[0]
     else:
-        read_recipe(f"recipes/{env}/search/config_evolution.yaml", SearchRecipe, arm.keys)
+        model = {"ideator.kind": "checkpoint", "ideator.model": "x"} if arm.kind == "sample" else {}
+        path = f"recipes/{env}/search/config_evolution.yaml"
+        read_recipe(path, SearchRecipe, model | dict(arm.keys))
 
 
 def test_arms_and_seeds_are_named_on_the_command_line() -> None:
