@@ -45,7 +45,7 @@ def test_a_page_compares_all_arms_with_grpo_and_best_of_n(tmp_path: Path) -> Non
 
     write(tmp_path)
     page = (tmp_path / "digits.md").read_text()
-    assert "16 runs, and 1 that chose the learning rates, 0.3 hours in all." in page
+    assert "16 runs, and 1 that chose the learning rates, 0.3 hours in all (the\n" in page
     chosen = next(line for line in page.splitlines() if line.startswith(f"| {CHOSEN} | 4 |"))
     assert "+0.1001 (" in chosen and "+0.0801 (" in chosen and "p < 0.0001" in chosen
     assert (
