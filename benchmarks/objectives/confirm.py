@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 import msgspec
 
-from executor import Executor, Idea, Outcome, Problem
+from executor import Executor, Idea, Outcome, Problem, Store
 from ideator_rl.analysis import TrialData
 
 FINALISTS, CHOOSING_SEEDS = 5, range(10_000, 10_003)
@@ -34,14 +35,19 @@ class Confirmed(msgspec.Struct, frozen=True):
 def confirm(problem: Problem, store: str, run: str, executed: Sequence[TrialData]) -> Confirmed:
     """Of the first executions of a run."""
     best = sorted(executed, key=lambda trial: -trial.reward)[:FINALISTS]
+    kept = Store(store).run(run)
+    # Not their texts: those may be edits of an earlier idea's code.
+    codebases = {trial.idea_id: kept.codebase(trial.idea_id) or {} for trial in best}
     with Executor(problem, store=store, run=f"{run}-confirmed", sandbox="best-effort") as executor:
-        again = [
-            [executor.submit(idea_of(trial), seed=seed) for seed in CHOOSING_SEEDS]
-            for trial in best
-        ]
+
+        def submit(trial: TrialData, seed: int, final: bool) -> Future[Outcome]:
+            idea, files = Idea(trial.idea_id, trial.text), codebases[trial.idea_id]
+            return executor.submit_codebase(idea, files, seed=seed, final=final)
+
+        again = [[submit(trial, seed, False) for seed in CHOOSING_SEEDS] for trial in best]
         means = [statistics.fmean(f.result().reward for f in futures) for futures in again]
         winner = best[means.index(max(means))]
-        futures = [executor.submit(idea_of(winner), seed=seed, final=True) for seed in FRESH_SEEDS]
+        futures = [submit(winner, seed, True) for seed in FRESH_SEEDS]
         baselines = [executor.submit_baseline(seed, final=True) for seed in FRESH_SEEDS]
         trials = [future.result() for future in futures]
         unpatched = [future.result() for future in baselines]
@@ -62,7 +68,3 @@ def final_mean(outcomes: Sequence[Outcome]) -> float:
         outcome.reward if outcome.final_reward is None else outcome.final_reward
         for outcome in outcomes
     )
-
-
-def idea_of(trial: TrialData) -> Idea:
-    return Idea(trial.idea_id, trial.text)
