@@ -56,9 +56,10 @@ def main() -> None:
         greedily(hunts[1], atoms, args.atoms)
         by_evolution(hunts[2], atoms, args.atoms, args.trials, Random(args.seed + 1))
         rows = [hunt.row() for hunt in hunts]
+    budget = problem.file.budget
     text = f"""# The best combinations of the library of `{problem.name}`
 
-Ideas of at most {args.atoms} atoms; the baseline has {statistics.fmean(noise):.4f}
+Ideas of at most {args.atoms} atoms, {budget.seconds:g} {budget.kind} seconds a trial; the baseline has {statistics.fmean(noise):.4f}
 (s.d. {statistics.stdev(noise):.4f} over {len(noise)} seeds). Of {args.random} ideas drawn at random
 and {args.trials} bred by evolution the different ones count as *ideas*. *Confirmed* is the mean of
 the best idea over {len(noise)} fresh seeds, ± its standard deviation. Written by
