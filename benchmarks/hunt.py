@@ -59,10 +59,11 @@ def main() -> None:
     budget = problem.file.budget
     text = f"""# The best combinations of the library of `{problem.name}`
 
-Ideas of at most {args.atoms} atoms, {budget.seconds:g} {budget.kind} seconds a trial; the baseline has {statistics.fmean(noise):.4f}
-(s.d. {statistics.stdev(noise):.4f} over {len(noise)} seeds). Of {args.random} ideas drawn at random
-and {args.trials} bred by evolution the different ones count as *ideas*. *Confirmed* is the mean of
-the best idea over {len(noise)} fresh seeds, ± its standard deviation. Written by
+Ideas of at most {args.atoms} atoms, {budget.seconds:g} {budget.kind} seconds a trial; the baseline
+has {statistics.fmean(noise):.4f} (s.d. {statistics.stdev(noise):.4f} over {len(noise)} seeds).
+Of {args.random} ideas drawn at random and {args.trials} bred by evolution the different ones count
+as *ideas*. *Confirmed* is the mean of the best idea over {len(noise)} fresh seeds, ± its standard
+deviation. Written by
 `python benchmarks/hunt.py --env {problem.name} --random {args.random} --trials {args.trials} \
 --atoms {args.atoms}`.
 

@@ -1,7 +1,7 @@
 """Fit the hourly demand of a grid by plain SGD on a linear model, for a fixed number of epochs.
 
 Reads DATA_DIR (rows.npy, demand.npy) and SEED, leaves candidate/*.npz for serve.py.
-It is killed after BUDGET_SECONDS of CPU time, imports apart; the baseline takes a twentieth of that.
+It is killed after BUDGET_SECONDS of CPU time, imports apart; the baseline takes a twentieth.
 Shapes: N training hours, B batch, D columns of a row, F features.
 """
 
