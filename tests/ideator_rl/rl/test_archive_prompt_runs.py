@@ -36,16 +36,18 @@ def shown(place: Path, step: int) -> dict[int, ShownIdeas]:
 
 
 @pytest.mark.release
-def test_a_resumed_step_shows_its_groups_the_same_ideas(short_place: Path) -> None:
+@pytest.mark.parametrize("base", ["baseline", "parent"])
+def test_a_resumed_step_shows_its_groups_the_same_ideas(short_place: Path, base: str) -> None:
+    words = (*WORDS, "--prompts.base", base)
     teach(short_place / "model", IDEAS)
-    first = start(short_place, *WORDS)
+    first = start(short_place, *words)
     wait_for(lambda: last_step(short_place) >= 1 and len(shown(short_place, 2)) == 2, 300, first)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     wait_for(lambda: not processes(short_place), 60)
     asked = shown(short_place, 2)
 
-    output, _ = (second := start(short_place, *WORDS)).communicate(timeout=TIMEOUT_S)
+    output, _ = (second := start(short_place, *words)).communicate(timeout=TIMEOUT_S)
     assert second.returncode == 0, output
     assert last_step(short_place) == 2 and shown(short_place, 2) == asked
     assert shown(short_place, 1) == {0: ShownIdeas(()), 1: ShownIdeas(())}
@@ -59,3 +61,6 @@ def test_a_resumed_step_shows_its_groups_the_same_ideas(short_place: Path) -> No
         assert sorted(rewards) == best and len(best) == 2
     ideas = [idea for key in run.trials() if key.startswith("0002") and (idea := run.idea(key))]
     assert ideas and {frozenset(idea.parents) for idea in ideas} == {frozenset(asked[0].ideas)}
+    # What was shown first is the better one of the two.
+    changed = {asked[0].ideas[0]} if base == "parent" else {""}
+    assert {idea.base for idea in ideas} == changed
