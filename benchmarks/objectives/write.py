@@ -136,7 +136,9 @@ def confirmed(runs: Sequence[Figures], arm: str) -> dict[int, float]:
 
 
 def mean_error(values: Sequence[float]) -> str:
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    error = statistics.stdev(values) / len(values) ** 0.5
     return f"{statistics.fmean(values):.4f} ± {error:.4f}"
 
 
