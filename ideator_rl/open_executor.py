@@ -45,9 +45,8 @@ def open_executor(
         UserError: a key, a package, a cluster or a sandbox is missing, and what `Executor` raises.
     """
     settings, kept = recipe.executor, Store(recipe.store).run(recipe.run)
-    implementer = open_implementer(
-        recipe.implementer, problem, kept, takes_base=recipe.changes_parents
-    )
+    base_key = "search.base" if recipe.changes_parents else ""
+    implementer = open_implementer(recipe.implementer, problem, kept, base_key=base_key)
     with ExitStack() as opened:
         workers: Workers | None = None
         if isinstance(settings.workers, RayWorkersSettings):

@@ -20,17 +20,17 @@ from ideator_rl.recipe.sections import DirectImplementerSettings, ImplementerSet
 
 
 def open_implementer(
-    settings: ImplementerSettings, problem: Problem, run: RunFolder, *, takes_base: bool = False
+    settings: ImplementerSettings, problem: Problem, run: RunFolder, *, base_key: str = ""
 ) -> Implementer:
-    """`takes_base` asks for one that can change other codebases than the baseline. Raises UserError
-    for that, and for a key, a package or a plug-in that is missing."""
+    """`base_key` is the key of a recipe that asks for one that can change other codebases than the
+    baseline. Raises UserError for that, and for a key, a package or a plug-in that is missing."""
     if isinstance(settings, DirectImplementerSettings):
         return DirectImplementer(problem)
     if isinstance(settings, PluginSettings):
         plugin = PluginImplementer(settings, problem)
-        if takes_base and not plugin.takes_base():
+        if base_key and not plugin.takes_base():
             raise UserError(
-                f"base: parent: the implementer {settings.name} changes the baseline only; "
+                f"{base_key}: parent: the implementer {settings.name} changes the baseline only; "
                 "others take the codebase as one more argument of `implement` and `repair`"
             )
         return plugin

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor import Idea, Outcome
-from ideator_rl.ideators.archive_prompts import PromptsSettings, choose, fitted, puct_scores
+from ideator_rl.ideators.archive_prompts import Prompt, PromptsSettings, choose, fitted, puct_scores
 from ideator_rl.ideators.ideator import Executed
 
 
@@ -64,7 +64,7 @@ def test_what_matters_least_is_left_out_where_there_is_no_room() -> None:
     assert whole.shown == ("a", "c", "e") and whole.text.startswith("first\n\n## Tried so far")
     shorter = fitted("first", chosen, lambda text: len(text) < len(whole.text))
     assert shorter.shown == ("c", "e") and "idea a" not in shorter.text
-    assert fitted("first", chosen, lambda text: False) == ("first", ())
+    assert fitted("first", chosen, lambda text: False) == Prompt("first")
     assert "idea \\c" in fitted("", chosen, lambda _: True, lambda t: t.replace("c", "\\c")).text
 
 
