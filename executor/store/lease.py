@@ -56,6 +56,18 @@ class Leasable(Protocol):
 def try_lease(files: Leasable, path: str) -> Lock | None:
     """Takes the lease at a path; None while somebody else has it."""
     owner = json.dumps({"id": uuid.uuid4().hex, **_this_process()}).encode()
+    # Before anybody can read it: a lease of this process that is not among these was let go.
+    _held.add(owner)
+    lease = None
+    try:
+        lease = _take(files, path, owner)
+    finally:
+        if lease is None:
+            _held.discard(owner)
+    return lease
+
+
+def _take(files: Leasable, path: str, owner: bytes) -> _Lease | None:
     begun = time.monotonic()
     if files.create(path, owner):
         return _Lease(files, path, owner, begun)
@@ -77,7 +89,6 @@ class _Lease(Lock):
         self._files, self._path, self._owner = files, path, owner
         self._released = threading.Event()
         self._renewed_at = begun
-        _held.add(owner)
         threading.Thread(target=self._renew, name="lease", daemon=True).start()
 
     def release(self) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,28 @@ def test_a_lock_of_another_machine_is_not_judged_by_its_process(faulty: str) -> 
     owner = json.loads(store.read("lock") or b"")
     store.write("lock", json.dumps({**owner, "machine": "elsewhere", "pid": 2**22 + 1}).encode())
     assert store.try_lock("lock") is None
+
+
+class SlowToAnswer(Bucket):
+    """A bucket whose creator hears late that it has created."""
+
+    def create(self, path: str, data: bytes) -> bool:
+        created = super().create(path, data)
+        time.sleep(0.3)
+        return created
+
+
+def test_a_lock_is_held_before_its_holder_knows(faulty: str) -> None:
+    slow, other = SlowToAnswer(faulty), Bucket(faulty)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(slow.try_lock, "lock")
+        while other.read("lock") is None:
+            pass
+        assert other.try_lock("lock") is None
+        lock = first.result()
+    assert lock is not None
+    lock.release()
+    assert other.try_lock("lock")
 
 
 @pytest.mark.parametrize("where", ["faulty", "s3_url"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -74,18 +73,7 @@ def test_the_baseline_takes_less_than_half_of_its_budget(
     for seed in range(1, 11):
         if quickest >= problem.file.budget.seconds / 2:
             quickest = min(quickest, executor.submit_baseline(seed).result().charged_s)
-    assert quickest < problem.file.budget.seconds / 2 * slowness()
-
-
-def slowness() -> float:
-    """How many times longer this machine takes than one that adds five million numbers in a
-    quarter of a second; at least 1."""
-    took = []
-    for _ in range(3):
-        begun = time.process_time()
-        sum(number for number in range(5_000_000))
-        took.append(time.process_time() - begun)
-    return max(1.0, min(took) / 0.25)
+    assert quickest < problem.file.budget.seconds / 2
 
 
 def test_the_same_seed_gives_the_same_accuracy(

@@ -139,8 +139,9 @@ def test_an_objective_and_all_signals_take_a_hundredth_of_a_step_at_most(
     rewards = np.array([rng.random() if one["completed"] else 0.0 for one in infos])
     step = StepAdvantages(learning(tmp_path, objective, signal), Baselines())
     took = []
-    for _ in range(5):
-        begun = time.thread_time()
+    # A slow moment of the machine only ever adds: the quickest is what it takes.
+    for _ in range(40):
+        begun = time.perf_counter()
         step.advantages(["x", "y"] * 32, infos, rewards)
-        took.append(time.thread_time() - begun)
+        took.append(time.perf_counter() - begun)
     assert min(took) <= 0.01 * SHORTEST_STEP_S
