@@ -45,8 +45,7 @@ def open_executor(
         UserError: a key, a package, a cluster or a sandbox is missing, and what `Executor` raises.
     """
     settings, kept = recipe.executor, Store(recipe.store).run(recipe.run)
-    base_key = "search.base" if recipe.changes_parents else ""
-    implementer = open_implementer(recipe.implementer, problem, kept, base_key=base_key)
+    implementer = open_implementer(recipe.implementer, problem, kept, base_key=recipe.base_key)
     with ExitStack() as opened:
         workers: Workers | None = None
         if isinstance(settings.workers, RayWorkersSettings):

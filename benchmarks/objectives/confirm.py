@@ -36,12 +36,13 @@ def confirm(problem: Problem, store: str, run: str, executed: Sequence[TrialData
     """Of the first executions of a run."""
     best = sorted(executed, key=lambda trial: -trial.reward)[:FINALISTS]
     kept = Store(store).run(run)
-    # Not their texts: those may be edits of an earlier idea's code.
-    codebases = {trial.idea_id: kept.codebase(trial.idea_id) or {} for trial in best}
     with Executor(problem, store=store, run=f"{run}-confirmed", sandbox="best-effort") as executor:
 
         def submit(trial: TrialData, seed: int, final: bool) -> Future[Outcome]:
-            idea, files = Idea(trial.idea_id, trial.text), codebases[trial.idea_id]
+            # Not its text, which may be an edit of an earlier idea's code.
+            files = kept.codebase(trial.idea_id)
+            assert files is not None, trial.idea_id
+            idea = Idea(trial.idea_id, trial.text)
             return executor.submit_codebase(idea, files, seed=seed, final=final)
 
         again = [[submit(trial, seed, False) for seed in CHOOSING_SEEDS] for trial in best]

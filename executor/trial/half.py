@@ -87,7 +87,7 @@ def open_half(
 def _lay_out(spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox) -> Box:
     """Writes the patched tree, then the frozen files over it, then the pipe."""
     work, scratch = folder / name, folder / f"{name}-scratch"
-    writable = [f"{work}", f"{scratch}/tmp", f"{scratch}/shm"]
+    writable = [str(work), f"{scratch}/tmp", f"{scratch}/shm"]
     for path in writable:
         os.makedirs(path)
     files = {**spec.files, **spec.frozen, "exam_pipe.py": _exam_pipe()}
@@ -96,7 +96,7 @@ def _lay_out(spec: TrialSpec, folder: Path, name: str, sandbox: Sandbox) -> Box:
         for file, text in files.items()
         if name == "train" or not file.startswith("candidate/")
     }
-    own(sandbox, [*writable, *write_tree(writable[0], encoded)])
+    own(sandbox, [*writable, *write_tree(str(work), encoded)])
     return Box(
         work=work,
         scratch=scratch,

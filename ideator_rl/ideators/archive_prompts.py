@@ -126,10 +126,9 @@ def fitted(
         told = without_marks(history_prompt((e.idea.text, e.outcome) for e in shown))
         wish = "Write one idea that earns more than these."
         if base:
-            number = 1 + next(place for place, entry in enumerate(shown) if entry is base)
             wish = (
-                f"The code to change is that of idea {number}. Write one idea that improves on it: "
-                "an edit of this code."
+                f"The code to change is that of idea {1 + shown.index(base)}. Write one idea that "
+                "improves on it: an edit of this code."
             )
         text = f"{first}\n\n## Tried so far\n{told}\n\n{wish}"
         if fits(text):

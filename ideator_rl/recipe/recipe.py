@@ -82,9 +82,14 @@ class ExecutingRecipe(Recipe, frozen=True):
         return self.executor.sandbox or "strict"
 
     @property
+    def base_key(self) -> str:
+        """The key by which ideas may change other codebases than the baseline; empty where they
+        may not."""
+        return ""
+
+    @property
     def changes_parents(self) -> bool:
-        """Whether ideas may change other codebases than the baseline."""
-        return False
+        return bool(self.base_key)
 
 
 class SearchRecipe(ExecutingRecipe, frozen=True):
@@ -100,8 +105,8 @@ class SearchRecipe(ExecutingRecipe, frozen=True):
     tracking: TrackingSettings = TrackingSettings()
 
     @property
-    def changes_parents(self) -> bool:
-        return self.search.base == "parent"
+    def base_key(self) -> str:
+        return "search.base" if self.search.base == "parent" else ""
 
     @property
     def sandbox(self) -> Level:

@@ -33,12 +33,11 @@ def train_to_the_end(
 ) -> None:
     """One attempt to train until the last step. Raises WorkerDied, RunFailed."""
     settings = recipe.executor
-    base_key = "prompts.base" if recipe.changes_parents else ""
     runs = tuple(
         ProblemRun(
             part.problem,
             part.recipe.run,
-            partial(open_implementer, part.recipe.implementer, base_key=base_key),
+            partial(open_implementer, part.recipe.implementer, base_key=recipe.base_key),
             workers,
         )
         for part, workers in zip(parts, open_workers(recipe, parts), strict=True)

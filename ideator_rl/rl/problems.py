@@ -71,10 +71,11 @@ class LearntProblem:
 
         @lru_cache(maxsize=64)
         def first(base: str) -> str:
-            files = self.run.codebase(base) if base else None
-            if base and not files:
+            if not base:
+                return style_prompt(self.executor.problem, self.learning.style)
+            if not (files := self.run.codebase(base)):
                 raise UserError(f"{self.run.url}: the code of idea {base} is gone; put it back")
-            code = {path: without_marks(text) for path, text in files.items()} if files else None
+            code = {path: without_marks(text) for path, text in files.items()}
             return style_prompt(self.executor.problem, self.learning.style, code)
 
         return first

@@ -147,8 +147,8 @@ class TrainRecipe(ExecutingRecipe, frozen=True):
     verl: dict[str, Any] = {}
 
     @property
-    def changes_parents(self) -> bool:
-        return self.prompts.base == "parent"
+    def base_key(self) -> str:
+        return "prompts.base" if self.prompts.base == "parent" else ""
 
     @property
     def by_turns(self) -> bool:
