@@ -161,6 +161,20 @@ class Bucket:
         with suppress(*_MISSING):
             self._ask("written", self._files.rm_file, path, answers=_MISSING)
 
+    def remove_if(self, path: str, data: bytes, *, known: bool = False) -> None:
+        """Removes a file that holds `data`; where that is `known`, without looking first."""
+
+        def remove(file: str) -> None:
+            nonlocal known
+            if known or self._files.cat_file(file) == data:
+                # Of an attempt whose answer is lost, the file may be another's by the next one.
+                known = False
+                self._files.rm_file(file)
+
+        self._recent.forget(path)
+        with suppress(*_MISSING):
+            self._ask("written", remove, path, answers=_MISSING)
+
     def remove_folder(self, path: str) -> None:
         prefix = f"{self._root}/{path}/"
         self._recent.forget_folder(path)

@@ -41,7 +41,8 @@ class Leasable(Protocol):
 
     def write(self, path: str, data: bytes, *, final: bool = False) -> None: ...
 
-    def remove(self, path: str) -> None: ...
+    def remove_if(self, path: str, data: bytes, *, known: bool = False) -> None:
+        """Removes a file that holds `data`; where that is `known`, without looking first."""
 
     def create(self, path: str, data: bytes) -> bool:
         """Writes a file unless there is one with other content."""
@@ -76,8 +77,7 @@ def _take(files: Leasable, path: str, owner: bytes) -> _Lease | None:
         return None
     # Of two who get here at once, the slower may remove what the other has just created: that
     # one learns of it when it renews.
-    if files.read(path) == holder:
-        files.remove(path)
+    files.remove_if(path, holder)
     begun = time.monotonic()
     return _Lease(files, path, owner, begun) if files.create(path, owner) else None
 
@@ -96,8 +96,7 @@ class _Lease(Lock):
         with suppress(StoreError):
             # Nobody takes what was renewed just now.
             is_fresh = time.monotonic() - self._renewed_at < LEASE_S / 4
-            if is_fresh or self._files.read(self._path) == self._owner:
-                self._files.remove(self._path)
+            self._files.remove_if(self._path, self._owner, known=is_fresh)
         _held.discard(self._owner)
 
     def turn_into(self, path: str, data: bytes) -> None:

@@ -246,6 +246,26 @@ def test_a_lock_is_held_before_its_holder_knows(faulty: str) -> None:
     assert other.try_lock("lock")
 
 
+def test_a_release_whose_answer_is_lost_leaves_the_next_holder_alone(
+    faulty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "_FIRST_PAUSE_S", 1.0)
+    first, second = Bucket(faulty), Bucket(faulty)
+    lock = first.try_lock("lock")
+    assert lock is not None
+    fail(Fault("lost", "rm_file"))
+    with ThreadPoolExecutor(1) as pool:
+        released = pool.submit(lock.release)
+        while second.read("lock") is not None:
+            pass
+        taken = second.try_lock("lock")
+        assert taken is not None and not released.done()
+        released.result()
+    assert first.try_lock("lock") is None
+    taken.release()
+    assert first.try_lock("lock")
+
+
 @pytest.mark.parametrize("where", ["faulty", "s3_url"])
 def test_of_many_who_want_a_lock_one_has_it_at_a_time(
     request: pytest.FixtureRequest, where: str
