@@ -249,7 +249,7 @@ def test_a_lock_is_held_before_its_holder_knows(faulty: str) -> None:
 def test_a_release_whose_answer_is_lost_leaves_the_next_holder_alone(
     faulty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bucket, "_FIRST_PAUSE_S", 1.0)
+    monkeypatch.setattr(bucket, "_FIRST_PAUSE_S", 0.8)
     first, second = Bucket(faulty), Bucket(faulty)
     lock = first.try_lock("lock")
     assert lock is not None
