@@ -1,7 +1,7 @@
 """Train a small network on 400 handwritten digits with plain SGD, for a fixed number of epochs.
 
 Reads DATA_DIR (images.npy, labels.npy) and SEED, leaves candidate/*.npz for serve.py.
-It is killed after BUDGET_SECONDS of CPU time, imports apart; the baseline takes a fifth of that.
+It is killed after BUDGET_SECONDS of CPU time, imports apart; the baseline takes a tenth of that.
 Shapes: N training images, B batch, D pixels or features, C classes.
 """
 
