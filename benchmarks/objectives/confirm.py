@@ -3,6 +3,9 @@
 The best codebases of a run meet again on three fresh seeds, and the best of them there is measured
 on eight others, with the final part of the held-out data examined, too. The baseline is measured on
 the same eight. All runs share these seeds.
+
+The budget of a trial is twice the run's here: an idea that has kept it once, if only just, is asked
+how good it is with other seeds, and not how busy the machine is meanwhile.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ from concurrent.futures import Future
 
 import msgspec
 
-from executor import Executor, Idea, Outcome, Problem, Store
+from executor import Executor, Idea, Outcome, Store
+from gym_envs import find_problem
 from ideator_rl.analysis import TrialData
 
 FINALISTS, CHOOSING_SEEDS = 5, range(10_000, 10_003)
 FRESH_SEEDS = range(10_100, 10_108)
+ROOM = 2  # times the budget
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -32,8 +37,10 @@ class Confirmed(msgspec.Struct, frozen=True):
     winner: str
 
 
-def confirm(problem: Problem, store: str, run: str, executed: Sequence[TrialData]) -> Confirmed:
+def confirm(env: str, store: str, run: str, executed: Sequence[TrialData]) -> Confirmed:
     """Of the first executions of a run."""
+    seconds = find_problem(env).file.budget.seconds
+    problem = find_problem(env, {"budget.seconds": ROOM * seconds})
     best = sorted(executed, key=lambda trial: -trial.reward)[:FINALISTS]
     kept = Store(store).run(run)
     with Executor(problem, store=store, run=f"{run}-confirmed", sandbox="best-effort") as executor:

@@ -14,7 +14,6 @@ from typing import Any
 
 from executor import Store
 from executor.errors import UserError
-from gym_envs import find_problem
 from ideator_rl.analysis import load_run
 from objectives.arms import EXECUTIONS, RATES, STEPS, Arm
 from objectives.command import call
@@ -32,7 +31,6 @@ class Study:
     def __init__(self, env: str, store: str, slots: int | None) -> None:
         self._env, self._store = env, str(Path(store, env).absolute())
         self._slots = {"executor.slots": str(slots)} if slots else {}
-        self._problem = find_problem(env)
         self._recipes = ROOT / "recipes" / env.replace("-", "_")
 
     def rate(self, docs: Path, arm: Arm) -> float | None:
@@ -62,7 +60,7 @@ class Study:
             self._search(run, arm, seed)
         data = load_run(Store(self._store).run(run))
         executed = first_executions(data)[:EXECUTIONS]
-        confirmed = confirm(self._problem, self._store, run, executed)
+        confirmed = confirm(self._env, self._store, run, executed)
         figures = figures_of(
             name, seed, data, executed, confirmed, policy, time.monotonic() - began
         )
