@@ -128,9 +128,6 @@ class Pipeline:
             if not clock.expired():
                 raise
             return way.kept or cancelled(self._problem, way.idea, way.asked.seed, str(self._budget))
-        if self._session.is_due():
-            # Beside the outcome, which does not depend on it.
-            way.write(self._session.keep)
         if way.kept is not None:
             return way.kept
         return await in_thread(self._keep_outcome, way, outcome)
@@ -223,6 +220,9 @@ class Pipeline:
             trial = await self._scheduler.run(job, spec)
             outcome = outcome_of(self._problem, way.idea, job.seed, trial, content)
             await way.written()
+            if self._session.is_due():
+                # Beside the outcome, which does not depend on it.
+                way.write(self._session.keep)
             await in_thread(self._keep_trial, way, trial, outcome, repaired, turn)
             return outcome
 

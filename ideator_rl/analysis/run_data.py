@@ -193,21 +193,25 @@ class RunData:
 
 def load_run(run: RunFolder) -> RunData:
     """Reads a run, finished or not. Raises UserError when the folder holds none."""
-    keys, start, parts = run.trials(), read_start(run), parts_of(run)
-    if not keys and start is None and not parts:
-        raise UserError(f"{run.url} holds no run; check the store and the run's name")
     with ThreadPoolExecutor(THREADS) as threads:
+        # All at once, since a store may be far away.
+        listed, started = threads.submit(run.trials), threads.submit(read_start, run)
+        in_parts = threads.submit(parts_of, run)
         reading = [threads.submit(read_requests, run, asker) for asker in ASKERS]
         recipe, logged = threads.submit(run.recipe), threads.submit(run.events)
-        steps = threads.submit(_steps, run, start.problem if start else "")
         sessions, plans = threads.submit(read_sessions, run), threads.submit(read_plans, run)
-        outcomes = threads.submit(run.outcomes, keys)
         whose, other_runs = (
             threads.submit(winners_of, run),
             threads.submit(confirmed_elsewhere, run),
         )
+        keys, start = listed.result(), started.result()
+        outcomes = threads.submit(run.outcomes, keys)
+        steps = threads.submit(_steps, run, start.problem if start else "")
         # A run has one problem, and its trials need the same of a machine.
         gpus = threads.submit(lambda: next((job.gpus for job in map(run.job, keys) if job), 0))
+        parts = in_parts.result()
+    if not keys and start is None and not parts:
+        raise UserError(f"{run.url} holds no run; check the store and the run's name")
     requests = [asked for read in reading for asked in read.result()]
     ended, events = outcomes.result(), logged.result()
     slot_s = trial_seconds(events)

@@ -35,7 +35,6 @@ from ideator_rl.report.kind_charts import NAMES, kind_charts
 from ideator_rl.report.page import render_page
 from ideator_rl.report.several import render_several
 from ideator_rl.report.training import Training, script_data, training
-from ideator_rl.run_parts import parts_of
 
 REPORT = "report.html"
 # All details together, in bytes; beyond it the longest texts are cut first.
@@ -58,8 +57,8 @@ def write_report(run: RunFolder) -> Path | str:
     Raises UserError when the folder holds no run, StoreError when it cannot be written.
     """
     data = load_run(run)
-    for part in parts_of(run):
-        write_report(part)
+    for part in data.parts:
+        write_report(run.beside(part.name))
     page = render_several(data) if data.parts else render_report(data)
     open_storage(run.url).write(REPORT, page.encode())
     return f"{run.url}/{REPORT}" if "://" in run.url else Path(run.url) / REPORT
