@@ -11,12 +11,14 @@ from executor.records import Job, Trial
 from executor.sandbox import Sandbox
 from executor.sandbox.visible import gpu_names
 from executor.trial.spec import TrialSpec
+from executor.workers.shares import Shares
 from executor.workers.slot_process import LOST, TRIES, SlotProcess, new_folder, sweep
 
 
 class LocalWorkers:
     """`slots` trials at a time, all behind `sandbox`. With enough cores every slot is pinned to
-    cores of its own, and it has GPUs of its own. `begun` is set when the first trial begins."""
+    cores of its own, and it has GPUs of its own; those that other runs on this machine have come
+    last. `begun` is set when the first trial begins."""
 
     def __init__(
         self, slots: int, sandbox: Sandbox, cpus_per_slot: int = 1, gpus_per_slot: int = 0
@@ -24,8 +26,9 @@ class LocalWorkers:
         self.slots, self.sandbox, self.begun = slots, sandbox, asyncio.Event()
         sweep()
         self._folder = new_folder()
-        cores = _share_cores(slots, cpus_per_slot)
-        gpus = _share_gpus(slots, gpus_per_slot)
+        self._shares = Shares()
+        cores = _share_cores(self._shares, slots, cpus_per_slot)
+        gpus = _share_gpus(self._shares, slots, gpus_per_slot)
         self._slots = [
             SlotProcess(self._folder / f"slot-{i}", sandbox, cores[i], gpus[i])
             for i in range(slots)
@@ -58,6 +61,7 @@ class LocalWorkers:
     async def close(self) -> None:
         """Ends every slot and its trial."""
         await asyncio.gather(*(slot.stop() for slot in self._slots))
+        self._shares.release()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -89,15 +93,16 @@ def local_slots(slots: int | None, cpus: int, gpus: int) -> int:
     return slots or (by_cores if most is None else min(most, by_cores))
 
 
-def _share_gpus(slots: int, gpus: int) -> list[str]:
+def _share_gpus(shares: Shares, slots: int, gpus: int) -> list[str]:
     """For every slot its GPUs, as CUDA_VISIBLE_DEVICES names them."""
-    names = gpu_names()
+    names = shares.take("gpu", gpu_names(), slots * gpus)
     return [",".join(names[i * gpus : (i + 1) * gpus]) for i in range(slots)]
 
 
-def _share_cores(slots: int, cpus: int) -> list[str]:
+def _share_cores(shares: Shares, slots: int, cpus: int) -> list[str]:
     """For every slot its cores as `0,1`; empty strings where there are not enough for all."""
-    cores = available_cores()
+    cores = [str(core) for core in available_cores()]
     if slots * cpus > len(cores):
         return [""] * slots
-    return [",".join(map(str, cores[i * cpus : (i + 1) * cpus])) for i in range(slots)]
+    cores = shares.take("core", cores, slots * cpus)
+    return [",".join(cores[i * cpus : (i + 1) * cpus]) for i in range(slots)]

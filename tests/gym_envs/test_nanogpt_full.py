@@ -25,6 +25,7 @@ from executor.problem.problem import Problem
 from executor.settings import to_dict
 from executor.trial.command import TORCHRUN
 from executor.workers.local import _share_gpus, local_slots
+from executor.workers.shares import Shares
 from gym_envs import find_problem
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.cheat import LANGUAGE_MODEL
@@ -365,7 +366,7 @@ def test_gpus_that_are_not_there_are_missed_before_anything_runs(
     with pytest.raises(UserError, match=r"3 slots of 2 GPUs .* set executor\.slots to 2"):
         local_slots(3, 1, 2)
     assert (local_slots(2, 1, 2), local_slots(None, 1, 4)) == (2, 1)
-    assert _share_gpus(2, 2) == ["0,1", "3,4"]
+    assert _share_gpus(Shares(), 2, 2) == ["0,1", "3,4"]
     assert not (tmp_path / "store").exists()
     env = {**os.environ, "GPUS": "8"}
     done = subprocess.run(
