@@ -76,7 +76,7 @@ def train(recipe: TrainRecipe) -> Path:
     for part in parts:
         own = run.beside(part.recipe.run)
         # Where a key or a package is missing, this says so before anything starts.
-        open_implementer(part.recipe.implementer, part.problem, own)
+        open_implementer(part.recipe.implementer, part.problem, own, base_key=recipe.base_key)
         check_recipe(own.recipe(), part.recipe)
     _mend_alone([run.beside(part.recipe.run) for part in parts], paths)
     try:

@@ -223,6 +223,21 @@ def test_an_implementer_of_the_baseline_alone_is_refused_before_a_search_on_pare
     )
 
 
+def test_it_is_refused_before_a_training_on_parents(tmp_path: Path) -> None:
+    pytest.importorskip("verl")
+    make_workplace(tmp_path)
+    words = ["--implementer.kind", "plugin", "--implementer.name", "somebodys_parts:Implementer"]
+    words += ["--implementer.options.changes", "{}", "--executor.sandbox", "best-effort"]
+    words += ["--prompts.kind", "puct", "--prompts.base", "parent", "--env", f"{tmp_path}/tiny"]
+    recipe = Path("recipes/digits/grpo/config_qwen3_tiny.yaml").absolute()
+    done = in_process(tmp_path, "train", "--config", str(recipe), *words)
+    assert done.code == 2 and done.err.splitlines()[-1].startswith(
+        "ideator-rl: prompts.base: parent: the implementer somebodys_parts:Implementer changes the "
+        "baseline only"
+    )
+    assert not (tmp_path / "store/runs").exists()
+
+
 def test_what_is_no_codebase_ends_the_run_in_one_line(tmp_path: Path) -> None:
     problem = load_problem(make_workplace(tmp_path) / "tiny")
     implementer = PluginImplementer(named("Implementer", changes={}), problem)
