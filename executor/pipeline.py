@@ -28,8 +28,9 @@ from executor.records import Idea, Implementation, Job, Outcome, Trial
 from executor.run_records import SessionClock
 from executor.sandbox import Level, meets
 from executor.scheduler import Scheduler
+from executor.store.kept_result import KeptResult
 from executor.store.result_turns import ResultTurn, ResultTurns
-from executor.store.runs import KeptResult, RunFolder, Store
+from executor.store.runs import RunFolder, Store
 from executor.store.threads import in_thread
 from executor.tasks.places import Places
 from executor.tasks.task_group import task_group

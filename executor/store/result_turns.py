@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from executor.store.runs import KeptResult, Store
+from executor.store.kept_result import KeptResult
+from executor.store.runs import Store
 from executor.store.storage import Lock
 from executor.store.threads import in_thread
 

@@ -20,12 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from executor.clock import now
 from executor.errors import RunInUse, StoreError
 from executor.records import Idea, Implementation, Job, Outcome, Record, Turn
-from executor.settings import convert
 from executor.store.decisions import (
     S,
     StrictRecord,
@@ -34,6 +31,7 @@ from executor.store.decisions import (
     read_record,
     write_record,
 )
+from executor.store.kept_result import KeptResult, kept_result
 from executor.store.open import open_storage
 from executor.store.storage import Lock, Storage
 from executor.store.threads import in_threads
@@ -63,7 +61,7 @@ class Store:
         """What this codebase had before; None if it never ran."""
         data = _json(self._storage.read(f"results/{content_hash}.json"))
         try:
-            return None if data is None else _kept(data, content_hash)
+            return None if data is None else kept_result(data, content_hash)
         except ValueError:
             return None
 
@@ -312,24 +310,6 @@ class RunFolder:
             return kind.from_json(data) if data else None
         except ValueError:
             return None
-
-
-class KeptResult(msgspec.Struct):
-    """A file of `results/`: an outcome, the path of its log, and the log's text, which earlier
-    versions left out. With it the log can be written at the same time, and again after a kill.
-    Anything in the file that is of another type makes it none."""
-
-    outcome: Outcome
-    log: str
-    text: str | None = None
-
-
-def _kept(data: Any, content_hash: str) -> KeptResult:
-    """Raises ValueError for anything else than what was kept for this codebase."""
-    kept = convert(data, KeptResult)
-    if kept.outcome.content_hash != content_hash:
-        raise ValueError("the result of another codebase")
-    return kept
 
 
 def _json(data: bytes | None) -> Any:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 def _compare(folders: Sequence[RunFolder], out: str) -> int:
     """Writes the page of several runs, and prints its results."""
     from executor.store.open import open_storage
-    from ideator_rl.analysis.run_data import load_run
+    from ideator_rl.analysis.read_run import load_run
     from ideator_rl.analysis.run_groups import compare
     from ideator_rl.report.comparison import print_comparison, write_comparison
 

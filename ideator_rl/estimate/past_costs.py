@@ -26,7 +26,8 @@ from executor.run_records import read_start
 from executor.settings import to_dict
 from executor.store.open import is_there
 from executor.store.runs import RunFolder, Store
-from ideator_rl.analysis.run_data import AskedData, RunData, load_run
+from ideator_rl.analysis.read_run import load_run
+from ideator_rl.analysis.run_data import AskedData, RunData
 from ideator_rl.ideators.api_prompts import LONGEST_CHANGE
 from ideator_rl.ideators.replies.draft import LONGEST_IDEA
 from ideator_rl.plugins.plugins import PluginSettings

@@ -25,8 +25,9 @@ from executor.store.runs import RunFolder
 from ideator_rl.analysis import metrics
 from ideator_rl.analysis.kind_figures import kind_figures
 from ideator_rl.analysis.lineage import lineage
+from ideator_rl.analysis.read_run import load_run
 from ideator_rl.analysis.run_cost import run_cost
-from ideator_rl.analysis.run_data import RunData, TrialData, load_run
+from ideator_rl.analysis.run_data import RunData, TrialData
 from ideator_rl.analysis.shown_text import CUT
 from ideator_rl.report.chart import CURSOR, HEIGHT, WIDTH, draw
 from ideator_rl.report.forest import forest

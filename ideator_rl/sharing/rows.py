@@ -21,7 +21,8 @@ from executor.store.threads import in_threads
 from executor.text.outside_text import clean_text
 from ideator_rl.analysis.confirmed import ConfirmedIdea
 from ideator_rl.analysis.gain import Gain
-from ideator_rl.analysis.run_data import RunData, TrialData, load_run
+from ideator_rl.analysis.read_run import load_run
+from ideator_rl.analysis.run_data import RunData, TrialData
 from ideator_rl.sharing.authors import Authors
 from ideator_rl.sharing.scrub import Scrub, make_scrub, scrub_all
 

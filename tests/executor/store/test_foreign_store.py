@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from executor import Outcome, Store
-from executor.store.runs import KeptResult
+from executor.store.kept_result import KeptResult
 from executor.store.tree import LARGEST_TREE, zip_tree
 
 

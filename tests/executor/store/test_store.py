@@ -16,7 +16,8 @@ from executor.llm.journal import Journal
 from executor.llm.meter import Charge
 from executor.llm.records import Request
 from executor.records import Implementation, Job
-from executor.store.runs import KeptResult, RunFolder
+from executor.store.kept_result import KeptResult
+from executor.store.runs import RunFolder
 from executor.store.tree import unzip, zip_tree
 from executor.trial_keys import trial_key
 
