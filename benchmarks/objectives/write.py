@@ -15,8 +15,8 @@ from objectives.paired import Difference, compare, holm
 from objectives.picture import draw
 from objectives.results import Results
 
-# What every arm is compared with.
-AGAINST = ("grpo", "best_of_n")
+# What every arm is tested against, and what it is only shown beside.
+AGAINST, BESIDE = ("grpo", "best_of_n"), "evolution"
 POLICY_K = (1, 16, 64)
 SHARES = ("completed", "distinct", "algorithms")
 POLICY_COLUMNS = (
@@ -52,10 +52,11 @@ in [objectives.md](../objectives.md). Written by `python benchmarks/objectives.p
 The best idea of a run, measured on eight fresh seeds: the mean over runs ± its standard error. The
 baseline earns {baseline:.4f} there. *Final* is the same on the final part of the held-out data. A
 difference is the mean over the seeds that both arms have, with its 95 % interval and the p of the
-paired t-test after Holm's correction, over {CHOSEN} alone (two tests) and over all other arms.
+paired t-test after Holm's correction, over {CHOSEN} alone (two tests) and over all other arms. That
+to evolution is not tested.
 
-| arm | runs | confirmed | final | minus grpo | minus best_of_n |
-| --- | --- | --- | --- | --- | --- |
+| arm | runs | confirmed | final | minus grpo | minus best_of_n | minus evolution |
+| --- | --- | --- | --- | --- | --- | --- |
 {maxima(arms, runs)}
 ## What became of the ideators
 
@@ -76,12 +77,13 @@ def maxima(arms: Sequence[str], runs: Sequence[Figures]) -> str:
     gaps = {
         (name, other): compare(confirmed(runs, name), confirmed(runs, other))
         for name in arms
-        for other in AGAINST
+        for other in (*AGAINST, BESIDE)
         if name != other
     }
     corrected: dict[tuple[str, str], float] = {}
     for family in ([CHOSEN], [name for name in arms if name != CHOSEN]):
-        asked = [(pair, gap) for pair, gap in gaps.items() if pair[0] in family and gap]
+        tested = [pair for pair in gaps if pair[0] in family and pair[1] in AGAINST]
+        asked = [(pair, gap) for pair in tested if (gap := gaps[pair])]
         ps = holm([gap.p for _, gap in asked])
         corrected |= {pair: p for (pair, _), p in zip(asked, ps, strict=True)}
     table = ""
@@ -91,6 +93,7 @@ def maxima(arms: Sequence[str], runs: Sequence[Figures]) -> str:
             mean_error([run.confirmed.reward for run in own]),
             mean_error([run.confirmed.final for run in own]),
             *(difference(gaps.get((name, o)), corrected.get((name, o))) for o in AGAINST),
+            difference(gaps.get((name, BESIDE))),
         ]
         table += f"| {name} | {len(own)} | {' | '.join(cells)} |\n"
     return table
@@ -142,8 +145,10 @@ def mean_error(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.4f} ± {error:.4f}"
 
 
-def difference(gap: Difference | None, p: float | None) -> str:
-    if gap is None or p is None:
+def difference(gap: Difference | None, p: float | None = None) -> str:
+    if gap is None:
         return ""
-    shown = "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
-    return f"{gap.mean:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), {shown}"
+    interval = f"{gap.mean:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+    if p is None:
+        return interval
+    return f"{interval}, {'p < 0.0001' if p < 0.0001 else f'p = {p:.4f}'}"

@@ -48,6 +48,7 @@ def test_a_page_compares_all_arms_with_grpo_and_best_of_n(tmp_path: Path) -> Non
     assert "16 runs, and 1 that chose the learning rates, 0.3 hours in all (the\n" in page
     chosen = next(line for line in page.splitlines() if line.startswith(f"| {CHOSEN} | 4 |"))
     assert "+0.1001 (" in chosen and "+0.0801 (" in chosen and "p < 0.0001" in chosen
+    assert "| -0.1001 (-0.1004 to -0.0999) |" in chosen
     assert (
         "| evolution |  | 640 | 0.300 → 0.400 | 75 % | 50 % | 25 % | 300 → 200 |  |  |  |" in page
     )
