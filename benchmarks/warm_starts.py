@@ -149,13 +149,14 @@ def rates(
 def trials_a_second(problem: Problem, lock: Sandbox, ideas: Sequence[Idea]) -> float:
     """The first of the ideas come before, since they fill caches."""
     slots = len(available_cores())
+    first = min(4 * slots, len(ideas) // 2)
     with (
         tempfile.TemporaryDirectory(prefix="warm-rate-") as name,
         Executor(problem, store=f"{name}/store", slots=slots, sandbox=lock) as executor,
     ):
-        executor.execute(ideas[: 4 * slots])
+        executor.execute(ideas[:first])
         begun = time.perf_counter()
-        outcomes = executor.execute(ideas[4 * slots :])
+        outcomes = executor.execute(ideas[first:])
         seconds = time.perf_counter() - begun
     lost = [o for o in outcomes if o.status == "cancelled"]
     assert not lost, lost[0]

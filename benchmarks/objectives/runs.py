@@ -25,6 +25,15 @@ ROOT = Path(__file__).resolve().parents[2]
 POLICY_IDEAS = 64
 
 
+def search_keys(arm: Arm, model: str | None) -> dict[str, Any]:
+    """The keys of a search: of the library's ideas, or of those that a model writes."""
+    keys: dict[str, Any] = {"confirm.top": 0}
+    if model is not None:
+        keys |= {"search.method": "best_of_n", "search.pipeline": "continuous"}
+        keys |= {"ideator.kind": "checkpoint", "ideator.model": model}
+    return {**keys, **arm.keys}
+
+
 class Study:
     """The runs on one problem, in a folder of their own below `store`."""
 
@@ -75,19 +84,23 @@ class Study:
 
     def _search(self, run: str, arm: Arm, seed: int) -> None:
         """Some ideas become no code, or a codebase that ran before: as many more are asked for."""
-        keys: dict[str, Any] = {"confirm.top": 0}
-        if arm.kind == "sample":
-            keys |= {"search.method": "best_of_n", "ideator.kind": "checkpoint"}
-            keys |= {"ideator.model": self._warm_start(), "search.pipeline": "continuous"}
-        keys |= arm.keys
-        ideas, executed = 0, 0
+        model = self._warm_start() if arm.kind == "sample" else None
+        keys = search_keys(arm, model)
+        ideas, executed = self._so_far(run)
         while executed < EXECUTIONS:
-            ideas += max(64, EXECUTIONS - executed)
-            self._command("search", "search", run, seed, keys | {"budget.ideas": ideas})
-            before = executed
-            executed = len(first_executions(load_run(Store(self._store).run(run))))
-            if executed == before:
+            asked = ideas + max(64, EXECUTIONS - executed)
+            self._command("search", "search", run, seed, keys | {"budget.ideas": asked})
+            before, (ideas, executed) = ideas, self._so_far(run)
+            if ideas == before:
                 return
+
+    def _so_far(self, run: str) -> tuple[int, int]:
+        """The ideas of a run, an interrupted one's too, and how many codebases of them ran."""
+        store = Store(self._store)
+        if run not in store.runs():
+            return 0, 0
+        data = load_run(store.run(run))
+        return len(data.ideas) + data.unfinished, len(first_executions(data))
 
     def _policy(self, run: str, seed: int) -> dict[int, float]:
         """best@k of what a training has made, on seeds that it never saw."""

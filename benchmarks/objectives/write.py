@@ -61,8 +61,8 @@ to evolution is not tested.
 ## What became of the ideators
 
 The first and the last 64 ideas of a run; *distinct* codebases among those of the last that became
-code; *algorithms* are the ideas that change more than settings. The last columns are best@k of 64
-ideas of the trained model on fresh seeds.
+code; *algorithms* are the ideas that change more of the baseline than settings. The last columns
+are best@k of 64 ideas of the trained model on fresh seeds.
 
 | {" | ".join(POLICY_COLUMNS)} |
 {"| --- " * len(POLICY_COLUMNS)}|

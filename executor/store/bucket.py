@@ -107,11 +107,11 @@ class Bucket:
             return None
 
     def write(self, path: str, data: bytes, *, final: bool = False) -> None:
+        # Before: where the answer is lost, nobody knows which text is there.
+        self._recent.forget(path)
         self._ask("written", self._files.pipe_file, path, data)
         if final:
             self._recent.keep(path, data)
-        else:
-            self._recent.forget(path)
 
     def write_new(self, path: str, data: bytes) -> bool:
         if not self._put_new(path, data):

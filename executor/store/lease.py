@@ -87,13 +87,14 @@ class _Lease(Lock):
 
     def __init__(self, files: Leasable, path: str, owner: bytes, begun: float) -> None:
         self._files, self._path, self._owner = files, path, owner
-        self._released = threading.Event()
+        self._released, self._renewing = threading.Event(), threading.Lock()
         self._renewed_at = begun
         threading.Thread(target=self._renew, name="lease", daemon=True).start()
 
     def release(self) -> None:
         self._released.set()
-        with suppress(StoreError):
+        # A renewal that came after the removal would put the lease back, or over the next one.
+        with self._renewing, suppress(StoreError):
             # Nobody takes what was renewed just now.
             is_fresh = time.monotonic() - self._renewed_at < LEASE_S / 4
             self._files.remove_if(self._path, self._owner, known=is_fresh)
@@ -104,14 +105,18 @@ class _Lease(Lock):
 
     def _renew(self) -> None:
         while not self._released.wait(LEASE_S / 4):
-            with suppress(StoreError):
-                begun = time.monotonic()
-                if self._files.read(self._path) == self._owner:
-                    self._files.write(self._path, self._owner)
-                    self._renewed_at = begun
-                elif not self._released.is_set():
-                    reason = f"another process took over {self._files.url}/{self._path}"
-                    self._files.give_up(f"{reason}: this one stops", math.inf)
+            with self._renewing, suppress(StoreError):
+                if not self._released.is_set():
+                    self._renew_once()
+
+    def _renew_once(self) -> None:
+        begun = time.monotonic()
+        if self._files.read(self._path) == self._owner:
+            self._files.write(self._path, self._owner)
+            self._renewed_at = begun
+        elif not self._released.is_set():
+            reason = f"another process took over {self._files.url}/{self._path}"
+            self._files.give_up(f"{reason}: this one stops", math.inf)
 
 
 def _this_process() -> dict[str, Any]:

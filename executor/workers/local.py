@@ -17,8 +17,8 @@ from executor.workers.slot_process import LOST, TRIES, SlotProcess, new_folder, 
 
 class LocalWorkers:
     """`slots` trials at a time, all behind `sandbox`. With enough cores every slot is pinned to
-    cores of its own, and it has GPUs of its own; those that other runs on this machine have come
-    last. `begun` is set when the first trial begins."""
+    cores of its own, and it has GPUs of its own: those that the fewest runs on this machine have.
+    `begun` is set when the first trial begins."""
 
     def __init__(
         self, slots: int, sandbox: Sandbox, cpus_per_slot: int = 1, gpus_per_slot: int = 0

@@ -57,9 +57,12 @@ def write_report(run: RunFolder) -> Path | str:
 
     Raises UserError when the folder holds no run, StoreError when it cannot be written.
     """
-    data = load_run(run)
+    return _write(run, load_run(run))
+
+
+def _write(run: RunFolder, data: RunData) -> Path | str:
     for part in data.parts:
-        write_report(run.beside(part.name))
+        _write(run.beside(part.name), part)
     page = render_several(data) if data.parts else render_report(data)
     open_storage(run.url).write(REPORT, page.encode())
     return f"{run.url}/{REPORT}" if "://" in run.url else Path(run.url) / REPORT

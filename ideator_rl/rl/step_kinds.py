@@ -1,6 +1,6 @@
-"""Kinds of the ideas of a GRPO step: how many of them only set another value.
+"""Kinds of the ideas of a GRPO step: how many only set another value, or change an earlier idea.
 
-step_kinds(run, problem.codebase, infos)         # {"ideas/settings": 0.25}
+step_kinds(run, problem.codebase, infos)     # {"ideas/settings": 0.25, "ideas/on_parents": 0.0}
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ideator_rl.analysis.idea_kinds import Kind, change_of
 def step_kinds(
     run: RunFolder, baseline: Mapping[str, str], infos: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
-    """The share of settings among a step's distinct ideas that were implemented.
+    """Shares of a step's distinct ideas that were implemented: of those that only set another value
+    in what they change, be that the baseline or the code of an earlier idea; and of the latter.
 
     Args:
         run: where their codebases are kept.
@@ -25,17 +26,24 @@ def step_kinds(
         infos: the agent loop's record of each answer.
 
     Returns:
-        The figure by its name; nothing where no idea was implemented, or the store does not answer.
+        The figures by name; nothing where no idea was implemented, or the store does not answer.
     """
 
-    def kind(idea_id: str) -> Kind | None:
-        files = run.codebase(idea_id)
-        return change_of(baseline, files).kind if files else None
+    def kind(idea_id: str) -> tuple[Kind, bool] | None:
+        idea, files = run.idea(idea_id), run.codebase(idea_id)
+        on_parent = idea is not None and bool(idea.base)
+        changed = run.codebase(idea.base) if idea and on_parent else baseline
+        return (change_of(changed, files).kind, on_parent) if files and changed else None
 
     implemented = {info["idea_id"] for info in infos if info["content_hash"]}
     try:
-        kinds = [found for found in in_threads(kind, sorted(implemented)) if found]
+        found = [one for one in in_threads(kind, sorted(implemented)) if one]
     except StoreError:
         # A figure that is missing ends no training.
         return {}
-    return {"ideas/settings": kinds.count("setting") / len(kinds)} if kinds else {}
+    if not found:
+        return {}
+    return {
+        "ideas/settings": sum(kind == "setting" for kind, _ in found) / len(found),
+        "ideas/on_parents": sum(on_parent for _, on_parent in found) / len(found),
+    }

@@ -27,7 +27,8 @@ class StepPromptsSettings(PromptsSettings, frozen=True):
     """What a prompt of training holds beside the problem: nothing with the kind `fixed`, else the
     outcomes of at most `shown` earlier ideas: `random` ones, the `best`, or those that `puct`
     chooses. With `base: parent` the ideas of a group are edits of the code of one of these, the
-    first that completed, so that a run builds on what it found; a full prompt shows that code."""
+    first that completed, so that a run builds on what it found; a full prompt shows that code, and
+    where it has no room for it, the baseline's."""
 
     base: Literal["baseline", "parent"] = "baseline"
 

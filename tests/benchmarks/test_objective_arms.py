@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from objectives.arms import ARMS, CHOSEN, RATES, TUNED, arms_named, seeds_of
 from objectives.figures import first_executions
 from objectives.paired import compare, holm
+from objectives.runs import search_keys
 from scipy import stats
 
 from executor import Executor, Idea, Store
@@ -33,9 +34,11 @@ def test_every_arm_is_a_recipe(env: str, name: str) -> None:
         recipe = read_train_recipe(f"recipes/{env}/grpo/config_long.yaml", arm.keys)
         assert recipe.grpo.learning_rate == RATES[0]
     else:
-        model = {"ideator.kind": "checkpoint", "ideator.model": "x"} if arm.kind == "sample" else {}
+        keys = search_keys(arm, "a/model" if arm.kind == "sample" else None)
         path = f"recipes/{env}/search/config_evolution.yaml"
-        read_recipe(path, SearchRecipe, model | dict(arm.keys))
+        search = read_recipe(path, SearchRecipe, keys).search
+        method = "evolution" if name.startswith("evolution") else name
+        assert (search.method, search.base == "parent") == (method, "model writes" in name)
 
 
 def test_arms_and_seeds_are_named_on_the_command_line() -> None:

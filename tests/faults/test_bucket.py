@@ -121,6 +121,19 @@ def test_a_store_that_cannot_be_written_is_said_when_it_is_opened(
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_what_may_have_been_written_over_is_read_from_the_store(
+    faulty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "REST_S", 0.0)
+    store = Bucket(faulty)
+    store.write("a", b"old", final=True)
+    fail(Fault("lost", "pipe_file", times=1e9))
+    with pytest.raises(StoreError):
+        store.write("a", b"new")
+    fail()
+    assert store.read("a") == b"new"
+
+
 def test_a_log_that_could_not_be_put_is_put_whole_by_the_next_flush(faulty: str) -> None:
     store = Bucket(faulty)
     store.append("log", b"1\n")
@@ -244,6 +257,38 @@ def test_a_lock_is_held_before_its_holder_knows(faulty: str) -> None:
     assert lock is not None
     lock.release()
     assert other.try_lock("lock")
+
+
+def test_a_renewal_under_way_ends_before_the_release(
+    faulty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_S", 0.4)
+    first, second = Bucket(faulty), Bucket(faulty)
+    held = first.try_lock("runs/.lock")
+    assert held is not None
+    looked, go_on = threading.Event(), threading.Event()
+    read = first.read
+
+    def slow_read(path: str) -> bytes | None:
+        found = read(path)
+        looked.set()
+        go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(first, "read", slow_read)
+    assert looked.wait(10), "it renews its lease"
+    releasing = threading.Thread(target=held.release)
+    releasing.start()
+    time.sleep(0.1)
+    go_on.set()
+    releasing.join(10)
+    # Nothing of the first holder comes late.
+    taken = second.try_lock("runs/.lock")
+    assert taken is not None
+    time.sleep(0.3)
+    second.write("a", b"")
+    taken.release()
+    assert leftovers(tmp_path) == []
 
 
 def test_a_release_whose_answer_is_lost_leaves_the_next_holder_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -52,6 +53,28 @@ def test_what_another_process_has_is_taken_last(core: str) -> None:
         assert taken(f"gpu-{core}", 1) == ["0"], "a GPU is no core"
         other.kill()
     assert taken(core, 2) == ["0", "1"], "what a killed process had is free"
+
+
+def test_what_the_fewest_runs_have_comes_first(core: str) -> None:
+    runs = [Shares() for _ in range(5)]
+    assert [run.take(core, CORES, 1) for run in runs] == [["0"], ["1"], ["2"], ["0"], ["1"]]
+    for run in runs[:2]:
+        run.release()
+    # The fourth has core 0 still, the fifth core 1 and the third core 2.
+    assert taken(core, 1) == ["0"]
+    runs[2].release()
+    assert taken(core, 1) == ["2"]
+    for run in runs[3:]:
+        run.release()
+
+
+def test_runs_that_begin_at_once_see_each_other(core: str) -> None:
+    runs = [Shares() for _ in CORES]
+    with ThreadPoolExecutor(len(runs)) as threads:
+        begun = [threads.submit(run.take, core, CORES, 1) for run in runs]
+    assert sorted(one.result()[0] for one in begun) == CORES
+    for run in runs:
+        run.release()
 
 
 def test_two_runs_of_one_process_share_nothing_either(core: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from executor.errors import StoreError
-from executor.records import Implementation
+from executor.records import Idea, Implementation
 from executor.store.runs import RunFolder, Store
 from ideator_rl.rl.step_kinds import step_kinds
 
@@ -34,7 +34,23 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_each_implemented_idea_of_a_step_counts_once(run: RunFolder) -> None:
     infos = [info("a"), info("a"), info("b"), info("not-implemented", ""), info("c")]
-    assert step_kinds(run, BASELINE, infos) == {"ideas/settings": 2 / 3}
+    assert step_kinds(run, BASELINE, infos) == {
+        "ideas/settings": 2 / 3,
+        "ideas/on_parents": 0.0,
+    }
+
+
+def test_an_idea_is_judged_by_what_it_changes(run: RunFolder) -> None:
+    run.write_idea("d", Idea("d", "", base="b"))
+    bolder = {"train.py": "rate = 0.2\nprint(rate + 1)\n"}
+    run.write_implementation("d", Implementation("completed", bolder))
+    assert step_kinds(run, BASELINE, [info("b"), info("d")]) == {
+        "ideas/settings": 1 / 2,
+        "ideas/on_parents": 1 / 2,
+    }
+    run.write_idea("e", Idea("e", "", base="lost"))
+    run.write_implementation("e", Implementation("completed", bolder))
+    assert step_kinds(run, BASELINE, [info("e")]) == {}
 
 
 def test_a_step_without_code_has_no_share(run: RunFolder) -> None:
