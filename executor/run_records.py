@@ -73,7 +73,9 @@ def begin(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> None:
         run.keep(START, here)
         return
     other = ""
-    if (kept.problem, kept.version) != (here.problem, here.version):
+    if kept.problem != here.problem:
+        other = f"the problem {kept.problem}"
+    elif kept.version != here.version:
         other = f"another version of the problem {problem.name}"
     elif kept.seed != seed:
         other = f"the seed {kept.seed}"

@@ -15,7 +15,7 @@ from msgspec import NODEFAULT, Meta
 
 from executor.settings import Settings, members
 from ideator_rl.evaluation.recipe import EvaluationRecipe
-from ideator_rl.recipe.read import COMMANDS
+from ideator_rl.recipe.bundled import COMMANDS
 from ideator_rl.recipe.recipe import Recipe, SearchRecipe
 from ideator_rl.rl.train_recipe import TrainRecipe
 from ideator_rl.sft.recipe import WarmStartRecipe

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ideator_rl.recipe.bundled import bundled_recipes
-from ideator_rl.recipe.read import COMMANDS
+from ideator_rl.recipe.bundled import COMMANDS, bundled_recipes
 from ideator_rl.terminal.terminal import say
 
 

@@ -14,6 +14,13 @@ from executor.errors import UserError
 
 # In a checkout a link to the folder at the top.
 FOLDER = Path(__file__).parents[1] / "recipes"
+# What runs the recipes of a folder.
+COMMANDS = {
+    "search": "ideator-rl search",
+    "grpo": "ideator-rl train",
+    "eval": "ideator-rl evaluate",
+    "sft": "python -m ideator_rl.sft.warm_start",
+}
 
 
 class BundledRecipe(NamedTuple):
@@ -28,15 +35,21 @@ def find_recipe(name: str | Path, kind: str) -> Path:
     """The file at a path, else the bundled recipe of a name. Raises UserError for neither."""
     if (path := Path(name)).is_file():
         return path
-    env, _, own = str(name).partition("/")
+    paths: dict[str, Path] = {}
     if re.fullmatch(r"[\w-]+/\w+", str(name)):
-        path = FOLDER / env.replace("-", "_") / kind / f"config_{own}.yaml"
-    if not path.is_file():
-        raise UserError(
-            f"{name}: no such recipe: there is no such file, and no bundled recipe of the kind "
-            f"{kind} with this name; see: ideator-rl recipes"
-        )
-    return path
+        env, _, own = str(name).replace("-", "_").partition("/")
+        paths = {one: FOLDER / env / one / f"config_{own}.yaml" for one in COMMANDS}
+    there = {one: path for one, path in paths.items() if path.is_file()}
+    if kind in there:
+        return there[kind]
+    command = COMMANDS[kind]
+    if there:
+        others = " or ".join(f"`{COMMANDS[one]}`" for one in there)
+        raise UserError(f"{name}: this is a recipe of {others}, and not of `{command}`")
+    raise UserError(
+        f"{name}: no such recipe: there is no such file, and none of this name is bundled; "
+        "see: ideator-rl recipes"
+    )
 
 
 def bundled_recipes(kind: str) -> Iterator[BundledRecipe]:

@@ -18,7 +18,9 @@ def parse_overrides(words: Sequence[str]) -> dict[str, str]:
         name, equals, value = word[2:].partition("=")
         if not equals:
             if not rest:
-                raise UserError(f"--{name} needs a value")
+                raise UserError(
+                    f"--{name}: no option of this command; a key of the recipe needs a value"
+                )
             value = rest.pop(0)
         overrides[name] = value
     return overrides

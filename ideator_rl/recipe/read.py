@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,19 +19,13 @@ from executor.settings import (
     FieldError,
     convert,
 )
-from ideator_rl.recipe.bundled import find_recipe
+from ideator_rl.recipe.bundled import COMMANDS, find_recipe
 from ideator_rl.recipe.envs import name_envs
 from ideator_rl.recipe.recipe import Recipe, SearchRecipe
 from ideator_rl.yaml_text import read_yaml
 
 R = TypeVar("R", bound=Recipe)
-# By the folder of their recipes: what runs them, and the sections that no other kind has.
-COMMANDS = {
-    "search": "ideator-rl search",
-    "grpo": "ideator-rl train",
-    "eval": "ideator-rl evaluate",
-    "sft": "python -m ideator_rl.sft.warm_start",
-}
+# By the folder of their recipes, the sections that no other kind has.
 _OWN_SECTIONS = {
     "search": {"ideator", "search", "budget", "confirm"},
     "grpo": {
@@ -73,6 +67,7 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | 
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys to values")
+    in_file = set(raw)
     for name, value in (overrides or {}).items():
         if not isinstance(name, str):
             raise UserError(f"a key of a recipe must be a text (got {name!r:.80})")
@@ -95,8 +90,17 @@ def read_recipe(path: str | Path, kind: type[R], overrides: Mapping[str, Any] | 
             raise UserError(f"{path}: {why}") from None
         for name in (raw.keys() & kind.lacks.keys()).difference(kind.__struct_fields__):
             raise UserError(f"{path}: {name}: {kind.lacks[name]}") from None
-        set_here = any(str(error).startswith((f"{name}:", f"{name}[")) for name in overrides or {})
-        raise UserError(f"--{error}" if set_here else f"{path}: {error}") from None
+        raise UserError(
+            f"--{error}" if _is_of(str(error), overrides or {}, in_file) else f"{path}: {error}"
+        ) from None
+
+
+def _is_of(error: str, overrides: Mapping[str, Any], in_file: Collection[str]) -> bool:
+    """Whether what is wrong was set by an override, itself or all of its section."""
+    if error.startswith(tuple(f"{name}{end}" for name in overrides for end in ":[")):
+        return True
+    section = error.partition(":")[0].partition(".")[0]
+    return section not in in_file and any(name.partition(".")[0] == section for name in overrides)
 
 
 def _kind_of(raw: Mapping[str, Any]) -> str | None:

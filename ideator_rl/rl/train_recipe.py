@@ -172,7 +172,10 @@ def read_train_recipe(path: str | Path, overrides: Mapping[str, str] | None = No
     recipe = read_recipe(path, TrainRecipe, overrides)
     model = recipe.model
     if (model.path is None) == (model.warm_start is None):
-        raise UserError(f"{path}: model: set either `path` or `warm_start`")
+        raise UserError(
+            f"{path}: model: set either `path` or `warm_start`, and the other to null, as with "
+            "--model.warm_start null"
+        )
     if model.warm_start is not None:
         model = TrainedModelSettings(warm_start=str(Path(path).parent / model.warm_start))
     if recipe.by_turns and (recipe.answer.max_turns > 1 or recipe.grpo.staleness):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from executor.errors import UserError
-from ideator_rl.recipe.bundled import bundled_recipes, find_recipe
-from ideator_rl.recipe.read import COMMANDS, load_recipe
+from ideator_rl.recipe.bundled import COMMANDS, bundled_recipes, find_recipe
+from ideator_rl.recipe.read import load_recipe
 from ideator_rl.rl.train_recipe import read_train_recipe
 from tests.ideator_rl.command_line import in_process
 
@@ -40,6 +40,12 @@ def test_a_path_that_exists_wins(empty_folder: Path) -> None:
 def test_a_name_of_no_recipe_is_said(name: str) -> None:
     with pytest.raises(UserError, match=r"no such recipe.*ideator-rl recipes"):
         find_recipe(name, "search")
+
+
+def test_a_bundled_recipe_of_another_kind_says_what_runs_it() -> None:
+    told = "digits/qwen3_tiny: this is a recipe of `ideator-rl train` or `ideator-rl evaluate`"
+    with pytest.raises(UserError, match=f"^{told}.*, and not of `ideator-rl search`$"):
+        find_recipe("digits/qwen3_tiny", "search")
 
 
 def test_every_bundled_recipe_is_listed_with_one_line(empty_folder: Path) -> None:

@@ -9,6 +9,7 @@ import yaml
 from executor.errors import UserError
 from ideator_rl.recipe.overrides import parse_overrides
 from ideator_rl.recipe.read import load_recipe, parse_recipe
+from ideator_rl.rl.train_recipe import read_train_recipe
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -39,10 +40,17 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file() -> None:
     path = RECIPES / "digits/search/config_evolution.yaml"
     for overrides, begin in (({"budget.ideas": "0"}, "--budget.ideas: expected"),
                              ({"budget.idea": "4"}, "--budget.idea: unknown key"),
-                             ({"steps": "4"}, "--steps: unknown key")):  # fmt: skip
+                             ({"steps": "4"}, "--steps: unknown key"),
+                             ({"ideator.model": "a"}, "--ideator.model: unknown key")):  # fmt: skip
         with pytest.raises(UserError) as error:
             load_recipe(path, overrides)
         assert str(error.value).startswith(begin)
+
+
+def test_a_section_that_only_the_command_line_has_is_its_own() -> None:
+    path = RECIPES / "digits/grpo/config_qwen3_tiny.yaml"
+    with pytest.raises(UserError, match=r"^--objective\.kind: required"):
+        read_train_recipe(path, {"objective.beta": "3"})
 
 
 def test_a_resumed_run_may_confirm_otherwise() -> None:
