@@ -47,6 +47,7 @@ bench: .venv/rl
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/warm_starts.py
+	$(BIN)/python benchmarks/controller.py
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/store_workers.py
 	$(BIN)/python benchmarks/grpo_step.py
