@@ -11,7 +11,7 @@ from executor.records import Job, Trial
 from executor.sandbox import Sandbox
 from executor.sandbox.visible import gpu_names
 from executor.trial.spec import TrialSpec
-from executor.workers.shares import Shares
+from executor.workers.machine_shares import Shares
 from executor.workers.slot_process import LOST, TRIES, SlotProcess, new_folder, sweep
 
 

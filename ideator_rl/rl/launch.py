@@ -71,8 +71,7 @@ def train(recipe: TrainRecipe) -> Path:
     # verl's warnings on engines that are not used.
     warnings.filterwarnings("ignore", module="verl")
     check_parts(recipe, parts)
-    store = Store(recipe.store)
-    run, earlier = store.run(recipe.run), store.runs()
+    run = Store(recipe.store).run(recipe.run)
     check_recipe(run.recipe(), recipe)
     for part in parts:
         own = run.beside(part.recipe.run)
@@ -88,12 +87,6 @@ def train(recipe: TrainRecipe) -> Path:
         # A bucket keeps what is appended back; a store that is away is often the very error.
         with suppress(StoreError):
             run.flush()
-        if isinstance(error, UserError) and not isinstance(error, RunFailed):
-            # What is refused leaves no run that could be taken for one.
-            names = {recipe.run, *(part.recipe.run for part in parts)}.difference(earlier)
-            with suppress(UserError):
-                for name in names:
-                    store.run(name).discard_if_empty()
         raise
 
 

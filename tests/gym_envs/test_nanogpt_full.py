@@ -25,7 +25,7 @@ from executor.problem.problem import Problem
 from executor.settings import to_dict
 from executor.trial.command import TORCHRUN
 from executor.workers.local import _share_gpus, local_slots
-from executor.workers.shares import Shares
+from executor.workers.machine_shares import Shares
 from gym_envs import find_problem
 from gym_envs.cheats import CHEATS
 from gym_envs.cheats.cheat import LANGUAGE_MODEL

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 
 from executor.processes.processes import LINUX
-from executor.workers.shares import Shares
+from executor.workers.machine_shares import Shares
 
 CORES = ["0", "1", "2"]
 HOLD = """
 import sys
-from executor.workers.shares import Shares
+from executor.workers.machine_shares import Shares
 shares = Shares()
 print(shares.take(sys.argv[1], ["0", "1", "2"], 2), flush=True)
 sys.stdin.read()
