@@ -31,9 +31,9 @@ def step_kinds(
 
     def kind(idea_id: str) -> tuple[Kind, bool] | None:
         idea, files = run.idea(idea_id), run.codebase(idea_id)
-        on_parent = idea is not None and bool(idea.base)
-        changed = run.codebase(idea.base) if idea and on_parent else baseline
-        return (change_of(changed, files).kind, on_parent) if files and changed else None
+        base = idea.base if idea else ""
+        changed = run.codebase(base) if base else baseline
+        return (change_of(changed, files).kind, bool(base)) if files and changed else None
 
     implemented = {info["idea_id"] for info in infos if info["content_hash"]}
     try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
+pytest.importorskip("ray")
+
 import ray
 
 from executor.cluster.connect import connected

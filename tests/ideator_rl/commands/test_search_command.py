@@ -129,6 +129,12 @@ def test_a_changed_recipe_does_not_mix_with_a_run(searched: tuple[Path, Done, Do
         assert done.code == 2 and complaint in done.err
 
 
+def test_a_run_on_another_problem_is_said(searched: tuple[Path, Done, Done]) -> None:
+    words = ("--config", "config.yaml", "--env", "digits", "--run", "first")
+    done = in_process(searched[0], "search", *words, "--ideator.kind", "library")
+    assert done.code == 2 and "the run first belongs to the problem tiny; " in done.err
+
+
 def test_a_changed_problem_does_not_mix_with_a_run(workplace: Path) -> None:
     ideator_rl(workplace, "search", "--config", "config.yaml", "--budget.ideas", "4")
     evaluate = workplace / "tiny/evaluate.py"

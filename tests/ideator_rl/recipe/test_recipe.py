@@ -153,3 +153,9 @@ def test_command_line_overrides(words: list[str], overrides: dict[str, str]) -> 
 def test_bad_command_line_overrides(words: list[str]) -> None:
     with pytest.raises(UserError):
         parse_overrides(words)
+
+
+def test_an_option_that_no_command_has_is_not_taken_for_a_key() -> None:
+    told = "^--dryrun: no option of this command; a key of the recipe needs a value$"
+    with pytest.raises(UserError, match=told):
+        parse_overrides(["--seed", "1", "--dryrun"])
