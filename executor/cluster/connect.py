@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
@@ -61,11 +61,22 @@ def connected(
     address = os.environ.get("RAY_ADDRESS")
     check_address(address)
     if not address:
-        # Trials would run at a low priority; and nothing of the cluster may outlive this process.
+        # Trials would run at a low priority.
         os.environ.update(RAY_worker_niceness="0", RAY_maximum_startup_concurrency="16")
-        end_with_me()
+    # Nothing of a cluster of its own may outlive this process.
+    with nullcontext() if address else end_with_me():
+        context = _initialized(address, runtime_env, own)
+        try:
+            yield context
+        finally:
+            ray.shutdown()
+
+
+def _initialized(
+    address: str | None, runtime_env: Mapping[str, Any] | None, own: Mapping[str, Any] | None
+) -> Any:
     try:
-        context: Any = ray.init(
+        return ray.init(
             address=address or "local",
             runtime_env=dict(runtime_env or {}),
             log_to_driver=False,
@@ -76,7 +87,3 @@ def connected(
         line = " ".join(str(error).split())[:200]
         where = f" at RAY_ADDRESS={address}" if address else ""
         raise UserError(f"Ray does not start{where}: {line}") from None
-    try:
-        yield context
-    finally:
-        ray.shutdown()

@@ -1,16 +1,15 @@
 """Ends what a killed process leaves behind (Linux only).
 
-    end_with_me()          # processes started later end soon after this one is killed
-    ray.init()
+    with end_with_me():    # processes started within end soon after this one is killed
+        ray.init()
 
 Most of what Ray starts ends with its driver, but two agents of a killed driver's node, and a worker
 that is just starting, stay for a minute. A helper process waits for the caller's end
-and kills them. When the caller exits normally, the helper ends with it.
+and kills them. The helper itself ends with the block.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import select
 import signal
@@ -18,9 +17,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
-from functools import cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from executor.processes import processes
@@ -33,10 +31,11 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 GRACE_S = 3.0
 
 
-@cache
-def end_with_me() -> None:
-    """The second call in a process does nothing."""
+@contextmanager
+def end_with_me() -> Iterator[None]:
+    """Processes that are started within the block end soon after this one is killed."""
     if not processes.LINUX:
+        yield
         return
     mark = Path("/ideator-rl") / uuid.uuid4().hex
     reaper = subprocess.Popen(
@@ -45,8 +44,13 @@ def end_with_me() -> None:
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    atexit.register(reaper.kill)
     os.environ[_VARIABLE] = f"{mark}/"
+    try:
+        yield
+    finally:
+        os.environ.pop(_VARIABLE, None)
+        reaper.kill()
+        reaper.wait()
 
 
 def main() -> None:

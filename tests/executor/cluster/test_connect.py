@@ -10,6 +10,7 @@ import ray
 
 from executor.cluster.connect import connected
 from executor.errors import UserError
+from executor.processes import processes
 
 
 def test_a_cluster_that_does_not_start_in_time_is_one_line(
@@ -22,8 +23,10 @@ def test_a_cluster_that_does_not_start_in_time_is_one_line(
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "init", too_slow)
     told = r"^Ray does not start: .* timed out during startup\.$"
+    before = processes.descendants()
     with pytest.raises(UserError, match=told), connected():
         pass
+    assert processes.descendants() == before
 
 
 def test_an_address_at_which_nothing_listens_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

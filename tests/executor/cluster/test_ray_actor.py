@@ -234,13 +234,13 @@ from pathlib import Path
 from tests.executor.cluster.test_ray_actor import start
 from tests.executor.runs import idea
 
-end_with_me()
-ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-problem, store = load_problem(sys.argv[1]), Path(sys.argv[2])
-remote = start(problem, store, "driven", slots=2, sandbox="none")
-print(remote.submit(idea("quick", 20)).result().reward, flush=True)
-futures = [remote.submit(idea(f"i{n}", 20 + n, sleep=86399)) for n in range(2)]
-futures[0].result()
+with end_with_me():
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    problem, store = load_problem(sys.argv[1]), Path(sys.argv[2])
+    remote = start(problem, store, "driven", slots=2, sandbox="none")
+    print(remote.submit(idea("quick", 20)).result().reward, flush=True)
+    futures = [remote.submit(idea(f"i{n}", 20 + n, sleep=86399)) for n in range(2)]
+    futures[0].result()
 """
 
 
