@@ -16,7 +16,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from objectives.arms import ARMS, RATES, TUNED, TUNING_SEEDS, arms_named, seeds_of
+from objectives.arms import ARMS, RATES, TUNED, TUNING_ENV, TUNING_SEEDS, arms_named, seeds_of
 from objectives.results import Results
 from objectives.runs import Study
 
@@ -50,6 +50,8 @@ def main() -> None:
 
 def run_missing(args: argparse.Namespace) -> None:
     """Seed by seed, so that what there is compares all arms at any time."""
+    if args.tune and args.env != TUNING_ENV:
+        raise UserError(f"--tune: the learning rates of all problems are chosen on {TUNING_ENV}")
     results = Results(DOCS / f"{args.env}{'-tuning' if args.tune else ''}.jsonl")
     study = Study(args.env, args.store, args.slots)
     seeds = seeds_of(args.seeds) if args.seeds else None

@@ -12,8 +12,9 @@ from typing import Literal
 from executor.errors import UserError
 
 EXECUTIONS, STEPS = 640, 20
-# Learning rates are chosen on seeds that the study does not use, for the arms TUNED; the others
-# take that of the arm that `like` names.
+# Learning rates are chosen on one problem for all, on seeds that the study does not use, for the
+# arms TUNED; the others take that of the arm that `like` names.
+TUNING_ENV = "demand"
 RATES = (5e-4, 1e-3, 2e-3)
 TUNING_SEEDS = (100, 101)
 MOST_SEEDS, FEW_SEEDS = 10, 5

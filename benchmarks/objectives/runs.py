@@ -15,7 +15,7 @@ from typing import Any
 from executor import Store
 from executor.errors import UserError
 from ideator_rl.analysis import load_run
-from objectives.arms import EXECUTIONS, RATES, STEPS, Arm
+from objectives.arms import EXECUTIONS, RATES, STEPS, TUNING_ENV, Arm
 from objectives.command import call
 from objectives.confirm import confirm
 from objectives.figures import Figures, figures_of, first_executions
@@ -47,13 +47,13 @@ class Study:
         UserError where there is none yet."""
         if arm.kind != "train":
             return None
-        tuned = Results(docs / f"{self._env}-tuning.jsonl").all()
+        tuned = Results(docs / f"{TUNING_ENV}-tuning.jsonl").all()
         found = {
             rate: [one.confirmed.reward for one in tuned if one.arm == f"{arm.like} {rate:g}"]
             for rate in RATES
         }
         if not all(found.values()):
-            raise UserError(f"the learning rates of {self._env} come first: run --tune")
+            raise UserError(f"the learning rates come first: run --env {TUNING_ENV} --tune")
         return max(RATES, key=lambda rate: statistics.fmean(found[rate]))
 
     def run(self, name: str, arm: Arm, seed: int) -> Figures:
