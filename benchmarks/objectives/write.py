@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from objectives.arms import ARMS, CHOSEN
+from objectives.arms import ARMS, CHOSEN, TUNING_ENV
 from objectives.figures import Figures
 from objectives.paired import Difference, compare, holm
 from objectives.picture import draw
@@ -39,9 +39,10 @@ def page(env: str, runs: Sequence[Figures], tuning: Sequence[Figures]) -> str:
     arms = [name for name in ARMS if any(run.arm == name for run in runs)]
     hours = sum(run.seconds for run in [*runs, *tuning]) / 3600
     baseline = statistics.fmean(run.confirmed.baseline for run in runs)
+    beside = f", and {len(tuning)} that chose the learning rates" if tuning else ""
     return f"""# The study on `{env}`
 
-{len(runs)} runs, and {len(tuning)} that chose the learning rates, {hours:.1f} hours in all (the
+{len(runs)} runs{beside}, {hours:.1f} hours in all (the
 last session alone of a run that was interrupted). The plan, and what follows from these figures, is
 in [objectives.md](../objectives.md). Written by `python benchmarks/objectives.py write`.
 
@@ -126,7 +127,7 @@ def mean(runs: Sequence[Figures], key: str) -> float:
 def rates(tuning: Sequence[Figures]) -> str:
     """The mean of the confirmed ideas over the seeds of the tuning."""
     if not tuning:
-        return "None were tried."
+        return f"Those of {TUNING_ENV}."
     table = "| arm and rate | runs | confirmed |\n| --- | --- | --- |\n"
     for name in dict.fromkeys(run.arm for run in tuning):
         found = [run.confirmed.reward for run in tuning if run.arm == name]
