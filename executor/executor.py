@@ -29,7 +29,7 @@ from executor.left_work import left_in
 from executor.pipeline import Pipeline
 from executor.problem.problem import Problem
 from executor.records import Idea, Implementation, Outcome
-from executor.run_records import SessionClock, begin
+from executor.run_records import START, SessionClock, new_start
 from executor.sandbox import Level, Sandbox, choose, choose_ahead
 from executor.scheduler import Scheduler, Workers
 from executor.settings import MOST_SLOTS
@@ -107,10 +107,12 @@ class Executor:
             with concurrent.futures.ThreadPoolExecutor(2) as beside:
                 used = beside.submit(RunBudget, self.run, max_ideas, max_seconds)
                 session = beside.submit(SessionClock, self.run)
-                begin(self.run, problem, seed, self._asked)
+                start = new_start(self.run, problem, seed, self._asked)
             self._budget, self._session = used.result(), session.result()
             sandbox_text = str(self.sandbox)
-            self._session.begin(self.slots, sandbox_text)
+            calls = [partial(self.run.keep, START, start)] if start else []
+            calls.append(partial(self._session.begin, self.slots, sandbox_text))
+            self.store.at_once(calls)
             self.run.record("start", slots=self.slots, problem=problem.name, sandbox=sandbox_text)
         except BaseException:
             self._lock.release()

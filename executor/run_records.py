@@ -4,7 +4,7 @@
 <run>/sessions/000.json    one a session: when it began, slots, sandbox
 <run>/seconds/000.json     wall seconds of that session so far
 
-begin(run, problem, seed=0, sandbox="strict")     # refuses a run of other conditions
+start = new_start(run, problem, seed=0, sandbox="strict")     # refuses a run of other conditions
 session = SessionClock(run)                       # its time begins
 session.begin(slots=4, sandbox=str(sandbox))
 session.keep()                                    # whenever it `is_due`, and at the end
@@ -57,9 +57,9 @@ class SessionSeconds(StrictRecord):
     seconds: float
 
 
-def begin(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> None:
-    """Keeps what a new run is about. Raises StoreError for one whose stored outcomes were measured
-    under other conditions."""
+def new_start(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> RunStart | None:
+    """What a new run is to keep as START; None for one that was begun before. Raises StoreError for
+    one whose stored outcomes were measured under other conditions."""
     here = RunStart(problem.name, problem.version, seed, problem.file.reward)
     with ThreadPoolExecutor(1) as beside:
         trials = beside.submit(run.trials)
@@ -70,8 +70,7 @@ def begin(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> None:
                 f"the run {run.name} has outcomes and no {START}: it was begun by another version "
                 "of this program, or the file was lost; choose another run name"
             )
-        run.keep(START, here)
-        return
+        return here
     other = ""
     if kept.problem != here.problem:
         other = f"the problem {kept.problem}"
@@ -84,6 +83,7 @@ def begin(run: RunFolder, problem: Problem, seed: int, sandbox: Level) -> None:
         other = f"a weaker sandbox ({weaker[0]})" if weaker else ""
     if other:
         raise StoreError(f"the run {run.name} belongs to {other}; choose another run name")
+    return None
 
 
 def read_start(run: RunFolder) -> RunStart | None:

@@ -150,11 +150,18 @@ class Bucket:
 
     def list(self, path: str) -> list[str]:
         try:
-            found = self._ask("read", self._files.ls, path, answers=_MISSING, detail=False)
+            found = self._ask("read", self._listed, path, answers=_MISSING)
         except _MISSING:
             return []
         names = (name.rstrip("/").rpartition("/")[2] for name in found)
         return sorted(name for name in names if not name.startswith("."))
+
+    def _listed(self, folder: str) -> Iterable[str]:
+        parent, _, name = folder.rstrip("/").rpartition("/")
+        if not parent or "s3" not in self._files.protocol:
+            return self._files.ls(folder, detail=False)
+        # One request, where `ls` asks for the parent, too, of what is empty or not there.
+        return self._files.find(parent, maxdepth=1, withdirs=True, prefix=f"{name}/")
 
     def remove(self, path: str) -> None:
         self._recent.forget(path)

@@ -44,14 +44,17 @@ def load_run(run: RunFolder) -> RunData:
             threads.submit(winners_of, run),
             threads.submit(confirmed_elsewhere, run),
         )
+        own_steps, in_whole = threads.submit(_steps_text, run), threads.submit(whole_of, run)
         keys, start = listed.result(), started.result()
         outcomes = threads.submit(run.outcomes, keys)
-        steps = threads.submit(_steps, run, start.problem if start else "")
         # A run has one problem, and its trials need the same of a machine.
         gpus = threads.submit(lambda: next((job.gpus for job in map(run.job, keys) if job), 0))
-        parts = in_parts.result()
+        parts, whole = in_parts.result(), in_whole.result()
     if not keys and start is None and not parts:
         raise UserError(f"{run.url} holds no run; check the store and the run's name")
+    steps = parse_steps(_steps_text(whole) if whole else own_steps.result())
+    if whole:
+        steps = steps_of(steps, start.problem if start else "")
     requests = [asked for read in reading for asked in read.result()]
     ended, events = outcomes.result(), logged.result()
     slot_s = trial_seconds(events)
@@ -78,7 +81,7 @@ def load_run(run: RunFolder) -> RunData:
         baseline_s=baseline_s,
         events=tuple(events),
         unfinished=len(keys) - len(ended),
-        steps=steps.result(),
+        steps=steps,
         requests=tuple(requests),
         gpus=gpus.result(),
         winners_of=whose.result(),
@@ -88,11 +91,8 @@ def load_run(run: RunFolder) -> RunData:
     )
 
 
-def _steps(run: RunFolder, problem: str) -> dict[int, dict[str, float]]:
-    whole = whole_of(run)
-    text = open_storage((whole or run).url).read(METRICS) or b""
-    steps = parse_steps(text.decode(errors="replace"))
-    return steps_of(steps, problem) if whole else steps
+def _steps_text(run: RunFolder) -> str:
+    return (open_storage(run.url).read(METRICS) or b"").decode(errors="replace")
 
 
 def trial_seconds(events: Iterable[Mapping[str, Any]]) -> dict[str, float]:

@@ -88,9 +88,26 @@ def test_a_folder_lists_its_names_in_order(storage: Storage) -> None:
     assert storage.list("runs") == []
     for name in ("runs/b/x", "runs/a/x", "runs/a/y", "runs/10/x", "runs/9"):
         storage.write(name, b"1")
+    assert storage.list("") == ["runs"]
     assert storage.list("runs") == ["10", "9", "a", "b"]
     assert storage.list("runs/a") == ["x", "y"]
     assert storage.list("runs/no") == []
+
+
+def test_a_folder_of_a_bucket_is_listed_with_one_request(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    bucket, asked = Bucket(s3_url), []
+    pages = s3fs.S3FileSystem._iterdir
+    monkeypatch.setattr(
+        s3fs.S3FileSystem, "_iterdir", lambda *a, **k: asked.append(k["prefix"]) or pages(*a, **k)
+    )
+    assert bucket.list("runs") == []
+    bucket.write("runs/a", b"1")
+    assert bucket.list("runs") == ["a"]
+    assert asked == ["store/runs/"] * 2
 
 
 def test_a_folder_goes_with_all_that_is_in_it(storage: Storage) -> None:
