@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from executor import Store
 from executor.errors import UserError
+from executor.run_records import read_start
 from executor.store.runs import RunFolder
+from executor.store.threads import in_threads
 
 
 def split_run(path: str) -> tuple[str, str]:
@@ -21,7 +23,13 @@ def find_run(path: str) -> RunFolder:
     """The run at STORE/runs/RUN. Raises UserError where there is none."""
     url, name = split_run(path)
     store = Store(url)
-    if name not in store.runs():
-        known = ", ".join(store.runs()) or "none"
+    if name not in (runs := store.runs()):
+        begun = zip(runs, in_threads(lambda run: _was_begun(store.run(run)), runs), strict=True)
+        known = ", ".join(run for run, was_begun in begun if was_begun) or "none"
         raise UserError(f"{path}: no such run; the runs of {url} are: {known}")
     return store.run(name)
+
+
+def _was_begun(run: RunFolder) -> bool:
+    """A run that was refused has its errors.log and nothing else."""
+    return run.recipe() is not None or read_start(run) is not None
