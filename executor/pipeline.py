@@ -259,11 +259,12 @@ class Pipeline:
             log_path = self._run.log_path(way.key, repaired=repaired)
             calls.append(partial(turn.keep, KeptResult(outcome, log_path, trial.log)))
         self._store.at_once(calls)
+        # Before the outcome: what has one leaves no lock behind, not even at a kill.
+        turn.release()
         self._run.record("trial", key=way.key, started=trial.started, ended=trial.ended)
-        calls = [turn.release]
         if not _may_be_repaired(outcome):
-            calls.append(partial(self._keep_outcome, way, replace(outcome, repaired=repaired)))
-        self._store.at_once(calls)
+            # The same thread at once, since to ask another costs as much as to write.
+            self._keep_outcome(way, replace(outcome, repaired=repaired))
 
     def _keep_outcome(self, way: Way, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, submitted_at=way.asked.submitted_at, finished_at=now())
