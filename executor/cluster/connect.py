@@ -65,16 +65,17 @@ def connected(
         os.environ.update(RAY_worker_niceness="0", RAY_maximum_startup_concurrency="16")
     # Nothing of a cluster of its own may outlive this process.
     with nullcontext() if address else end_with_me():
-        context = _initialized(address, runtime_env, own)
+        context = _ray_context(address, runtime_env, own)
         try:
             yield context
         finally:
             ray.shutdown()
 
 
-def _initialized(
+def _ray_context(
     address: str | None, runtime_env: Mapping[str, Any] | None, own: Mapping[str, Any] | None
 ) -> Any:
+    """What Ray says of the cluster once it has started. Raises UserError where it does not."""
     try:
         return ray.init(
             address=address or "local",
