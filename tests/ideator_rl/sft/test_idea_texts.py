@@ -9,7 +9,7 @@ import pytest
 from executor import Idea, Outcome, Store, load_problem
 from executor.errors import UserError
 from executor.implementer.implementer import apply_idea
-from executor.run_records import begin
+from executor.run_records import START, new_start
 from gym_envs import find_problem
 from ideator_rl.ideators.language_model.chat import read_answer
 from ideator_rl.ideators.library import load_library
@@ -120,7 +120,9 @@ def test_ideas_of_training_runs_are_left_alone(tmp_path: Path) -> None:
     for name, section in (("train", "grpo"), ("search", "search")):
         run = store.run(name)
         run.write_recipe(f"env: tiny\n{section}: {{}}\n")
-        begin(run, problem, 0, "strict")
+        start = new_start(run, problem, 0, "strict")
+        assert start is not None
+        run.keep(START, start)
         run.write_idea("0", Idea("0", f"[Experiment] {name}."))
         run.write_outcome("0", Outcome(idea_id="0", status="completed", stage="done", reward=1.0))
     found = earlier_ideas(store, problem, "*", 1.0)
