@@ -71,8 +71,8 @@ def test_a_driver_that_is_killed_goes_on(workplace: Path) -> None:
         done = ideator_rl(workplace, *words)
         assert done.code == 0 and "going on after" in done.err
         assert {path: path.read_bytes() for path in kept} == kept
-        # A repeat on another seed has the idea's name, too.
-        assert len(w.ran) == len(trials(run))
+        # Nothing ran twice. The kill may have come between a result and the event of its trial.
+        assert len(w.ran) == len(list(workplace.glob("store/results/*.json")))
 
 
 @pytest.mark.slow
