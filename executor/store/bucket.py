@@ -73,7 +73,8 @@ class Bucket:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            options = _OPTIONS.get(self.url.partition("://")[0], {})
+            self._protocol = self.url.partition("://")[0]
+            options = _OPTIONS.get(self._protocol, {})
             # A listing that is kept may be old: others write, too.
             self._files, self._root = fsspec.core.url_to_fs(
                 self.url, use_listings_cache=False, **options
@@ -158,7 +159,7 @@ class Bucket:
 
     def _listed(self, folder: str) -> Iterable[str]:
         parent, _, name = folder.rstrip("/").rpartition("/")
-        if not parent or "s3" not in self._files.protocol:
+        if not parent or self._protocol != "s3":
             return self._files.ls(folder, detail=False)
         # One request, where `ls` asks for the parent, too, of what is empty or not there.
         return self._files.find(parent, maxdepth=1, withdirs=True, prefix=f"{name}/")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from objectives.arms import ARMS, CHOSEN, RATES, TUNED, arms_named, seeds_of
 from objectives.figures import first_executions
 from objectives.paired import compare, holm
-from objectives.runs import search_keys
+from objectives.runs import Study, search_keys
 from scipy import stats
 
 from executor import Executor, Idea, Store
@@ -47,6 +47,16 @@ def test_arms_and_seeds_are_named_on_the_command_line() -> None:
     for wrong in (lambda: arms_named("grpo,ppo"), lambda: seeds_of("a-b")):
         with pytest.raises(UserError):
             wrong()
+
+
+def test_all_problems_take_the_learning_rates_that_were_chosen_on_one(tmp_path: Path) -> None:
+    study, arm = Study("digits", str(tmp_path), None), ARMS["grpo"]
+    docs = Path(__file__).parents[2] / "docs/objectives"
+    assert study.rate(docs, arm) == Study("demand", str(tmp_path), None).rate(docs, arm)
+    with pytest.raises(
+        UserError, match=r"^the learning rates come first: run --env demand --tune$"
+    ):
+        study.rate(tmp_path, arm)
 
 
 @given(SHARES)

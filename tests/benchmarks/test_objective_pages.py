@@ -35,6 +35,13 @@ def run(arm: str, seed: int, reward: float) -> Figures:
     )
 
 
+def test_a_page_without_a_tuning_names_the_problem_whose_rates_it_takes(tmp_path: Path) -> None:
+    Results(tmp_path / "digits.jsonl").add(run("grpo", 0, 0.7))
+    write(tmp_path)
+    page = (tmp_path / "digits.md").read_text()
+    assert "\n1 runs, 0.0 hours in all" in page and "\nThose of demand.\n" in page
+
+
 def test_a_page_compares_all_arms_with_grpo_and_best_of_n(tmp_path: Path) -> None:
     results = Results(tmp_path / "digits.jsonl")
     for seed in range(4):
