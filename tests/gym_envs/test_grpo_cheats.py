@@ -19,7 +19,7 @@ from gym_envs.cheats.cheat import POLICY
 
 # How many steps a CPU second holds, a neighbour on the machine changes; the whole budget leaves the
 # baseline the time for all of its steps on a slow machine, too.
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"
 
 
