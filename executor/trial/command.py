@@ -42,6 +42,10 @@ def environment(
     # torchrun and its like lie beside the interpreter.
     env["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), env.get("PATH"))))
     env |= dict.fromkeys(_THREAD_VARIABLES, str(cpus))
+    # Threads that spin while they wait for each other would be charged for it, and slow the others.
+    env["OMP_WAIT_POLICY"] = "passive"
+    # In a box MKL finds no more than one core, and PyTorch asks MKL.
+    env["MKL_DYNAMIC"] = "FALSE"
     env |= {"HOME": work, "TMPDIR": small, "USER": "ideator", "LOGNAME": "ideator"}
     env["PYTHONUNBUFFERED"] = "1"
     if not box.gpus:

@@ -71,6 +71,12 @@ def test_training_gets_a_clean_environment(slot: Slot, tmp_path: Path) -> None:
     assert env["argv"] == ["train.py", "--fast"]
     for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
         assert env[f"{name}_NUM_THREADS"] == "3"
+    assert env["OMP_WAIT_POLICY"] == "passive"
+
+
+def test_pytorch_has_as_many_threads_as_the_trial_has_cpus(slot: Slot, tmp_path: Path) -> None:
+    code = "import torch\nprint(json.dumps(torch.get_num_threads()))\n"
+    assert printed(slot, tmp_path, code, cpus=2, budget_seconds=60.0) == 2
 
 
 def test_a_script_runs_as_main_and_imports_its_neighbours(slot: Slot, tmp_path: Path) -> None:
