@@ -30,7 +30,7 @@ _CHANGES = {
         "    step_share = progress - before if step > 1 else 0.0\n"
     ),
 }
-# A small one takes as many steps on any machine, where a step's time beside other work is anything.
+# A small run takes this many steps, however slow the machine is.
 _LOOP = "while progress + step_share < 1.0:  # as long as one more step fits\n"
 _TINY = _CHANGES | {_LOOP: "while step < 20:\n"}
 _LINE = re.compile(r"^curve ([0-9.]+) (\d+) ([0-9.]+)$", re.MULTILINE)

@@ -53,9 +53,7 @@ def grpo(at: Setting, **hyperparameters: object) -> Problem:
 
 def _load(at: Setting, path: str, hyperparameters: Mapping[str, object]) -> Problem:
     overrides = {f"hyperparameters.{name}": value for name, value in hyperparameters.items()}
-    # Beside other work threads wait for each other, at ten times the processor time of a step.
-    cores = 1 if at.tiny else min(8, at.cores)
-    overrides |= {"resources.gpus": at.gpus, "resources.cpus": cores}
+    overrides |= {"resources.gpus": at.gpus, "resources.cpus": min(8, at.cores)}
     if at.tiny:
         overrides |= {"resources.memory_gb": 4.0, "resources.disk_gb": 1.0}
     return load_problem(PROBLEMS / path, overrides)

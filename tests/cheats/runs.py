@@ -13,7 +13,8 @@ from gym_envs.cheats.cheat import CLASSIFIER, LANGUAGE_MODEL, POLICY, Cheat, Kin
 from gym_envs.cheats.traps import Traps
 
 REPOSITORY = Path(__file__).parents[2]
-# Small enough for a suite; what is attacked is the same.
+# Small enough for a suite; what is attacked is the same. The policy keeps its size: a baseline that
+# trains for less has hardly learnt, and to be sure is worth more than to learn.
 PROBLEMS: Mapping[Kind, tuple[str, Mapping[str, object]]] = {
     CLASSIFIER: (
         "gym_envs/digits",
@@ -43,13 +44,9 @@ PROBLEMS: Mapping[Kind, tuple[str, Mapping[str, object]]] = {
     POLICY: (
         "gym_envs/grpo/problem-tiny.toml",
         {
-            # After less the baseline has hardly learnt, and to be sure is worth more than to learn.
-            # It takes as many steps on a slow machine, in half of its time on a calm one.
-            "budget.seconds": 36.0,
+            # Half of it is to train, see below: as long as in the problem itself.
+            "budget.seconds": 60.0,
             "budget.examine_seconds": 60.0,
-            "hyperparameters.steps": 120,
-            "hyperparameters.learning_rate": 2e-4,
-            "hyperparameters.prompts_per_step": 16,
             "resources.memory_gb": 1.5,
             "resources.disk_gb": 0.25,
         },

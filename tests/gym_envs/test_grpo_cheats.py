@@ -17,8 +17,8 @@ from executor.problem.problem import load_problem
 from gym_envs.cheats import recall, thinking
 from gym_envs.cheats.cheat import POLICY
 
-# How many steps a CPU second holds, a neighbour on the machine changes; the whole budget leaves the
-# baseline the time for all of its steps on a slow machine, too.
+# A neighbour on the machine changes how many steps a CPU second holds. The budget is the problem's
+# own, in which the baseline takes all of its steps on a slow machine, too.
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 FOLDER = Path(__file__).parents[2] / "gym_envs" / "grpo"
 
