@@ -42,8 +42,9 @@ def environment(
     # torchrun and its like lie beside the interpreter.
     env["PATH"] = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), env.get("PATH"))))
     env |= dict.fromkeys(_THREAD_VARIABLES, str(cpus))
-    # Threads that spin while they wait for each other would be charged for it, and slow the others.
-    env["OMP_WAIT_POLICY"] = "passive"
+    # By default libgomp spins 300,000 turns while threads wait for each other. Beside other work a
+    # trial would be charged for that, and slow the others.
+    env["GOMP_SPINCOUNT"] = "1000"
     # In a box MKL finds no more than one core, and PyTorch asks MKL.
     env["MKL_DYNAMIC"] = "FALSE"
     env |= {"HOME": work, "TMPDIR": small, "USER": "ideator", "LOGNAME": "ideator"}
